@@ -1,0 +1,1 @@
+"""Real PBXs for the tests: private Debian roots, Asterisk in them, and our module built for each."""
