@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+"""A real Asterisk with a configuration of ours, on loopback.
+
+By hand: python3 tests/pbx/asterisk.py testing|bullseye|host [--chan pjsip|sip] [--srtp sealrtp|stock|none]
+starts one, reads CLI commands from standard input and ends with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from pbx.configuration import COMMON, DRIVERS, PROVIDERS, configuration_files, manager_conf, write_configuration
+from pbx.endpoints import ENDPOINTS, Endpoint, Site
+from pbx.manager import Manager, ManagerError
+from pbx.namespace import Bind, MissingPermission, environment
+from pbx.ports import Ports, free_ports
+from pbx.roots import Root, RootError, ensure
+
+# The run's directory as a private root sees it.
+INSIDE = "/run/pbx"
+MANAGER_USER = "test"
+VALGRIND = ("valgrind", "--leak-check=full", "--show-leak-kinds=definite,indirect", "--errors-for-leak-kinds=definite",
+            "--num-callers=30", "--keep-debuginfo=yes", "--vgdb=no", "--trace-children=no")
+
+
+class PbxError(RuntimeError):
+    """The PBX did not start, or died; the text says what it last said."""
+
+
+class Asterisk:
+    """One Asterisk process and its run directory.
+
+    root       where it comes from (pbx.roots.ensure)
+    workdir    the run's directory on the host: etc, log, modules, recordings, ...; made when missing
+    chan       "pjsip" or "sip"
+    srtp       who does SRTP: "sealrtp" (ours; `module` is its file), "stock" (res_srtp.so) or "none"
+    ports      a block of ports; by default a free one
+    contacts   SIP ports of endpoints with a fixed contact, by name; the default is contact_port(name)
+    address    what SIP and RTP are bound to
+    modules    further modules to load, without ".so"; `without` are left out
+    files      further configuration files by name, or others in place of ours
+    valgrind   run under valgrind: its log is valgrind_log
+    debug      core debug level; 0 is none
+    """
+
+    def __init__(self, root: Root, workdir: Path, *, chan: str = "pjsip", srtp: str = "sealrtp", module: Path | None = None,
+                 ports: Ports | None = None, contacts: Mapping[str, int] | None = None, address: str = "127.0.0.1",
+                 endpoints: Sequence[Endpoint] = ENDPOINTS, sealrtp_conf: str = "[general]\n", modules: Sequence[str] = (),
+                 without: Sequence[str] = (), files: Mapping[str, str] | None = None, valgrind: bool = False,
+                 valgrind_options: Sequence[str] = (), debug: int = 0) -> None:
+        if chan not in DRIVERS or srtp not in PROVIDERS:
+            raise ValueError(f"chan is one of {', '.join(DRIVERS)}, srtp one of {', '.join(PROVIDERS)}")
+        if (module is not None) != (srtp == "sealrtp"):
+            raise ValueError("srtp='sealrtp' needs module, the path of res_sealrtp.so; the others have none")
+        if not root.inside(f"{root.module_directory}/chan_{chan}.so").exists():
+            raise PbxError(f"{root.name}: its Asterisk has no chan_{chan}")
+        self.root = root
+        self.workdir = workdir.resolve()
+        self.chan = chan
+        self.srtp = srtp
+        self.module = module
+        self.ports = ports or free_ports()
+        self.address = address
+        self.endpoints = tuple(endpoints)
+        self.contacts = {endpoint.name: self.ports.contact(index) for index, endpoint in enumerate(self.endpoints)}
+        self.contacts |= contacts or {}
+        self.password = secrets.token_hex(8)
+        self.sealrtp_conf = sealrtp_conf
+        wanted = (*COMMON, *DRIVERS[chan], *PROVIDERS[srtp], *modules)
+        self.modules = tuple(name for name in dict.fromkeys(wanted) if name not in without)
+        self.files = dict(files or {})
+        self.valgrind = valgrind
+        self.valgrind_options = tuple(valgrind_options)
+        self.debug = debug
+        self.process: subprocess.Popen[bytes] | None = None
+        self._manager: Manager | None = None
+        self._secret = secrets.token_hex(16)
+        # The run's directory as Asterisk sees it.
+        self.here = str(self.workdir) if root.is_host else INSIDE
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Asterisk:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        died = self.process is not None and self.process.poll() is not None
+        code = self.stop()
+        # An exception on its way already tells of something; else a PBX that died on its own is a failure.
+        if kind is None and (died or code != 0):
+            raise PbxError(f"Asterisk ended {'by itself ' if died else ''}with {describe_exit(code)}\n{self._last_words()}")
+
+    def start(self, timeout: float | None = None) -> Asterisk:
+        """Writes the configuration, starts Asterisk in the foreground and waits until it is fully booted.
+
+        `timeout` in seconds, by default 30, and 240 under valgrind. Raises PbxError.
+        """
+        if self.process is not None:
+            raise PbxError("it is running already")
+        timeout = timeout or (240 if self.valgrind else 30)
+        self.write()
+        argv = [self._asterisk, "-f", "-C", f"{self.here}/etc/asterisk.conf"]
+        if self.valgrind:
+            argv = [*VALGRIND, f"--log-file={self.here}/log/valgrind.log", *self.valgrind_options, *argv]
+        with open(self.workdir / "log/console", "ab") as console:
+            self.process = subprocess.Popen(self.root.command(argv, binds=self._binds), stdin=subprocess.DEVNULL,
+                                            stdout=console, stderr=subprocess.STDOUT, env=environment(),
+                                            cwd=self.workdir, start_new_session=True)
+        atexit.register(self.stop)
+        (self.workdir / "asterisk.pid").write_text(f"{self.process.pid}\n")
+        deadline = time.monotonic() + timeout
+        try:
+            while not self._booted():
+                if self.process.poll() is not None:
+                    raise PbxError(f"Asterisk did not start: {describe_exit(self.process.returncode)}\n{self._last_words()}")
+                if time.monotonic() > deadline:
+                    raise PbxError(f"Asterisk was not fully booted after {timeout:.0f} s\n{self._last_words()}")
+                time.sleep(0.05)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self, timeout: float | None = None) -> int:
+        """Ends this process: "core stop now", then SIGTERM, then SIGKILL. Returns its exit code, negative for a signal."""
+        process, self.process = self.process, None
+        if process is None:
+            return 0
+        timeout = timeout or (180 if self.valgrind else 10)
+        if process.poll() is None and self._manager is not None:
+            try:
+                self._manager.command("core stop now")
+            except (ManagerError, OSError):
+                pass  # It may close the connection before it has answered.
+            self._wait(process, timeout)
+        for last_resort in (signal.SIGTERM, signal.SIGKILL):
+            if process.poll() is None:
+                process.send_signal(last_resort)
+                self._wait(process, timeout)
+        if self._manager is not None:
+            self._manager.close()
+            self._manager = None
+        (self.workdir / "asterisk.pid").unlink(missing_ok=True)
+        atexit.unregister(self.stop)
+        return process.returncode
+
+    @staticmethod
+    def _wait(process: subprocess.Popen[bytes], timeout: float) -> None:
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            pass
+
+    def _booted(self) -> bool:
+        if self._manager is None:
+            try:
+                self._manager = Manager(self.ports.manager, MANAGER_USER, self._secret, timeout=60 if self.valgrind else 10)
+            except (OSError, ManagerError):
+                return False
+        return any(event["Event"] == "FullyBooted" for event in self._manager.events)
+
+    @property
+    def pid(self) -> int:
+        """The process id of Asterisk (or of valgrind with it inside)."""
+        if self.process is None:
+            raise PbxError("it is not running")
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    # --- talking to it -----------------------------------------------------------------------------------------------
+
+    @property
+    def sip_port(self) -> int:
+        return self.ports.sip
+
+    def contact_port(self, name: str) -> int:
+        """Where the PBX sends calls to an endpoint with a fixed contact."""
+        return self.contacts[name]
+
+    @property
+    def manager(self) -> Manager:
+        """The manager connection of this object."""
+        if self._manager is None:
+            raise PbxError("it is not running")
+        return self._manager
+
+    def new_manager(self) -> Manager:
+        """A further manager connection, the caller's to close."""
+        return Manager(self.ports.manager, MANAGER_USER, self._secret)
+
+    def cli(self, command: str) -> str:
+        """What a CLI command prints."""
+        return self.manager.command(command)
+
+    def remote_console(self) -> list[str]:
+        """The command that opens Asterisk's own remote console from a shell on the host."""
+        return self.root.command([self._asterisk, "-C", f"{self.here}/etc/asterisk.conf", "-r"], binds=self._binds)
+
+    def module_loaded(self, name: str) -> bool:
+        """Whether a module (without ".so") is loaded and running."""
+        return re.search(rf"^{re.escape(name)}\.so\s.*\bRunning\b", self.cli(f"module show like {name}.so"), re.M) is not None
+
+    def channels(self) -> int:
+        """Active channels now."""
+        found = re.search(r"^(\d+) active channel", self.cli("core show channels count"), re.M)
+        if found is None:
+            raise PbxError("no channel count in the output of 'core show channels count'")
+        return int(found[1])
+
+    def wait_idle(self, timeout: float = 10.0) -> None:
+        """Waits until no channel is left. Raises PbxError."""
+        deadline = time.monotonic() + timeout
+        while (count := self.channels()) != 0:
+            if time.monotonic() > deadline:
+                raise PbxError(f"{count} channels after {timeout:.0f} s:\n" + self.cli("core show channels concise"))
+            time.sleep(0.1)
+
+    # --- what it said ------------------------------------------------------------------------------------------------
+
+    def log_text(self) -> str:
+        """Asterisk's own log so far; its length is a mark for wait_log."""
+        path = self.workdir / "log/full"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def wait_log(self, pattern: str, *, start: int = 0, timeout: float = 10.0) -> re.Match[str]:
+        """The first match of a regular expression in the log from the character `start` on. Raises PbxError."""
+        deadline = time.monotonic() + timeout
+        while True:
+            text = self.log_text()[start:]
+            found = re.search(pattern, text, re.M)
+            if found is not None:
+                return found
+            if time.monotonic() > deadline:
+                raise PbxError(f"no {pattern!r} in the log after {timeout:.0f} s; it ends:\n{text[-2000:]}")
+            time.sleep(0.1)
+
+    @property
+    def valgrind_log(self) -> Path:
+        return self.workdir / "log/valgrind.log"
+
+    def recording(self, user: str) -> bytes:
+        """The u-law bytes that extension "record" got from the caller with this From user."""
+        return (self.workdir / f"recordings/{user}.ulaw").read_bytes()
+
+    def _last_words(self) -> str:
+        console = self.workdir / "log/console"
+        parts = [console.read_text(errors="replace")] if console.exists() else []
+        return "\n".join("\n".join(text.splitlines()[-25:]) for text in [*parts, self.log_text()])
+
+    # --- how it is set up --------------------------------------------------------------------------------------------
+
+    @property
+    def _asterisk(self) -> str:
+        return "/usr/sbin/asterisk"
+
+    @property
+    def _binds(self) -> list[Bind]:
+        return [Bind(self.workdir, INSIDE, writable=True)]
+
+    def write(self) -> None:
+        """Writes configuration, sounds and the module directory; start() does it too."""
+        site = Site(self.address, self.ports.sip, self.contacts, self.password)
+        files = configuration_files(self.here, self.chan, site, self.endpoints, self.modules,
+                                    manager=manager_conf(self.ports.manager, MANAGER_USER, self._secret),
+                                    rtp_ports=self.ports.rtp, sealrtp_conf=self.sealrtp_conf, debug=self.debug)
+        write_configuration(self.workdir, files | self.files)
+        self._fill_module_directory()
+
+    def _fill_module_directory(self) -> None:
+        """The root's own modules by symbolic link, ours as a copy: the root is never touched."""
+        farm = self.workdir / "modules"
+        shutil.rmtree(farm)
+        farm.mkdir()
+        for module in self.root.inside(self.root.module_directory).glob("*.so"):
+            (farm / module.name).symlink_to(f"{self.root.module_directory}/{module.name}")
+        if self.module is not None:
+            ours = farm / "res_sealrtp.so"
+            ours.unlink(missing_ok=True)
+            shutil.copyfile(self.module, ours)
+
+
+def describe_exit(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Starts a test PBX; reads CLI commands from standard input.")
+    parser.add_argument("root", help="testing (Asterisk 22), bullseye (Asterisk 16) or host")
+    parser.add_argument("--chan", choices=list(DRIVERS), default="pjsip")
+    parser.add_argument("--srtp", choices=list(PROVIDERS), default="sealrtp")
+    parser.add_argument("--module", type=Path, help="res_sealrtp.so; built for this root when not given")
+    parser.add_argument("--workdir", type=Path, help="default: a new directory under the system's temporary one")
+    parser.add_argument("--base-port", type=int, help="first port of the block (SIP); default: a free block")
+    parser.add_argument("--valgrind", action="store_true")
+    parser.add_argument("--debug", type=int, default=0)
+    arguments = parser.parse_args()
+    try:
+        root = ensure(arguments.root)
+        module = arguments.module
+        if arguments.srtp == "sealrtp" and module is None:
+            from pbx.module import build_module
+            module = build_module(root)
+        workdir = arguments.workdir or Path(tempfile.mkdtemp(prefix="sealrtp-pbx-"))
+        workdir.mkdir(parents=True, exist_ok=True)
+        pbx = Asterisk(root, workdir, chan=arguments.chan, srtp=arguments.srtp, module=module, valgrind=arguments.valgrind,
+                       ports=Ports(arguments.base_port) if arguments.base_port else None, debug=arguments.debug)
+        with pbx:
+            print(f"{root.name}, chan_{pbx.chan}, SRTP by {pbx.srtp}: pid {pbx.pid}, SIP {pbx.address}:{pbx.sip_port}, "
+                  f"run directory {workdir}, password of the phones {pbx.password}")
+            print("contacts: " + ", ".join(f"{e.name} {'registers' if e.registers else pbx.contact_port(e.name)} ({e.media.value})"
+                                           for e in pbx.endpoints), flush=True)
+            for line in sys.stdin:
+                if line.strip():
+                    try:
+                        print(pbx.cli(line.strip()), flush=True)
+                    except ManagerError as error:
+                        print(error, flush=True)
+    except KeyboardInterrupt:
+        return 130
+    except (RootError, MissingPermission, PbxError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    sys.exit(main())

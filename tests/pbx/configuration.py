@@ -1,0 +1,107 @@
+"""The whole private configuration of one test PBX: nothing is taken from /etc/asterisk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pbx.endpoints import Endpoint, Site, pjsip_conf, section, sip_conf
+from pbx.sounds import ON_HOLD, PLAYBACK
+
+# What every PBX loads. An explicit list: start-up stays under a few seconds and nothing listens that nobody asked for.
+COMMON = (
+    "res_timing_timerfd", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb", "res_rtp_asterisk",
+    "res_musiconhold", "res_security_log", "pbx_config", "codec_ulaw", "format_pcm", "bridge_simple", "bridge_native_rtp",
+    "bridge_holding", "bridge_builtin_features", "app_dial", "app_echo", "app_playback", "app_record", "app_transfer",
+    "app_verbose", "app_mixmonitor", "func_channel", "func_callerid", "func_strings",
+)
+DRIVERS: Mapping[str, tuple[str, ...]] = {
+    "pjsip": (
+        "res_pjproject", "res_pjsip", "res_pjsip_session", "res_pjsip_sdp_rtp", "res_pjsip_endpoint_identifier_user",
+        "res_pjsip_endpoint_identifier_ip", "res_pjsip_authenticator_digest", "res_pjsip_outbound_authenticator_digest",
+        "res_pjsip_registrar", "res_pjsip_caller_id", "res_pjsip_nat", "res_pjsip_refer", "res_pjsip_rfc3326",
+        "res_pjsip_dtmf_info", "res_pjsip_empty_info", "res_pjsip_dlg_options", "res_pjsip_acl", "res_pjsip_diversion",
+        "res_pjsip_logger", "res_pjsip_pubsub", "res_pjsip_header_funcs", "chan_pjsip",
+    ),
+    "sip": ("chan_sip",),
+}
+# Who does SRTP.
+PROVIDERS: Mapping[str, tuple[str, ...]] = {"sealrtp": ("res_sealrtp",), "stock": ("res_srtp",), "none": ()}
+# Channel technology in Dial() by driver.
+TECHNOLOGY: Mapping[str, str] = {"pjsip": "PJSIP", "sip": "SIP"}
+
+
+def asterisk_conf(here: str, debug: int) -> str:
+    """`here` is the run's directory as Asterisk sees it."""
+    directories = {"astcachedir": "var/cache", "astetcdir": "etc", "astmoddir": "modules", "astvarlibdir": "var",
+                   "astdbdir": "var", "astkeydir": "var", "astspooldir": "spool", "astrundir": "run", "astlogdir": "log"}
+    text = "[directories]\n" + "".join(f"{key} => {here}/{value}\n" for key, value in directories.items())
+    text += "astdatadir => /usr/share/asterisk\nastagidir => /usr/share/asterisk/agi-bin\n\n"
+    return text + section("options", {"verbose": "3", "debug": str(debug), "nocolor": "yes", "dumpcore": "no",
+                                      "hideconnect": "yes", "systemname": "sealrtp-test"})
+
+
+def extensions_conf(here: str, driver: str, endpoints: tuple[Endpoint, ...], context: str) -> str:
+    """The dialplan: the same extensions for every channel driver; an endpoint's name calls it."""
+    technology = TECHNOLOGY[driver]
+    extensions: dict[str, tuple[str, ...]] = {
+        "echo": ("Answer()", "Echo()", "Hangup()"),
+        "playback": ("Answer()", f"Playback({here}/sounds/playback)", "Hangup()"),
+        # Early media: 183 with an answer in it, the call is never answered.
+        "early": ("Progress()", f"Playback({here}/sounds/playback,noanswer)", "Hangup(16)"),
+        # What the PBX heard: <run>/recordings/<user of From>.ulaw, up to the caller's hangup.
+        "record": ("Answer()", f"Record({here}/recordings/${{CALLERID(num)}}.ulaw,0,0,kqx)", "Hangup()"),
+        "ring": ("Ringing()", "Wait(120)", "Hangup()"),
+        # Answers and sends nothing.
+        "hang": ("Answer()", "Wait(3600)", "Hangup()"),
+        # Answers, then the PBX ends the call after a second.
+        "hangup": ("Answer()", "Wait(1)", "Hangup(16)"),
+        "busy": ("Hangup(17)",),
+    }
+    for endpoint in endpoints:
+        extensions[endpoint.name] = (f"Dial({technology}/{endpoint.name},30)", "Hangup()")
+    text = f"[general]\nstatic=yes\nwriteprotect=yes\n\n[{context}]\n"
+    for name, steps in extensions.items():
+        text += f"exten => {name},1,{steps[0]}\n" + "".join(f" same => n,{step}\n" for step in steps[1:])
+    return text
+
+
+def modules_conf(modules: tuple[str, ...]) -> str:
+    return "[modules]\nautoload=no\n" + "".join(f"load={module}.so\n" for module in modules)
+
+
+def manager_conf(port: int, user: str, secret: str) -> str:
+    return section("general", {"enabled": "yes", "webenabled": "no", "bindaddr": "127.0.0.1", "port": str(port)}) + section(
+        user, {"secret": secret, "deny": "0.0.0.0/0.0.0.0", "permit": "127.0.0.1/255.255.255.255", "read": "all",
+               "write": "all", "writetimeout": "5000"})
+
+
+def write_configuration(directory: Path, files: Mapping[str, str]) -> None:
+    """Writes the configuration files and the sounds of a run; `directory` is the run's directory as the host sees it."""
+    for name in ("etc", "modules", "var", "var/cache", "spool", "run", "log", "sounds", "moh", "recordings"):
+        (directory / name).mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        path = directory / "etc" / name
+        path.touch(mode=0o600)
+        path.write_text(text)
+    (directory / "sounds/playback.ulaw").write_bytes(PLAYBACK)
+    (directory / "moh/hold.ulaw").write_bytes(ON_HOLD)
+
+
+def configuration_files(here: str, driver: str, site: Site, endpoints: tuple[Endpoint, ...], modules: tuple[str, ...], *,
+                        manager: str, rtp_ports: tuple[int, int], sealrtp_conf: str, debug: int) -> dict[str, str]:
+    """Every file of etc/ by name. `here` is the run's directory as Asterisk sees it."""
+    levels = "notice,warning,error,security,verbose" + (",debug" if debug else "")
+    return {
+        "asterisk.conf": asterisk_conf(here, debug),
+        "modules.conf": modules_conf(modules),
+        "logger.conf": f"[general]\ndateformat=%F %T.%3q\n\n[logfiles]\nfull => {levels}\n",
+        "manager.conf": manager,
+        "rtp.conf": section("general", {"rtpstart": str(rtp_ports[0]), "rtpend": str(rtp_ports[1]), "icesupport": "no",
+                                        "strictrtp": "yes"}),
+        "extensions.conf": extensions_conf(here, driver, endpoints, site.context),
+        "musiconhold.conf": section("default", {"mode": "files", "directory": f"{here}/moh"}),
+        "features.conf": "[general]\n",
+        "sealrtp.conf": sealrtp_conf,
+        **({"pjsip.conf": pjsip_conf(site, endpoints)} if driver == "pjsip" else {"sip.conf": sip_conf(site, endpoints)}),
+    }

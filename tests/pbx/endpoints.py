@@ -1,0 +1,120 @@
+"""The SIP endpoints of a test PBX: one table for chan_pjsip and chan_sip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Media(Enum):
+    """What an endpoint's media must be."""
+
+    CLEAR = "clear"
+    SDES = "sdes"
+    # SDES offered in RTP/AVP; chan_sip has no such thing: it takes either when offered, and offers clear.
+    OPTIMISTIC = "optimistic"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One endpoint. Callers are known by the user of their From header."""
+
+    name: str
+    media: Media
+    # True: it registers with digest authentication from any port; False: no authentication, a fixed contact.
+    registers: bool = False
+    # Further options, by channel driver ("pjsip", "sip"), in the words of its configuration file.
+    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint("alice", Media.SDES),
+    Endpoint("bob", Media.SDES),
+    Endpoint("carol", Media.CLEAR),
+    Endpoint("dave", Media.CLEAR),
+    Endpoint("erin", Media.OPTIMISTIC),
+    Endpoint("frank", Media.SDES),
+    Endpoint("phone1", Media.SDES, registers=True),
+    Endpoint("phone2", Media.SDES, registers=True),
+    Endpoint("phone3", Media.CLEAR, registers=True),
+    Endpoint("phone4", Media.CLEAR, registers=True),
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a PBX lives: what its SIP configuration needs besides the endpoints."""
+
+    address: str
+    sip_port: int
+    contacts: Mapping[str, int]
+    password: str
+    context: str = "test"
+
+    @property
+    def contacts_address(self) -> str:
+        """Where the endpoints with a fixed contact are."""
+        return "127.0.0.1" if self.address == "0.0.0.0" else self.address
+
+
+def section(name: str, options: Mapping[str, str]) -> str:
+    return f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in options.items()) + "\n"
+
+
+PJSIP_MEDIA: Mapping[Media, Mapping[str, str]] = {
+    Media.CLEAR: {"media_encryption": "no"},
+    Media.SDES: {"media_encryption": "sdes"},
+    Media.OPTIMISTIC: {"media_encryption": "sdes", "media_encryption_optimistic": "yes"},
+}
+
+
+def pjsip_conf(site: Site, endpoints: tuple[Endpoint, ...]) -> str:
+    """pjsip.conf for these endpoints."""
+    parts = [
+        section("global", {"type": "global", "endpoint_identifier_order": "username,ip", "user_agent": "PBX under test"}),
+        section("transport-udp", {"type": "transport", "protocol": "udp", "bind": f"{site.address}:{site.sip_port}"}),
+    ]
+    for endpoint in endpoints:
+        options = {
+            "type": "endpoint", "context": site.context, "transport": "transport-udp", "disallow": "all", "allow": "ulaw",
+            "aors": endpoint.name, "direct_media": "no", "rewrite_contact": "yes" if endpoint.registers else "no",
+            "allow_transfer": "yes", "rtp_symmetric": "yes" if endpoint.registers else "no",
+            **PJSIP_MEDIA[endpoint.media],
+        }
+        if site.address != "0.0.0.0":
+            options |= {"media_address": site.address, "bind_rtp_to_media_address": "yes"}
+        aor = {"type": "aor", "max_contacts": "1", "remove_existing": "yes"}
+        if endpoint.registers:
+            options["auth"] = endpoint.name
+            parts.append(section(endpoint.name, {"type": "auth", "auth_type": "userpass", "username": endpoint.name,
+                                                 "password": site.password}))
+        else:
+            aor["contact"] = f"sip:{endpoint.name}@{site.contacts_address}:{site.contacts[endpoint.name]}"
+        parts.append(section(endpoint.name, options | dict(endpoint.options.get("pjsip", {}))))
+        parts.append(section(endpoint.name, aor))
+    return "".join(parts)
+
+
+SIP_MEDIA: Mapping[Media, Mapping[str, str]] = {
+    Media.CLEAR: {"encryption": "no"},
+    Media.SDES: {"encryption": "yes"},
+    Media.OPTIMISTIC: {"encryption": "no"},
+}
+
+
+def sip_conf(site: Site, endpoints: tuple[Endpoint, ...]) -> str:
+    """sip.conf for these endpoints."""
+    parts = [section("general", {
+        "context": site.context, "allowguest": "no", "udpbindaddr": f"{site.address}:{site.sip_port}", "tcpenable": "no",
+        "transport": "udp", "directmedia": "no", "disallow": "all", "allow": "ulaw", "allowtransfer": "yes",
+        "srvlookup": "no", "alwaysauthreject": "yes", "nat": "no", "useragent": "PBX under test", "session-timers": "refuse",
+    })]
+    for endpoint in endpoints:
+        options = {"type": "friend", "context": site.context, **SIP_MEDIA[endpoint.media]}
+        if endpoint.registers:
+            options |= {"host": "dynamic", "secret": site.password, "nat": "force_rport,comedia"}
+        else:
+            options |= {"host": site.contacts_address, "port": str(site.contacts[endpoint.name])}
+        parts.append(section(endpoint.name, options | dict(endpoint.options.get("sip", {}))))
+    return "".join(parts)
