@@ -1,0 +1,272 @@
+//! Everything that touches packet bytes with keys. The packet path's seam: whatever protects packets faster replaces
+//! what is behind [`RtpKeys`] and [`RtcpKeys`], and nothing else.
+
+mod gcm;
+mod hmac;
+mod kdf;
+mod stream_cipher;
+
+use subtle::ConstantTimeEq;
+
+use self::gcm::{Aead, NONCE_LEN};
+use self::hmac::HmacSha1;
+use self::kdf::{Protocol, derive};
+use self::stream_cipher::{PacketIv, SessionKey, StreamCipher};
+use crate::header::{RTCP_CLEAR, RtpHeader, SRTCP_WORD};
+use crate::keys::{MAX_SALT_LEN, MasterKey, SessionParams};
+use crate::suite::CipherKind;
+
+/// The packet is not one that its sender's key protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AuthFailed;
+
+/// The E flag of an SRTCP packet (RFC 3711 section 3.4).
+const E_FLAG: u32 = 1 << 31;
+
+/// SRTP session keys, expanded.
+pub(crate) enum RtpKeys {
+    /// Encrypt, then authenticate packet and ROC; MKI and tag follow. `tag_len` 0: no authentication.
+    CipherThenMac { cipher: StreamCipher, salt: [u8; MAX_SALT_LEN], mac: HmacSha1, tag_len: usize },
+    /// RFC 7714: the MKI follows the tag.
+    Aead { aead: Aead, salt: [u8; NONCE_LEN] },
+}
+
+impl RtpKeys {
+    /// `r` is the packet index DIV key derivation rate.
+    pub(crate) fn derive(master: &MasterKey, params: SessionParams, r: u64) -> Self {
+        let suite = master.suite();
+        let derived = derive(master, Protocol::Srtp, r, params.libsrtp_aes192);
+        if suite.cipher() == CipherKind::AesGcm {
+            let aead = Aead::new(&derived.session.key[..suite.key_len()], suite.rtp_tag_len());
+            return Self::Aead { aead, salt: aead_salt(&derived.session) };
+        }
+        Self::CipherThenMac {
+            cipher: StreamCipher::new(suite, !params.unencrypted_srtp, &derived.session),
+            salt: derived.session.salt,
+            mac: HmacSha1::new(&derived.auth),
+            tag_len: if params.unauthenticated_srtp { 0 } else { suite.rtp_tag_len() },
+        }
+    }
+
+    /// Protects `buf[..len]` in place and returns the new length. The caller has made room for MKI and tag.
+    #[inline]
+    pub(crate) fn seal(&self, buf: &mut [u8], len: usize, header: RtpHeader, index: u64, mki: &[u8]) -> usize {
+        match self {
+            Self::CipherThenMac { cipher, salt, mac, tag_len } => {
+                let iv = rtp_iv(buf, header.ssrc, index);
+                cipher.apply(salt, iv, &mut buf[header.len..len]);
+                let tag = mac_unless_empty(mac, *tag_len, &buf[..len], roc(index));
+                let mut end = append(buf, len, mki);
+                end = append(buf, end, &tag[..*tag_len]);
+                end
+            }
+            Self::Aead { aead, salt } => {
+                let (aad, payload) = buf.split_at_mut(header.len);
+                let sealed = aead.seal(rtp_nonce(salt, header.ssrc, index), aad, payload, len - header.len);
+                append(buf, header.len + sealed, mki)
+            }
+        }
+    }
+
+    /// Opens `packet` in place and returns the length of the RTP packet. After a failure of an AEAD suite the payload may
+    /// be wiped.
+    #[inline]
+    pub(crate) fn open(
+        &self,
+        packet: &mut [u8],
+        header: RtpHeader,
+        index: u64,
+        mki_len: usize,
+    ) -> Result<usize, AuthFailed> {
+        match self {
+            Self::CipherThenMac { cipher, salt, mac, tag_len } => {
+                let end = packet.len() - tag_len - mki_len;
+                if *tag_len != 0 {
+                    let tag = mac.tag(&packet[..end], roc(index));
+                    if !bool::from(tag[..*tag_len].ct_eq(&packet[packet.len() - tag_len..])) {
+                        return Err(AuthFailed);
+                    }
+                }
+                let iv = rtp_iv(packet, header.ssrc, index);
+                cipher.apply(salt, iv, &mut packet[header.len..end]);
+                Ok(end)
+            }
+            Self::Aead { aead, salt } => {
+                let end = packet.len() - mki_len;
+                let (aad, payload) = packet[..end].split_at_mut(header.len);
+                aead.open(rtp_nonce(salt, header.ssrc, index), aad, payload).map(|len| header.len + len)
+            }
+        }
+    }
+
+    /// Whether a failed [`open`](Self::open) leaves the packet as it was.
+    pub(crate) fn failure_keeps_packet(&self) -> bool {
+        matches!(self, Self::CipherThenMac { .. })
+    }
+}
+
+/// SRTCP session keys. RTCP is rare: AES keys are expanded for each packet, which keeps a direction small.
+pub(crate) enum RtcpKeys {
+    CipherThenMac { master_suite: crate::Suite, session: SessionKey, mac: HmacSha1, tag_len: usize },
+    Aead { aead: Aead, salt: [u8; NONCE_LEN] },
+}
+
+impl RtcpKeys {
+    /// `r` is the SRTCP index DIV key derivation rate.
+    pub(crate) fn derive(master: &MasterKey, params: SessionParams, r: u64) -> Self {
+        let suite = master.suite();
+        let derived = derive(master, Protocol::Srtcp, r, params.libsrtp_aes192);
+        if suite.cipher() == CipherKind::AesGcm {
+            let aead = Aead::new(&derived.session.key[..suite.key_len()], suite.rtcp_tag_len());
+            return Self::Aead { aead, salt: aead_salt(&derived.session) };
+        }
+        Self::CipherThenMac {
+            master_suite: suite,
+            mac: HmacSha1::new(&derived.auth),
+            tag_len: suite.rtcp_tag_len(),
+            session: derived.session,
+        }
+    }
+
+    /// Protects `buf[..len]` in place and returns the new length. The caller has made room for SRTCP index, MKI and tag.
+    pub(crate) fn seal(&self, buf: &mut [u8], len: usize, ssrc: u32, index: u32, encrypt: bool, mki: &[u8]) -> usize {
+        let word = if encrypt { index | E_FLAG } else { index }.to_be_bytes();
+        match self {
+            Self::CipherThenMac { master_suite, session, mac, tag_len } => {
+                let iv = rtcp_iv(buf, word, ssrc, index);
+                let cipher = StreamCipher::new(*master_suite, encrypt, session);
+                cipher.apply(&session.salt, iv, &mut buf[RTCP_CLEAR..len]);
+                let end = append(buf, len, &word);
+                let tag = mac.tag(&buf[..len], word);
+                let end = append(buf, end, mki);
+                append(buf, end, &tag[..*tag_len])
+            }
+            Self::Aead { aead, salt } => {
+                let nonce = rtcp_nonce(salt, ssrc, index);
+                let end = if encrypt {
+                    let (clear, payload) = buf.split_at_mut(RTCP_CLEAR);
+                    RTCP_CLEAR + aead.seal(nonce, &rtcp_aad(clear, word), payload, len - RTCP_CLEAR)
+                } else {
+                    // All of the packet and the index is associated data: the tag is made behind them, then swapped in.
+                    let aad_end = append(buf, len, &word);
+                    let (aad, tail) = buf.split_at_mut(aad_end);
+                    let tag_len = aead.seal(nonce, aad, tail, 0);
+                    buf.copy_within(aad_end..aad_end + tag_len, len);
+                    len + tag_len
+                };
+                let end = append(buf, end, &word);
+                append(buf, end, mki)
+            }
+        }
+    }
+
+    /// Opens `packet` in place and returns the length of the RTCP packet. `encrypted` is what the session agreed on; the
+    /// caller has checked that the E flag says the same.
+    pub(crate) fn open(
+        &self,
+        packet: &mut [u8],
+        ssrc: u32,
+        index: u32,
+        encrypted: bool,
+        mki_len: usize,
+    ) -> Result<usize, AuthFailed> {
+        let word = if encrypted { index | E_FLAG } else { index }.to_be_bytes();
+        match self {
+            Self::CipherThenMac { master_suite, session, mac, tag_len } => {
+                let end = packet.len() - tag_len - mki_len - SRTCP_WORD;
+                let tag = mac.tag(&packet[..end], word);
+                if !bool::from(tag[..*tag_len].ct_eq(&packet[packet.len() - tag_len..])) {
+                    return Err(AuthFailed);
+                }
+                let iv = rtcp_iv(packet, word, ssrc, index);
+                let cipher = StreamCipher::new(*master_suite, encrypted, session);
+                cipher.apply(&session.salt, iv, &mut packet[RTCP_CLEAR..end]);
+                Ok(end)
+            }
+            Self::Aead { aead, salt } => {
+                let nonce = rtcp_nonce(salt, ssrc, index);
+                let end = packet.len() - mki_len - SRTCP_WORD;
+                if encrypted {
+                    let (clear, sealed) = packet[..end].split_at_mut(RTCP_CLEAR);
+                    return aead.open(nonce, &rtcp_aad(clear, word), sealed).map(|len| RTCP_CLEAR + len);
+                }
+                // The other way round than in `seal`: index and tag change places.
+                let plain = end - aead.tag_len();
+                packet.copy_within(plain..end, plain + SRTCP_WORD);
+                packet[plain..plain + SRTCP_WORD].copy_from_slice(&word);
+                let (aad, tag) = packet[..end + SRTCP_WORD].split_at_mut(plain + SRTCP_WORD);
+                aead.open(nonce, aad, tag).map(|_| plain)
+            }
+        }
+    }
+
+    /// Whether a failed [`open`](Self::open) leaves the packet as it was.
+    pub(crate) fn failure_keeps_packet(&self) -> bool {
+        matches!(self, Self::CipherThenMac { .. })
+    }
+}
+
+/// Reads E flag and SRTCP index in front of MKI and tag.
+pub(crate) fn srtcp_word(packet: &[u8], behind: usize) -> (bool, u32) {
+    let at = packet.len() - behind - SRTCP_WORD;
+    let word = u32::from_be_bytes([packet[at], packet[at + 1], packet[at + 2], packet[at + 3]]);
+    (word & E_FLAG != 0, word & !E_FLAG)
+}
+
+fn append(buf: &mut [u8], at: usize, bytes: &[u8]) -> usize {
+    buf[at..at + bytes.len()].copy_from_slice(bytes);
+    at + bytes.len()
+}
+
+fn roc(index: u64) -> [u8; 4] {
+    ((index >> 16) as u32).to_be_bytes()
+}
+
+fn mac_unless_empty(mac: &HmacSha1, tag_len: usize, message: &[u8], roc: [u8; 4]) -> [u8; 20] {
+    if tag_len == 0 { [0; 20] } else { mac.tag(message, roc) }
+}
+
+fn counter_iv(ssrc: u32, index: u64) -> [u8; 16] {
+    (u128::from(ssrc) << 64 | u128::from(index) << 16).to_be_bytes()
+}
+
+fn rtp_iv(packet: &[u8], ssrc: u32, index: u64) -> PacketIv {
+    let mut f8 = [0; 16];
+    f8[1..12].copy_from_slice(&packet[1..12]);
+    f8[12..].copy_from_slice(&roc(index));
+    PacketIv { counter: counter_iv(ssrc, index), f8 }
+}
+
+fn rtcp_iv(packet: &[u8], word: [u8; 4], ssrc: u32, index: u32) -> PacketIv {
+    let mut f8 = [0; 16];
+    f8[4..8].copy_from_slice(&word);
+    f8[8..].copy_from_slice(&packet[..RTCP_CLEAR]);
+    PacketIv { counter: counter_iv(ssrc, u64::from(index)), f8 }
+}
+
+fn aead_salt(session: &SessionKey) -> [u8; NONCE_LEN] {
+    std::array::from_fn(|i| session.salt[i])
+}
+
+/// RFC 7714 section 8.1.
+fn rtp_nonce(salt: &[u8; NONCE_LEN], ssrc: u32, index: u64) -> [u8; NONCE_LEN] {
+    nonce(salt, u128::from(ssrc) << 48 | u128::from(index))
+}
+
+/// RFC 7714 section 9.1.
+fn rtcp_nonce(salt: &[u8; NONCE_LEN], ssrc: u32, index: u32) -> [u8; NONCE_LEN] {
+    nonce(salt, u128::from(ssrc) << 48 | u128::from(index))
+}
+
+fn nonce(salt: &[u8; NONCE_LEN], packet: u128) -> [u8; NONCE_LEN] {
+    let packet = packet.to_be_bytes();
+    std::array::from_fn(|i| salt[i] ^ packet[i + 16 - NONCE_LEN])
+}
+
+/// RFC 7714 section 9.2.
+fn rtcp_aad(clear: &[u8], word: [u8; 4]) -> [u8; RTCP_CLEAR + SRTCP_WORD] {
+    let mut aad = [0; RTCP_CLEAR + SRTCP_WORD];
+    aad[..RTCP_CLEAR].copy_from_slice(clear);
+    aad[RTCP_CLEAR..].copy_from_slice(&word);
+    aad
+}
