@@ -278,11 +278,7 @@ impl KeySet {
         }
         let suite = first.suite;
         if let Some(other) = keys.iter().find(|k| k.suite != suite) {
-            return Err(KeyError::KeyLength {
-                suite,
-                expected: suite.key_len(),
-                got: other.suite.key_len(),
-            });
+            return Err(KeyError::KeyLength { suite, expected: suite.key_len(), got: other.suite.key_len() });
         }
         for (i, key) in keys.iter().enumerate() {
             for other in &keys[i + 1..] {
@@ -290,11 +286,14 @@ impl KeySet {
                     (KeySelector::Mki(a), KeySelector::Mki(b)) if a.len() != b.len() => {
                         return Err(KeyError::MixedSelectors);
                     }
-                    (KeySelector::Mki(a), KeySelector::Mki(b)) if a == b => return Err(KeyError::DuplicateMki),
+                    (KeySelector::Mki(a), KeySelector::Mki(b)) if a == b => {
+                        return Err(KeyError::DuplicateMki);
+                    }
                     (KeySelector::FromTo(a, b), KeySelector::FromTo(c, d)) if a <= d && c <= b => {
                         return Err(KeyError::Range);
                     }
-                    (KeySelector::Mki(_), KeySelector::Mki(_)) | (KeySelector::FromTo(..), KeySelector::FromTo(..)) => {}
+                    (KeySelector::Mki(_), KeySelector::Mki(_))
+                    | (KeySelector::FromTo(..), KeySelector::FromTo(..)) => {}
                     _ => return Err(KeyError::MixedSelectors),
                 }
             }

@@ -136,7 +136,9 @@ impl Suite {
     pub fn from_name(name: &str) -> Option<Self> {
         TABLE
             .iter()
-            .find(|row| std::iter::once(&row.name).chain(row.other_names).any(|n| n.eq_ignore_ascii_case(name)))
+            .find(|row| {
+                std::iter::once(&row.name).chain(row.other_names).any(|n| n.eq_ignore_ascii_case(name))
+            })
             .map(|row| row.suite)
     }
 
@@ -174,6 +176,11 @@ impl Suite {
     /// where the configuration names them.
     pub const fn is_weak(self) -> bool {
         self.row().weak
+    }
+
+    /// False for the NULL cipher.
+    pub(crate) const fn encrypts(self) -> bool {
+        !matches!(self.row().cipher, CipherKind::Null)
     }
 
     pub(crate) const fn cipher(self) -> CipherKind {

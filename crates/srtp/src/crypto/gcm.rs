@@ -65,7 +65,12 @@ impl Aead {
 
     /// Decrypts `buf`, ciphertext and tag, in place; returns the payload's length. After a failure `buf` may be wiped.
     #[inline]
-    pub(crate) fn open(&self, nonce: [u8; NONCE_LEN], aad: &[u8], buf: &mut [u8]) -> Result<usize, AuthFailed> {
+    pub(crate) fn open(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        aad: &[u8],
+        buf: &mut [u8],
+    ) -> Result<usize, AuthFailed> {
         match self {
             Self::Full(key) => {
                 let nonce = Nonce::assume_unique_for_key(nonce);
@@ -83,6 +88,7 @@ impl Aead {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "it is boxed as a whole")]
 enum Aes {
     Aes128(Aes128Enc),
     Aes256(Aes256Enc),

@@ -98,7 +98,11 @@ mod tests {
             let mut reference = Hmac::<sha1::Sha1>::new_from_slice(&key).unwrap();
             reference.update(&data[..len]);
             reference.update(&suffix);
-            assert_eq!(mac.tag(&data[..len], suffix)[..], reference.finalize().into_bytes()[..], "length {len}");
+            assert_eq!(
+                mac.tag(&data[..len], suffix)[..],
+                reference.finalize().into_bytes()[..],
+                "length {len}"
+            );
         }
     }
 }

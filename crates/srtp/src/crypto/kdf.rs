@@ -6,14 +6,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::hmac::AUTH_KEY_LEN;
 use super::stream_cipher::{SessionKey, counter_mode};
+use crate::event::Protocol;
 use crate::keys::{MAX_KEY_LEN, MAX_SALT_LEN, MasterKey};
-
-/// RFC 3711 section 4.3.1 and 4.3.2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    Srtp,
-    Srtcp,
-}
 
 impl Protocol {
     /// The first of the three labels: encryption key, authentication key, salt.
@@ -84,7 +78,14 @@ mod tests {
     use crate::Suite;
     use crate::test_util::hex;
 
-    fn check(suite: Suite, key: &str, salt: &str, expected_key: &str, expected_salt: &str, expected_auth: &str) {
+    fn check(
+        suite: Suite,
+        key: &str,
+        salt: &str,
+        expected_key: &str,
+        expected_salt: &str,
+        expected_auth: &str,
+    ) {
         let master = MasterKey::new(suite, &hex(key), &hex(salt)).unwrap();
         let derived = derive(&master, Protocol::Srtp, 0, false);
         assert_eq!(derived.session.key[..suite.key_len()], hex(expected_key));

@@ -10,8 +10,9 @@ use subtle::ConstantTimeEq;
 
 use self::gcm::{Aead, NONCE_LEN};
 use self::hmac::HmacSha1;
-use self::kdf::{Protocol, derive};
+use self::kdf::derive;
 use self::stream_cipher::{PacketIv, SessionKey, StreamCipher};
+use crate::event::Protocol;
 use crate::header::{RTCP_CLEAR, RtpHeader, SRTCP_WORD};
 use crate::keys::{MAX_SALT_LEN, MasterKey, SessionParams};
 use crate::suite::CipherKind;
@@ -24,6 +25,7 @@ pub(crate) struct AuthFailed;
 const E_FLAG: u32 = 1 << 31;
 
 /// SRTP session keys, expanded.
+#[expect(clippy::large_enum_variant, reason = "the common variant is read for every packet and stays inline")]
 pub(crate) enum RtpKeys {
     /// Encrypt, then authenticate packet and ROC; MKI and tag follow. `tag_len` 0: no authentication.
     CipherThenMac { cipher: StreamCipher, salt: [u8; MAX_SALT_LEN], mac: HmacSha1, tag_len: usize },
@@ -50,7 +52,14 @@ impl RtpKeys {
 
     /// Protects `buf[..len]` in place and returns the new length. The caller has made room for MKI and tag.
     #[inline]
-    pub(crate) fn seal(&self, buf: &mut [u8], len: usize, header: RtpHeader, index: u64, mki: &[u8]) -> usize {
+    pub(crate) fn seal(
+        &self,
+        buf: &mut [u8],
+        len: usize,
+        header: RtpHeader,
+        index: u64,
+        mki: &[u8],
+    ) -> usize {
         match self {
             Self::CipherThenMac { cipher, salt, mac, tag_len } => {
                 let iv = rtp_iv(buf, header.ssrc, index);
@@ -98,11 +107,6 @@ impl RtpKeys {
             }
         }
     }
-
-    /// Whether a failed [`open`](Self::open) leaves the packet as it was.
-    pub(crate) fn failure_keeps_packet(&self) -> bool {
-        matches!(self, Self::CipherThenMac { .. })
-    }
 }
 
 /// SRTCP session keys. RTCP is rare: AES keys are expanded for each packet, which keeps a direction small.
@@ -129,7 +133,15 @@ impl RtcpKeys {
     }
 
     /// Protects `buf[..len]` in place and returns the new length. The caller has made room for SRTCP index, MKI and tag.
-    pub(crate) fn seal(&self, buf: &mut [u8], len: usize, ssrc: u32, index: u32, encrypt: bool, mki: &[u8]) -> usize {
+    pub(crate) fn seal(
+        &self,
+        buf: &mut [u8],
+        len: usize,
+        ssrc: u32,
+        index: u32,
+        encrypt: bool,
+        mki: &[u8],
+    ) -> usize {
         let word = if encrypt { index | E_FLAG } else { index }.to_be_bytes();
         match self {
             Self::CipherThenMac { master_suite, session, mac, tag_len } => {
@@ -160,8 +172,7 @@ impl RtcpKeys {
         }
     }
 
-    /// Opens `packet` in place and returns the length of the RTCP packet. `encrypted` is what the session agreed on; the
-    /// caller has checked that the E flag says the same.
+    /// Opens `packet` in place and returns the length of the RTCP packet. `encrypted` is its E flag.
     pub(crate) fn open(
         &self,
         packet: &mut [u8],
@@ -198,11 +209,6 @@ impl RtcpKeys {
                 aead.open(nonce, aad, tag).map(|_| plain)
             }
         }
-    }
-
-    /// Whether a failed [`open`](Self::open) leaves the packet as it was.
-    pub(crate) fn failure_keeps_packet(&self) -> bool {
-        matches!(self, Self::CipherThenMac { .. })
     }
 }
 

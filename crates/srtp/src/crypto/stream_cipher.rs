@@ -91,7 +91,8 @@ impl F8 {
         for (m, k) in masked.iter_mut().zip(&session.key) {
             *m ^= k;
         }
-        let this = Self { aes: Aes128::new(session.key[..BLOCK].into()), aes_masked: Aes128::new((&masked).into()) };
+        let this =
+            Self { aes: Aes128::new(session.key[..BLOCK].into()), aes_masked: Aes128::new((&masked).into()) };
         masked.zeroize();
         this
     }
@@ -175,7 +176,8 @@ mod tests {
         let mut padded = session.clone();
         padded.salt[4..].fill(0x55);
         let f8 = F8::new(&padded);
-        let mut payload = hex("70736575646f72616e646f6d6e657373206973 20746865206e6578742062657374207468696e67");
+        let mut payload =
+            hex("70736575646f72616e646f6d6e657373206973 20746865206e6578742062657374207468696e67");
         let iv: [u8; BLOCK] = hex("006e5cba50681de55c621599d462564a").try_into().unwrap();
         f8.apply(iv, &mut payload);
         assert_eq!(
