@@ -54,6 +54,7 @@ class Asterisk:
     address    what SIP and RTP are bound to
     modules    further modules to load, without ".so"; `without` are left out
     files      further configuration files by name, or others in place of ours
+    check      start() raises PbxError when a module that was asked for does not run
     valgrind   run under valgrind: its log is valgrind_log
     debug      core debug level; 0 is none
     """
@@ -61,8 +62,8 @@ class Asterisk:
     def __init__(self, root: Root, workdir: Path, *, chan: str = "pjsip", srtp: str = "sealrtp", module: Path | None = None,
                  ports: Ports | None = None, contacts: Mapping[str, int] | None = None, address: str = "127.0.0.1",
                  endpoints: Sequence[Endpoint] = ENDPOINTS, sealrtp_conf: str = "[general]\n", modules: Sequence[str] = (),
-                 without: Sequence[str] = (), files: Mapping[str, str] | None = None, valgrind: bool = False,
-                 valgrind_options: Sequence[str] = (), debug: int = 0) -> None:
+                 without: Sequence[str] = (), files: Mapping[str, str] | None = None, check: bool = True,
+                 valgrind: bool = False, valgrind_options: Sequence[str] = (), debug: int = 0) -> None:
         if chan not in DRIVERS or srtp not in PROVIDERS:
             raise ValueError(f"chan is one of {', '.join(DRIVERS)}, srtp one of {', '.join(PROVIDERS)}")
         if (module is not None) != (srtp == "sealrtp"):
@@ -84,6 +85,7 @@ class Asterisk:
         wanted = (*COMMON, *DRIVERS[chan], *PROVIDERS[srtp], *modules)
         self.modules = tuple(name for name in dict.fromkeys(wanted) if name not in without)
         self.files = dict(files or {})
+        self.check = check
         self.valgrind = valgrind
         self.valgrind_options = tuple(valgrind_options)
         self.debug = debug
@@ -131,6 +133,8 @@ class Asterisk:
                 if time.monotonic() > deadline:
                     raise PbxError(f"Asterisk was not fully booted after {timeout:.0f} s\n{self._last_words()}")
                 time.sleep(0.05)
+            if self.check and (missing := set(self.modules) - self.running_modules()):
+                raise PbxError(f"these modules do not run: {', '.join(sorted(missing))}\n{self._last_words()}")
         except BaseException:
             self.stop()
             raise
@@ -214,9 +218,9 @@ class Asterisk:
         """The command that opens Asterisk's own remote console from a shell on the host."""
         return self.root.command([self._asterisk, "-C", f"{self.here}/etc/asterisk.conf", "-r"], binds=self._binds)
 
-    def module_loaded(self, name: str) -> bool:
-        """Whether a module (without ".so") is loaded and running."""
-        return re.search(rf"^{re.escape(name)}\.so\s.*\bRunning\b", self.cli(f"module show like {name}.so"), re.M) is not None
+    def running_modules(self) -> set[str]:
+        """The modules that are loaded and running, without ".so"."""
+        return set(re.findall(r"^(\S+)\.so\s.*\s(?<!Not )Running\s", self.cli("module show"), re.M))
 
     def channels(self) -> int:
         """Active channels now."""

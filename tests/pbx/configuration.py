@@ -10,14 +10,14 @@ from pbx.sounds import ON_HOLD, PLAYBACK
 
 # What every PBX loads. An explicit list: start-up stays under a few seconds and nothing listens that nobody asked for.
 COMMON = (
-    "res_timing_timerfd", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb", "res_rtp_asterisk",
+    "res_timing_timerfd", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb", "res_pjproject", "res_rtp_asterisk",
     "res_musiconhold", "res_security_log", "pbx_config", "codec_ulaw", "format_pcm", "bridge_simple", "bridge_native_rtp",
     "bridge_holding", "bridge_builtin_features", "app_dial", "app_echo", "app_playback", "app_record", "app_transfer",
     "app_verbose", "app_mixmonitor", "func_channel", "func_callerid", "func_strings",
 )
 DRIVERS: Mapping[str, tuple[str, ...]] = {
     "pjsip": (
-        "res_pjproject", "res_pjsip", "res_pjsip_session", "res_pjsip_sdp_rtp", "res_pjsip_endpoint_identifier_user",
+        "res_pjsip", "res_pjsip_session", "res_pjsip_sdp_rtp", "res_pjsip_endpoint_identifier_user",
         "res_pjsip_endpoint_identifier_ip", "res_pjsip_authenticator_digest", "res_pjsip_outbound_authenticator_digest",
         "res_pjsip_registrar", "res_pjsip_caller_id", "res_pjsip_nat", "res_pjsip_refer", "res_pjsip_rfc3326",
         "res_pjsip_dtmf_info", "res_pjsip_empty_info", "res_pjsip_dlg_options", "res_pjsip_acl", "res_pjsip_diversion",
@@ -29,6 +29,15 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
 PROVIDERS: Mapping[str, tuple[str, ...]] = {"sealrtp": ("res_sealrtp",), "stock": ("res_srtp",), "none": ()}
 # Channel technology in Dial() by driver.
 TECHNOLOGY: Mapping[str, str] = {"pjsip": "PJSIP", "sip": "SIP"}
+# Files whose absence Asterisk complains of at every start.
+QUIET: Mapping[str, str] = {
+    **dict.fromkeys(("features.conf", "ccss.conf", "udptl.conf", "stasis.conf"), "[general]\n"),
+    "acl.conf": "; none\n",
+    **dict.fromkeys(("cdr.conf", "cel.conf"), "[general]\nenable=no\n"),
+    "pjproject.conf": "[startup]\ntype=startup\nlog_level=2\n",
+    "indications.conf": "[general]\ncountry=us\n\n[us]\ndescription=United States\nringcadence=2000,4000\n"
+                        "dial=350+440\nbusy=480+620/500,0/500\nring=440+480/2000,0/4000\ncongestion=480+620/250,0/250\n",
+}
 
 
 def asterisk_conf(here: str, debug: int) -> str:
@@ -101,7 +110,7 @@ def configuration_files(here: str, driver: str, site: Site, endpoints: tuple[End
                                         "strictrtp": "yes"}),
         "extensions.conf": extensions_conf(here, driver, endpoints, site.context),
         "musiconhold.conf": section("default", {"mode": "files", "directory": f"{here}/moh"}),
-        "features.conf": "[general]\n",
+        **QUIET,
         "sealrtp.conf": sealrtp_conf,
         **({"pjsip.conf": pjsip_conf(site, endpoints)} if driver == "pjsip" else {"sip.conf": sip_conf(site, endpoints)}),
     }

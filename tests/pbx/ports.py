@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from pbx.roots import cache_directory
@@ -13,8 +12,6 @@ from pbx.roots import cache_directory
 BLOCK = 2000
 # Below the kernel's ephemeral ports (32768 and up).
 FIRST, LAST = 10000, 32000
-# Held open for the life of this process: the lock is the reservation.
-_reservations: list[BinaryIO] = []
 
 
 @dataclass(frozen=True)
@@ -22,6 +19,8 @@ class Ports:
     """The block from `base`: SIP, manager, contacts of endpoints and test peers from +10, RTP from +1000 to +1999."""
 
     base: int
+    # The open file whose lock reserves the block, until this object is gone.
+    reservation: BinaryIO | None = field(default=None, repr=False, compare=False)
 
     @property
     def sip(self) -> int:
@@ -46,7 +45,8 @@ class Ports:
 
 
 def free_ports() -> Ports:
-    """A block that no other test PBX has and whose SIP and manager ports are free; ours until this process ends."""
+    """A block that no other test PBX has and whose SIP and manager ports are free; reserved as long as the
+    returned object lives."""
     directory = cache_directory() / "ports"
     directory.mkdir(parents=True, exist_ok=True)
     for base in range(FIRST, LAST, BLOCK):
@@ -56,12 +56,10 @@ def free_ports() -> Ports:
         except BlockingIOError:
             lock.close()
             continue
-        ports = Ports(base)
+        ports = Ports(base, lock)
         if not (_free(socket.SOCK_DGRAM, ports.sip) and _free(socket.SOCK_STREAM, ports.manager)):
             lock.close()
             continue
-        os.set_inheritable(lock.fileno(), False)
-        _reservations.append(lock)
         return ports
     raise RuntimeError(f"all blocks of ports from {FIRST} to {LAST} are taken; reservations are in {directory}")
 
