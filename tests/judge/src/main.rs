@@ -1,0 +1,32 @@
+//! `sealrtp-judge`: the other end of a secured call, and a judge of captured media, for the whole-call tests.
+//!
+//! All SRTP here is libsrtp's, never our own: two ends that share a bug agree. Keys come through standard input.
+//!
+//! - `sealrtp-judge pcap FILE`: reads one JSON job from standard input (see [`capture::Job`]), prints one JSON line per flow.
+//! - `sealrtp-judge peer`: a live end point, driven by JSON lines on standard input (see [`peer::Command`]).
+
+mod aes192;
+mod capture;
+mod crypto;
+mod flow;
+mod pcap;
+mod peer;
+mod rtp;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["pcap", file] => capture::judge(file, std::io::stdin().lock(), std::io::stdout().lock()),
+        ["peer"] => peer::run(std::io::stdin().lock(), std::io::stdout().lock()),
+        _ => Err("usage: sealrtp-judge pcap FILE < JOB | sealrtp-judge peer".into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sealrtp-judge: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! A live media end point: sends a file of audio as (S)RTP, judges and keeps what comes back.
+
+use crate::crypto::{Inbound, KeySet, Outbound};
+use crate::flow::Receiver;
+use crate::rtp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::io::{BufRead, ErrorKind, Write};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Bytes of G.711 in a packet, 20 ms.
+const FRAME: usize = 160;
+const FRAME_TIME: Duration = Duration::from_millis(20);
+/// Ports tried for a free pair.
+const PORTS: std::ops::Range<u16> = 31000..45000;
+
+/// One line of standard input; each is answered by one line with `"ok"`.
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Opens an even port for RTP and the next for RTCP; answered with `port`.
+    Bind {
+        address: Ipv4Addr,
+        #[serde(default)]
+        payload_type: u8,
+        #[serde(default)]
+        known_audio: Option<PathBuf>,
+    },
+    /// Where media goes from now on.
+    Remote { address: SocketAddrV4 },
+    /// Keys to send with from now on; without keys: clear RTP.
+    SendKeys {
+        #[serde(default)]
+        keys: Option<KeySet>,
+        #[serde(default)]
+        with: usize,
+    },
+    /// Keys to receive with from now on; those before stay valid.
+    ReceiveKeys { keys: KeySet },
+    /// Starts to send a file, once or (`repeat`) over and over.
+    Play(Play),
+    /// Ends sending; answered with the counts of what was sent.
+    Stop,
+    /// Waits until a file played once is sent, or `seconds` are over.
+    Drain { seconds: f64 },
+    /// Answers with the judgement so far; the audio goes to `out`.
+    Report {
+        #[serde(default)]
+        out: Option<PathBuf>,
+    },
+}
+
+/// A span of packets by their number in this `Play`.
+#[derive(Deserialize, Clone, Copy, Default)]
+#[serde(deny_unknown_fields)]
+struct Span {
+    from: u64,
+    count: u64,
+}
+
+impl Span {
+    fn holds(self, number: u64) -> bool {
+        (self.from..self.from.saturating_add(self.count)).contains(&number)
+    }
+}
+
+/// How a file is sent, good and bad.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Play {
+    file: PathBuf,
+    #[serde(default)]
+    repeat: bool,
+    #[serde(default = "default_ssrc")]
+    ssrc: u32,
+    /// The first sequence number; absent: go on where the last `Play` ended.
+    #[serde(default)]
+    sequence: Option<u16>,
+    /// Every packet is sent so many times, byte for byte the same.
+    #[serde(default = "one")]
+    copies: u32,
+    /// These packets are sent with one bit of their last byte turned.
+    #[serde(default)]
+    corrupt: Span,
+    /// These packets are sent without protection.
+    #[serde(default)]
+    clear: Span,
+    /// These packets are not sent.
+    #[serde(default)]
+    lose: Span,
+    /// RTCP once a second.
+    #[serde(default)]
+    rtcp: bool,
+}
+
+fn default_ssrc() -> u32 {
+    0x5ea1_0001
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[derive(Default)]
+struct Sending {
+    remote: Option<SocketAddrV4>,
+    keys: Option<Outbound>,
+    sequence: u16,
+    timestamp: u32,
+    packets: u64,
+    rtcp: u64,
+    bytes: u64,
+    playing: bool,
+    error: Option<String>,
+}
+
+struct Sockets {
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+}
+
+struct EndPoint {
+    sockets: Arc<Sockets>,
+    receiver: Arc<Mutex<Receiver>>,
+    sending: Arc<Mutex<Sending>>,
+    stop_receiving: Arc<AtomicBool>,
+    stop_sending: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+    player: Option<JoinHandle<()>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Obeys the commands of `input` until it ends.
+pub fn run(input: impl BufRead, mut output: impl Write) -> Result<(), String> {
+    let mut end_point = None;
+    for line in input.lines() {
+        let line = line.map_err(|e| e.to_string())?;
+        let answer = serde_json::from_str(&line)
+            .map_err(|e| format!("command: {e}"))
+            .and_then(|command| obey(&mut end_point, command))
+            .unwrap_or_else(|error| json!({"ok": false, "error": error}));
+        writeln!(output, "{answer}").and_then(|()| output.flush()).map_err(|e| e.to_string())?;
+    }
+    if let Some(mut end_point) = end_point {
+        end_point.end_play();
+        end_point.stop_receiving.store(true, Ordering::Relaxed);
+        for thread in end_point.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+    Ok(())
+}
+
+fn obey(slot: &mut Option<EndPoint>, command: Command) -> Result<Value, String> {
+    if let Command::Bind { address, payload_type, known_audio } = command {
+        if slot.is_some() {
+            return Err("bound already".into());
+        }
+        let known = match known_audio {
+            Some(path) => std::fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))?,
+            None => Vec::new(),
+        };
+        let end_point = EndPoint::bind(address, Receiver::new(payload_type, known))?;
+        let port = end_point.sockets.rtp.local_addr().map_err(|e| e.to_string())?.port();
+        *slot = Some(end_point);
+        return Ok(json!({"ok": true, "port": port}));
+    }
+    let end_point = slot.as_mut().ok_or("not bound yet")?;
+    match command {
+        Command::Bind { .. } => unreachable!("handled above"),
+        Command::Remote { address } => lock(&end_point.sending).remote = Some(address),
+        Command::SendKeys { keys, with } => {
+            let outbound = keys.map(|keys| Outbound::new(&keys, with)).transpose()?;
+            lock(&end_point.sending).keys = outbound;
+        }
+        Command::ReceiveKeys { keys } => lock(&end_point.receiver).add_keys(Inbound::new(&keys)?),
+        Command::Play(play) => end_point.play(play)?,
+        Command::Stop => end_point.end_play(),
+        Command::Drain { seconds } => {
+            let until = Instant::now() + Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())?;
+            while lock(&end_point.sending).playing && Instant::now() < until {
+                std::thread::sleep(FRAME_TIME);
+            }
+        }
+        Command::Report { out } => return end_point.report(out),
+    }
+    let sending = lock(&end_point.sending);
+    Ok(json!({"ok": true, "sent": sending.packets, "sent_rtcp": sending.rtcp, "playing": sending.playing}))
+}
+
+impl EndPoint {
+    fn bind(address: Ipv4Addr, receiver: Receiver) -> Result<Self, String> {
+        let sockets = Arc::new(free_pair(address)?);
+        let receiver = Arc::new(Mutex::new(receiver));
+        let stop_receiving = Arc::new(AtomicBool::new(false));
+        let mut threads = Vec::new();
+        for rtcp in [false, true] {
+            let (sockets, receiver, stop) = (sockets.clone(), receiver.clone(), stop_receiving.clone());
+            threads.push(std::thread::spawn(move || {
+                receive(if rtcp { &sockets.rtcp } else { &sockets.rtp }, &receiver, &stop);
+            }));
+        }
+        Ok(Self {
+            sockets,
+            receiver,
+            sending: Arc::default(),
+            stop_receiving,
+            stop_sending: Arc::default(),
+            threads,
+            player: None,
+        })
+    }
+
+    fn play(&mut self, play: Play) -> Result<(), String> {
+        let audio = std::fs::read(&play.file).map_err(|e| format!("{}: {e}", play.file.display()))?;
+        if audio.len() < FRAME {
+            return Err(format!("{}: less than one packet of audio", play.file.display()));
+        }
+        self.end_play();
+        self.stop_sending = Arc::new(AtomicBool::new(false));
+        let (sockets, sending, stop) =
+            (self.sockets.clone(), self.sending.clone(), self.stop_sending.clone());
+        {
+            let mut state = lock(&sending);
+            state.remote.ok_or("no remote address")?;
+            state.sequence = play.sequence.unwrap_or(state.sequence);
+            state.playing = true;
+        }
+        self.player = Some(std::thread::spawn(move || {
+            let done = send(&sockets, &sending, &stop, &play, &audio);
+            let mut state = lock(&sending);
+            state.playing = false;
+            state.error = done.err().or(state.error.take());
+        }));
+        Ok(())
+    }
+
+    fn end_play(&mut self) {
+        self.stop_sending.store(true, Ordering::Relaxed);
+        if let Some(player) = self.player.take() {
+            let _ = player.join();
+        }
+    }
+
+    fn report(&self, out: Option<PathBuf>) -> Result<Value, String> {
+        let sending = lock(&self.sending);
+        if let Some(error) = &sending.error {
+            return Err(error.clone());
+        }
+        let receiver = lock(&self.receiver);
+        if let Some(path) = out {
+            std::fs::write(&path, receiver.audio()).map_err(|e| format!("{}: {e}", path.display()))?;
+        }
+        let mut value = serde_json::to_value(receiver.report()).map_err(|e| e.to_string())?;
+        value["ok"] = true.into();
+        value["sent"] = sending.packets.into();
+        value["sent_rtcp"] = sending.rtcp.into();
+        Ok(value)
+    }
+}
+
+/// Two free ports, the first one even, from a start that differs per process.
+fn free_pair(address: Ipv4Addr) -> Result<Sockets, String> {
+    let pairs = PORTS.len() as u32 / 2;
+    let start = std::process::id().wrapping_mul(31) % pairs;
+    for step in 0..pairs {
+        let port = PORTS.start + 2 * ((start + step) % pairs) as u16;
+        if let (Ok(rtp), Ok(rtcp)) = (UdpSocket::bind((address, port)), UdpSocket::bind((address, port + 1)))
+        {
+            for socket in [&rtp, &rtcp] {
+                socket.set_read_timeout(Some(Duration::from_millis(200))).map_err(|e| e.to_string())?;
+            }
+            return Ok(Sockets { rtp, rtcp });
+        }
+    }
+    Err(format!("no free pair of ports on {address}"))
+}
+
+fn receive(socket: &UdpSocket, receiver: &Mutex<Receiver>, stop: &AtomicBool) {
+    let mut buffer = [0u8; 2048];
+    while !stop.load(Ordering::Relaxed) {
+        match socket.recv_from(&mut buffer) {
+            Ok((length, _)) => lock(receiver).datagram(&buffer[..length]),
+            // ConnectionRefused is the other side's closed port, told by ICMP.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock
+                        | ErrorKind::TimedOut
+                        | ErrorKind::ConnectionRefused
+                        | ErrorKind::Interrupted
+                ) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn send(
+    sockets: &Sockets,
+    sending: &Mutex<Sending>,
+    stop: &AtomicBool,
+    play: &Play,
+    audio: &[u8],
+) -> Result<(), String> {
+    let started = Instant::now();
+    let frames = audio.chunks_exact(FRAME);
+    let per_round = frames.len() as u64;
+    let mut number = 0u64;
+    while !stop.load(Ordering::Relaxed) && (play.repeat || number < per_round) {
+        let due = started + FRAME_TIME * u32::try_from(number).map_err(|_| "played for too long")?;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let at = (number % per_round) as usize * FRAME;
+        one_packet(sockets, &mut lock(sending), play, number, &audio[at..at + FRAME])?;
+        number += 1;
+    }
+    Ok(())
+}
+
+fn one_packet(
+    sockets: &Sockets,
+    state: &mut Sending,
+    play: &Play,
+    number: u64,
+    audio: &[u8],
+) -> Result<(), String> {
+    let header = rtp::Header {
+        length: rtp::FIXED_HEADER,
+        payload_type: 0,
+        sequence: state.sequence,
+        timestamp: state.timestamp,
+        ssrc: play.ssrc,
+    };
+    state.sequence = state.sequence.wrapping_add(1);
+    state.timestamp = state.timestamp.wrapping_add(FRAME as u32);
+    let remote = state.remote.ok_or("no remote address")?;
+    if play.lose.holds(number) {
+        return Ok(());
+    }
+    let mut packet = rtp::build(&header, number == 0, audio);
+    if let Some(keys) = state.keys.as_mut().filter(|_| !play.clear.holds(number)) {
+        keys.rtp(&mut packet)?;
+    }
+    if play.corrupt.holds(number)
+        && let Some(last) = packet.last_mut()
+    {
+        *last ^= 1;
+    }
+    for _ in 0..play.copies {
+        deliver(&sockets.rtp, &packet, remote)?;
+        state.packets += 1;
+    }
+    state.bytes += audio.len() as u64;
+    if play.rtcp && number % 50 == 25 {
+        let mut report =
+            rtp::sender_report(play.ssrc, state.timestamp, state.packets as u32, state.bytes as u32);
+        if let Some(keys) = &mut state.keys {
+            keys.rtcp(&mut report)?;
+        }
+        deliver(&sockets.rtcp, &report, SocketAddrV4::new(*remote.ip(), remote.port().wrapping_add(1)))?;
+        state.rtcp += 1;
+    }
+    Ok(())
+}
+
+fn deliver(socket: &UdpSocket, packet: &[u8], remote: SocketAddrV4) -> Result<(), String> {
+    match socket.send_to(packet, remote) {
+        Ok(_) => Ok(()),
+        // A closed port is a fact about the peer that the judgement shows anyway.
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
+        Err(error) => Err(format!("send to {remote}: {error}")),
+    }
+}
