@@ -1,0 +1,106 @@
+//! The configuration of a stream.
+
+use sealrtp_sdes::SessionParameter;
+use sealrtp_srtp::{Limits, Suite};
+
+use crate::{ConfigError, Key, Warning};
+
+/// Everything configured for a stream; each value is one that its key takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub(crate) suites: Vec<Suite>,
+    pub(crate) limits: Limits,
+    pub(crate) lifetime: Option<u64>,
+    pub(crate) mki_length: usize,
+    pub(crate) key_derivation_rate: u64,
+    pub(crate) session_parameters: Vec<SessionParameter>,
+    pub(crate) libsrtp_aes192: bool,
+}
+
+impl Default for Config {
+    /// The suites of real phones, strongest first: AEAD, then 80-bit tags, then 32-bit tags. AES-192 stands behind
+    /// AES-128 because stacks in the field derive its keys in two ways. Nothing weak is among them.
+    fn default() -> Self {
+        Self {
+            suites: vec![
+                Suite::AeadAes256Gcm,
+                Suite::AeadAes128Gcm,
+                Suite::AesCm256HmacSha1_80,
+                Suite::AesCm128HmacSha1_80,
+                Suite::AesCm192HmacSha1_80,
+                Suite::AesCm256HmacSha1_32,
+                Suite::AesCm128HmacSha1_32,
+            ],
+            limits: Limits::default(),
+            lifetime: None,
+            mki_length: 0,
+            key_derivation_rate: 0,
+            session_parameters: Vec::new(),
+            libsrtp_aes192: false,
+        }
+    }
+}
+
+impl Config {
+    /// Sets a key as it stands in the configuration file. White space around key and value does not count.
+    ///
+    /// # Errors
+    /// A [`ConfigError`] with key, value given and value expected; the configuration is as it was.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<Option<Warning>, ConfigError> {
+        let key = Key::from_name(key).ok_or_else(|| ConfigError::UnknownKey(key.trim().to_owned()))?;
+        Ok(key.read(self, value)?.map(|text| Warning { key, text }))
+    }
+
+    /// The value of a key, as text that [`set`](Self::set) reads back.
+    pub fn get(&self, key: Key) -> String {
+        key.write(self)
+    }
+
+    /// One line for each key: name, value, and whether it is the default.
+    pub fn describe(&self) -> String {
+        let default = Self::default();
+        let width = Key::ALL.iter().map(|key| key.name().len()).max().unwrap_or(0);
+        let mut text = String::new();
+        for key in Key::ALL {
+            let value = self.get(key);
+            let note = if value == default.get(key) { " (default)" } else { "" };
+            text.push_str(&format!("{:width$} = {value}{note}\n", key.name()));
+        }
+        text
+    }
+
+    /// Suites to offer and accept, best first; never empty.
+    pub fn suites(&self) -> &[Suite] {
+        &self.suites
+    }
+
+    /// Replay window and number of SSRCs of each direction.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Packets that a master key of ours may protect, 1 to 2^48; none: not signalled, RFC 3711's longest.
+    pub fn lifetime(&self) -> Option<u64> {
+        self.lifetime
+    }
+
+    /// Bytes of the MKI in our packets, 0 (no MKI) to 128.
+    pub fn mki_length(&self) -> usize {
+        self.mki_length
+    }
+
+    /// Packets after which our session keys are derived anew: 0 (never) or 2^0 to 2^24.
+    pub fn key_derivation_rate(&self) -> u64 {
+        self.key_derivation_rate
+    }
+
+    /// Session parameters of the peer to accept beyond those that are always accepted.
+    pub fn session_parameters(&self) -> &[SessionParameter] {
+        &self.session_parameters
+    }
+
+    /// Whether AES-192 session keys are derived as libsrtp up to 2.5 does.
+    pub fn libsrtp_aes192(&self) -> bool {
+        self.libsrtp_aes192
+    }
+}

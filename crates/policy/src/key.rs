@@ -1,0 +1,123 @@
+//! The configuration keys, in one table.
+
+use std::fmt;
+
+use crate::value::{self, Parsed};
+use crate::{Config, ConfigError};
+
+/// A configuration key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// Suites to offer and accept, best first.
+    Suites,
+    /// Packets that a replay window spans.
+    ReplayWindow,
+    /// SSRCs that one direction of a stream may hold.
+    MaxSsrcs,
+    /// Lifetime of our master keys, signalled and kept.
+    Lifetime,
+    /// Bytes of the MKI in our packets.
+    MkiLength,
+    /// How often session keys are derived anew.
+    KeyDerivationRate,
+    /// Session parameters of the peer that are accepted.
+    SessionParameters,
+    /// Whether AES-192 session keys are derived as libsrtp does.
+    LibsrtpAes192,
+}
+
+/// One row: the key's name, what it means for the administrator, how its value is read and written.
+struct Row {
+    key: Key,
+    name: &'static str,
+    meaning: &'static str,
+    read: fn(&mut Config, &str) -> Parsed,
+    write: fn(&Config) -> String,
+}
+
+#[rustfmt::skip]
+const TABLE: [Row; 8] = [
+    Row { key: Key::Suites, name: "suites", meaning: "SRTP suites to offer and accept, best first",
+          read: |config, text| value::suites(text).map(|(v, warning)| { config.suites = v; warning }),
+          write: |config| value::join(config.suites.iter().map(|suite| suite.name())) },
+    Row { key: Key::ReplayWindow, name: "replay_window", meaning: "packets a replay window spans, rounded up to whole 64s",
+          read: |config, text| value::replay_window(text, config.limits).map(|v| { config.limits = v; None }),
+          write: |config| config.limits.replay_window().to_string() },
+    Row { key: Key::MaxSsrcs, name: "max_ssrcs", meaning: "SSRCs that one direction of a stream may hold",
+          read: |config, text| value::max_ssrcs(text, config.limits).map(|v| { config.limits = v; None }),
+          write: |config| config.limits.max_ssrcs().to_string() },
+    Row { key: Key::Lifetime, name: "lifetime", meaning: "packets a master key of ours protects, none: not signalled",
+          read: |config, text| value::lifetime(text).map(|v| { config.lifetime = v; None }),
+          write: |config| config.lifetime.map_or("none".into(), value::packets) },
+    Row { key: Key::MkiLength, name: "mki_length", meaning: "bytes of the MKI in our packets, 0: no MKI",
+          read: |config, text| value::mki_length(text).map(|v| { config.mki_length = v; None }),
+          write: |config| config.mki_length.to_string() },
+    Row { key: Key::KeyDerivationRate, name: "key_derivation_rate",
+          meaning: "packets after which session keys are derived anew, 0: never",
+          read: |config, text| value::key_derivation_rate(text).map(|v| { config.key_derivation_rate = v; None }),
+          write: |config| value::packets(config.key_derivation_rate) },
+    Row { key: Key::SessionParameters, name: "session_parameters",
+          meaning: "session parameters of the peer that are accepted besides KDR, WSH and FEC_ORDER=FEC_SRTP",
+          read: |config, text| value::session_parameters(text).map(|(v, warning)| { config.session_parameters = v; warning }),
+          write: |config| match config.session_parameters.as_slice() {
+              [] => "none".into(),
+              named => value::join(named.iter().map(|parameter| parameter.name())),
+          } },
+    Row { key: Key::LibsrtpAes192, name: "libsrtp_aes192",
+          meaning: "derive AES-192 session keys as libsrtp up to 2.5 does, not as RFC 6188 says",
+          read: |config, text| value::yes_no(text).map(|v| { config.libsrtp_aes192 = v; None }),
+          write: |config| if config.libsrtp_aes192 { "yes" } else { "no" }.into() },
+];
+
+impl Key {
+    /// Every key, in the order in which they are described.
+    pub const ALL: [Self; TABLE.len()] = {
+        let mut all = [Self::Suites; TABLE.len()];
+        let mut i = 0;
+        while i < all.len() {
+            all[i] = TABLE[i].key;
+            assert!(all[i] as usize == i, "the table is in the order of the enum");
+            i += 1;
+        }
+        all
+    };
+
+    const fn row(self) -> &'static Row {
+        &TABLE[self as usize]
+    }
+
+    /// The name in the configuration file.
+    pub const fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// One line for the administrator.
+    pub const fn meaning(self) -> &'static str {
+        self.row().meaning
+    }
+
+    /// Finds a key by its name in any letter case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        TABLE.iter().find(|row| row.name.eq_ignore_ascii_case(name.trim())).map(|row| row.key)
+    }
+
+    /// Reads `text` into `config`; a refusal leaves it as it was.
+    pub(crate) fn read(self, config: &mut Config, text: &str) -> Result<Option<String>, ConfigError> {
+        (self.row().read)(config, text.trim()).map_err(|expected| ConfigError::Value {
+            key: self,
+            given: text.trim().to_owned(),
+            expected: expected.into_owned(),
+        })
+    }
+
+    /// The key's value as text that [`Config::set`] reads back.
+    pub(crate) fn write(self, config: &Config) -> String {
+        (self.row().write)(config)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,145 @@
+//! What the configuration takes, refuses and tells.
+
+use sealrtp_policy::{Config, ConfigError, Key};
+use sealrtp_sdes::SessionParameter;
+use sealrtp_srtp::Suite;
+
+#[test]
+fn defaults_hold_nothing_weak_and_short_tags_come_last() {
+    let config = Config::default();
+    assert!(config.suites().iter().all(|suite| !suite.is_weak()));
+    assert!(config.session_parameters().is_empty());
+    assert!(config.suites().contains(&Suite::AesCm128HmacSha1_80), "RFC 4568 section 6.2 makes it mandatory");
+    let tags: Vec<_> = config.suites().iter().map(|suite| suite.rtp_tag_len()).collect();
+    assert!(tags.is_sorted_by(|a, b| a >= b), "{tags:?}");
+    assert_eq!((config.limits().replay_window(), config.limits().max_ssrcs()), (128, 64));
+    assert_eq!((config.lifetime(), config.mki_length(), config.key_derivation_rate()), (None, 0, 0));
+    assert!(!config.libsrtp_aes192());
+}
+
+#[test]
+fn every_key_takes_back_what_it_tells() {
+    let mut config = Config::default();
+    for (key, value) in [
+        ("suites", "AES_CM_256_HMAC_SHA1_80 aead_aes_128_gcm,NULL_HMAC_SHA1_80"),
+        ("Replay_Window", " 1024 "),
+        ("max_ssrcs", "7"),
+        ("lifetime", "2^31"),
+        ("mki_length", "4"),
+        ("key_derivation_rate", "65536"),
+        ("session_parameters", "UNENCRYPTED_SRTCP FEC_KEY"),
+        ("libsrtp_aes192", "yes"),
+    ] {
+        config.set(key, value).unwrap();
+    }
+    let expected = [Suite::AesCm256HmacSha1_80, Suite::AeadAes128Gcm, Suite::NullHmacSha1_80];
+    assert_eq!(config.suites(), expected);
+    assert_eq!((config.limits().replay_window(), config.limits().max_ssrcs()), (1024, 7));
+    assert_eq!((config.lifetime(), config.mki_length()), (Some(1 << 31), 4));
+    assert_eq!(config.key_derivation_rate(), 1 << 16);
+    assert_eq!(config.session_parameters(), [SessionParameter::UnencryptedSrtcp, SessionParameter::FecKey]);
+    assert!(config.libsrtp_aes192());
+
+    let mut copy = Config::default();
+    for key in Key::ALL {
+        copy.set(key.name(), &config.get(key)).unwrap();
+        assert_ne!(config.get(key), Config::default().get(key), "{key} was not changed by this test");
+    }
+    assert_eq!(copy, config);
+}
+
+#[test]
+fn a_refusal_names_key_value_and_expectation_and_changes_nothing() {
+    for (key, value, expected) in [
+        ("replay_window", "63", "replay_window = 63: expected a number of packets from 64 to 32768"),
+        ("replay_window", "32769", "replay_window = 32769: expected a number of packets from 64 to 32768"),
+        ("replay_window", "", "replay_window = (nothing): expected a number of packets from 64 to 32768"),
+        ("max_ssrcs", "0", "max_ssrcs = 0: expected a number of SSRCs from 1 to 4096"),
+        (
+            "lifetime",
+            "2^49",
+            "lifetime = 2^49: expected none, or packets from 1 to 2^48 as a number or as 2^n",
+        ),
+        ("lifetime", "0", "lifetime = 0: expected none, or packets from 1 to 2^48 as a number or as 2^n"),
+        (
+            "lifetime",
+            "2^64",
+            "lifetime = 2^64: expected none, or packets from 1 to 2^48 as a number or as 2^n",
+        ),
+        ("mki_length", "129", "mki_length = 129: expected a number of bytes from 0 (no MKI) to 128"),
+        ("mki_length", "-1", "mki_length = -1: expected a number of bytes from 0 (no MKI) to 128"),
+        (
+            "key_derivation_rate",
+            "3",
+            "key_derivation_rate = 3: expected 0 (derive once), or packets that are a power of two up to 2^24",
+        ),
+        (
+            "key_derivation_rate",
+            "2^25",
+            "key_derivation_rate = 2^25: expected 0 (derive once), or packets that are a power of two up to 2^24",
+        ),
+        ("suites", " , ", "suites = ,: expected at least one suite"),
+        (
+            "suites",
+            "AEAD_AES_128_GCM, AEAD_AES_128_GCM_16",
+            "suites = AEAD_AES_128_GCM, AEAD_AES_128_GCM_16: expected each name once, AEAD_AES_128_GCM_16 comes twice",
+        ),
+        ("libsrtp_aes192", "perhaps", "libsrtp_aes192 = perhaps: expected yes or no"),
+    ] {
+        let mut config = Config::default();
+        assert_eq!(config.set(key, value).unwrap_err().to_string(), expected);
+        assert_eq!(config, Config::default());
+    }
+    let error = Config::default().set("suites", "ROT13").unwrap_err().to_string();
+    assert!(error.starts_with("suites = ROT13: expected suites by name"), "{error}");
+    assert!(error.contains("AEAD_AES_256_GCM") && error.ends_with("not ROT13"), "{error}");
+    let error = Config::default().set("session_parameters", "GLUE").unwrap_err().to_string();
+    assert!(error.contains("UNENCRYPTED_SRTP") && error.ends_with("not GLUE"), "{error}");
+    let error = Config::default().set("sweets", "1").unwrap_err();
+    assert!(matches!(error, ConfigError::UnknownKey(_)));
+    assert!(error.to_string().contains("suites, replay_window"), "{error}");
+}
+
+#[test]
+fn a_refusal_stays_on_one_short_line_whatever_was_given() {
+    let mut config = Config::default();
+    for junk in ["\r\n[section]\n", "\0", &"x".repeat(100_000), "2^99999999999999999999", "ä\u{202e}"] {
+        for key in Key::ALL {
+            let error = config.set(key.name(), junk).unwrap_err().to_string();
+            assert!(!error.contains(char::is_control) && error.len() < 1000, "{error:?}");
+        }
+        let error = config.set(junk, "1").unwrap_err().to_string();
+        assert!(!error.contains(char::is_control) && error.len() < 1000, "{error:?}");
+    }
+    assert_eq!(config, Config::default());
+}
+
+#[test]
+fn weak_choices_warn_and_only_they() {
+    let mut config = Config::default();
+    let warning = config.set("suites", "NULL_HMAC_SHA1_80, AES_CM_128_HMAC_SHA1_80").unwrap().unwrap();
+    assert_eq!(
+        (warning.key(), warning.to_string().as_str()),
+        (Key::Suites, "suites: NULL_HMAC_SHA1_80 is weak")
+    );
+    let warning = config.set("suites", "AES_CM_128_NULL_AUTH, F8_128_HMAC_SHA1_80").unwrap().unwrap();
+    assert_eq!(warning.to_string(), "suites: AES_CM_128_NULL_AUTH, F8_128_HMAC_SHA1_80 are weak");
+    assert_eq!(config.set("suites", "AES_CM_128_HMAC_SHA1_32").unwrap(), None);
+    assert!(config.set("session_parameters", "UNAUTHENTICATED_SRTP,UNENCRYPTED_SRTP").unwrap().is_some());
+    assert_eq!(config.set("session_parameters", "FEC_ORDER KDR").unwrap(), None);
+    assert_eq!(config.set("session_parameters", "None").unwrap(), None);
+}
+
+#[test]
+fn description_has_a_line_for_each_key_and_marks_defaults() {
+    let mut config = Config::default();
+    config.set("mki_length", "4").unwrap();
+    let text = config.describe();
+    assert_eq!(text.lines().count(), Key::ALL.len());
+    for (line, key) in text.lines().zip(Key::ALL) {
+        assert!(line.starts_with(key.name()), "{line}");
+        assert_eq!(line.ends_with(" (default)"), key != Key::MkiLength, "{line}");
+        assert!(!key.meaning().is_empty());
+    }
+    assert!(text.contains("= 4\n"), "{text}");
+}
