@@ -18,6 +18,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -119,7 +120,8 @@ def run_step(title: str, argv: Sequence[str], log: Path, *, env: Mapping[str, st
     started = shown = time.monotonic()
     with open(log, "ab") as out:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                                   env=dict(env) if env is not None else None, cwd=cwd)
+                                   env=dict(env) if env is not None else None, cwd=cwd, start_new_session=True,
+                                   close_fds=False)
         try:
             while True:
                 try:
@@ -131,7 +133,8 @@ def run_step(title: str, argv: Sequence[str], log: Path, *, env: Mapping[str, st
                     shown = time.monotonic()
                     progress(f"  {title}, {shown - started:.0f} s: {last_line(log)}")
         except BaseException:
-            process.kill()
+            # The step's own process group, whose leader it is: apt and debootstrap have children.
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
     if code != 0:
@@ -205,6 +208,8 @@ def locked(path: Path, what: str) -> Iterator[None]:
                     shown = waited
                     say(f"  {what}: another process is at it, waiting ({waited:.0f} s)")
                 time.sleep(0.3)
+        # The steps inherit it: should this process be killed, the lock lasts until the last of them has ended.
+        os.set_inheritable(file.fileno(), True)
         yield
 
 
@@ -312,8 +317,6 @@ def build(name: str, path: Path, recipe: Recipe, present: str, log: Path) -> Non
              "--variant=minbase", recipe.suite, str(path), mirror], log, env=environment())
     prepare_apt(path, recipe, mirror)
     install_packages(name, path, recipe, log)
-    # The mount point of a run's own files.
-    (path / "pbx").mkdir(exist_ok=True)
     say(f"root {name}: complete in {time.monotonic() - started:.0f} s, {path}")
 
 
@@ -337,6 +340,7 @@ def main() -> int:
     commands.add_parser("list", help="what there is")
     commands.add_parser("remove", help="remove a root").add_argument("name", choices=list(RECIPES))
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if arguments.command == "ensure":
             for name in arguments.names:
@@ -358,6 +362,8 @@ def main() -> int:
     except (RootError, MissingPermission) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
