@@ -1,0 +1,90 @@
+//! Configuration: the keys of `sealrtp.conf`, one by one.
+
+use std::ffi::c_char;
+
+use sealrtp_policy::Config;
+use sealrtp_srtp::Limits;
+
+use crate::boundary::{give, guard, guard_or, shared, take_back, text, unique, write_text};
+use crate::result::sealrtp_result::{self, *};
+
+/// What streams and negotiations may do. They copy what they need: a later change concerns later calls.
+#[allow(non_camel_case_types)]
+pub struct sealrtp_config(pub(crate) Config);
+
+impl sealrtp_config {
+    pub(crate) fn limits(&self) -> Limits {
+        self.0.limits()
+    }
+
+    pub(crate) fn sdes(&self) -> ::sealrtp_sdes::Config {
+        ::sealrtp_sdes::Config {
+            suites: self.0.suites().to_vec(),
+            lifetime: self.0.lifetime(),
+            mki_length: self.0.mki_length(),
+            key_derivation_rate: self.0.key_derivation_rate(),
+            session_parameters: self.0.session_parameters().to_vec(),
+            libsrtp_aes192: self.0.libsrtp_aes192(),
+        }
+    }
+}
+
+/// The defaults. Null only if the library is at fault.
+#[unsafe(no_mangle)]
+pub extern "C" fn sealrtp_config_new() -> *mut sealrtp_config {
+    guard_or(std::ptr::null_mut(), || give(sealrtp_config(Config::default())))
+}
+
+/// Sets one key, as in `sealrtp.conf`. On SEALRTP_E_CONFIG nothing has changed and `message` says what was expected; on
+/// SEALRTP_OK it holds a warning, or is empty.
+///
+/// # Safety
+/// `config` is a handle or null; `key` and `value` are C strings or null; `message` has `message_size` bytes or is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealrtp_config_set(
+    config: *mut sealrtp_config,
+    key: *const c_char,
+    value: *const c_char,
+    message: *mut c_char,
+    message_size: usize,
+) -> sealrtp_result {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let (config, key, value) = unsafe { (unique(config)?, text(key)?, text(value)?) };
+        let (result, said) = match config.0.set(key, value) {
+            Ok(None) => (SEALRTP_OK, String::new()),
+            Ok(Some(warning)) => (SEALRTP_OK, warning.to_string()),
+            Err(error) => (SEALRTP_E_CONFIG, error.to_string()),
+        };
+        // SAFETY: the caller's promise. A message that was cut is still one.
+        let _ = unsafe { write_text(message, message_size, &said) };
+        Ok(result)
+    })
+}
+
+/// The whole configuration as text, a line for each key. SEALRTP_E_BUFFER: `text` holds what fitted.
+///
+/// # Safety
+/// `config` is a handle or null, `text` has `text_size` bytes or is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealrtp_config_describe(
+    config: *const sealrtp_config,
+    text: *mut c_char,
+    text_size: usize,
+) -> sealrtp_result {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        unsafe { write_text(text, text_size, &shared(config)?.0.describe())? };
+        Ok(SEALRTP_OK)
+    })
+}
+
+/// Frees the configuration; null is nothing.
+///
+/// # Safety
+/// `config` is null or a handle that is not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealrtp_config_free(config: *mut sealrtp_config) {
+    // SAFETY: the caller's promise.
+    unsafe { take_back(config) }
+}
