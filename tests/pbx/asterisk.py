@@ -30,7 +30,7 @@ from pbx.endpoints import ENDPOINTS, Endpoint, Site
 from pbx.manager import Manager, ManagerError
 from pbx.namespace import Bind, MissingPermission, environment
 from pbx.ports import Ports, free_ports
-from pbx.roots import Root, RootError, ensure
+from pbx.roots import ASTERISK, Root, RootError, ensure
 from pbx.valgrind import Finding, read_findings
 
 # The run's directory as a private root sees it.
@@ -70,7 +70,7 @@ class Asterisk:
             raise ValueError(f"chan is one of {', '.join(DRIVERS)}, srtp one of {', '.join(PROVIDERS)}")
         if (module is not None) != (srtp == "sealrtp"):
             raise ValueError("srtp='sealrtp' needs module, the path of res_sealrtp.so; the others have none")
-        if not root.inside(f"{root.module_directory}/chan_{chan}.so").exists():
+        if not root.has_driver(chan):
             raise PbxError(f"{root.name}: its Asterisk has no chan_{chan}")
         self.root = root
         self.workdir = workdir.resolve()
@@ -118,7 +118,7 @@ class Asterisk:
             raise PbxError("it is running already")
         timeout = timeout or (240 if self.valgrind else 30)
         self.write()
-        argv = [self._asterisk, "-f", "-C", f"{self.here}/etc/asterisk.conf"]
+        argv = [ASTERISK, "-f", "-C", f"{self.here}/etc/asterisk.conf"]
         if self.valgrind:
             argv = [*VALGRIND, "--xml=yes", f"--xml-file={self.here}/log/valgrind.xml", *self.valgrind_options, *argv]
         with open(self.workdir / "log/console", "ab") as console:
@@ -220,7 +220,7 @@ class Asterisk:
             if "blacklisted" not in str(error):
                 raise
         # The manager does not load and unload modules; Asterisk's own remote console does.
-        argv = [self._asterisk, "-C", f"{self.here}/etc/asterisk.conf", "-rx", command]
+        argv = [ASTERISK, "-C", f"{self.here}/etc/asterisk.conf", "-rx", command]
         done = subprocess.run(self.root.command(argv, binds=self._binds), capture_output=True, text=True, env=environment(),
                               cwd=self.workdir, timeout=120)
         return (done.stdout + done.stderr).strip()
@@ -280,10 +280,6 @@ class Asterisk:
         return "\n".join("\n".join(text.splitlines()[-25:]) for text in [*parts, self.log_text()])
 
     # --- how it is set up --------------------------------------------------------------------------------------------
-
-    @property
-    def _asterisk(self) -> str:
-        return "/usr/sbin/asterisk"
 
     @property
     def _binds(self) -> list[Bind]:

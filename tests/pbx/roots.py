@@ -33,6 +33,7 @@ if __package__ in (None, ""):
 from pbx.namespace import Bind, MissingPermission, check_permission, chroot_command, environment
 
 PROGRESS_SECONDS = 5.0
+ASTERISK = "/usr/sbin/asterisk"
 STAMP = ".sealrtp-complete"
 # Changed when the way a root is made changes, so that old ones are made anew.
 RECIPE = "1"
@@ -47,15 +48,17 @@ class Recipe:
     """What a root is made of."""
 
     suite: str
+    # The major version of the Asterisk in it.
+    asterisk: int
     packages: tuple[str, ...]
 
 
 BUILD = ("gcc", "make", "libc6-dev", "libc6-dbg", "valgrind", "asterisk", "asterisk-dev", "procps")
 RECIPES: Mapping[str, Recipe] = {
     # Asterisk 22 with chan_pjsip; SIPp 3.8 with SRTP.
-    "testing": Recipe("testing", BUILD + ("sip-tester",)),
+    "testing": Recipe("testing", 22, BUILD + ("sip-tester", "python3")),
     # Asterisk 16.28 with chan_pjsip and chan_sip.
-    "bullseye": Recipe("bullseye", BUILD),
+    "bullseye": Recipe("bullseye", 16, BUILD),
 }
 
 
@@ -81,6 +84,10 @@ class Root:
             if candidate.is_dir():
                 return "/" + str(candidate.relative_to(self.path))
         raise RootError(f"{self.path}: no Asterisk module directory")
+
+    def has_driver(self, chan: str) -> bool:
+        """Whether its Asterisk has the channel driver chan_<chan>."""
+        return self.inside(f"{self.module_directory}/chan_{chan}.so").exists()
 
     @property
     def headers(self) -> Path:
@@ -323,11 +330,24 @@ def build(name: str, path: Path, recipe: Recipe, present: str, log: Path) -> Non
 def host_root() -> Root:
     """The host's own Asterisk; RootError when it has none or no headers."""
     root = Root("host", Path("/"))
-    if not Path("/usr/sbin/asterisk").exists():
+    if not Path(ASTERISK).exists():
         raise RootError("the host has no Asterisk of its own")
     if not (root.headers / "asterisk.h").exists():
         raise RootError("the host's Asterisk has no headers (asterisk-dev)")
     return root
+
+
+def choose(major: int, chan: str) -> Root:
+    """The host's own Asterisk when it is of this major version and has chan_<chan>, else the private root that has it."""
+    with contextlib.suppress(RootError):
+        host = host_root()
+        version = host.run([ASTERISK, "-V"], capture_output=True).stdout
+        if re.match(rf"Asterisk (\S+~)?{major}\.", version) and host.has_driver(chan):
+            return host
+    for name, recipe in RECIPES.items():
+        if recipe.asterisk == major:
+            return ensure(name)
+    raise RootError(f"neither the host nor a private root has Asterisk {major}")
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ import pytest
 from pbx import roots
 from pbx.asterisk import Asterisk, PbxError
 from pbx.endpoints import ENDPOINTS
-from pbx.namespace import MissingPermission, check_permission
+from pbx.namespace import Bind, MissingPermission, check_permission
 from pbx.roots import Recipe, Root, RootError, debian_mirror, ensure, locked, stamp_text
 from pbx.sounds import FRAME_BYTES, ON_HOLD, PLAYBACK
 
@@ -117,6 +117,20 @@ def test_a_run_leaves_nothing_mounted_and_the_root_unchanged(root_of: Callable[[
     assert root.run(["touch", "/etc/changed"], capture_output=True).returncode != 0
 
 
+def test_a_hosts_own_asterisk_is_used_as_it_is(root_of: Callable[[str], Root], tmp_path: Path) -> None:
+    # Seen from inside, a private root is a host with an Asterisk of its own.
+    (tmp_path / "run").mkdir()
+    tests = Path(__file__).resolve().parents[1]
+    program = ("from pathlib import Path; from pbx.roots import choose; from pbx.asterisk import Asterisk\n"
+               "with Asterisk(choose(22, 'pjsip'), Path('/run/work'), srtp='stock') as pbx:\n"
+               "    print(pbx.root.name, pbx.cli('core show version'), pbx.cli('module unload res_srtp.so'))\n")
+    done = root_of("testing").run(["env", "SEALRTP_CACHE=/tmp", "PYTHONPATH=/run/tests", "python3", "-B", "-c", program],
+                                  binds=[Bind(tests, "/run/tests"), Bind(tmp_path / "run", "/run/work", writable=True)],
+                                  capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("host Asterisk 22.") and done.stdout.endswith("Unloaded res_srtp.so\n")
+
+
 def test_sipp_3_8_with_srtp_is_in_testing(root_of: Callable[[str], Root]) -> None:
     version = root_of("testing").run(["sipp", "-v"], capture_output=True).stdout
     assert re.search(r"SIPp v3\.8\.\d+", version), version
@@ -151,7 +165,7 @@ def pretend_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[li
     monkeypatch.setenv("SEALRTP_CACHE", str(tmp_path))
     monkeypatch.setattr(roots, "build", build)
     monkeypatch.setattr(roots, "check_permission", lambda: None)
-    monkeypatch.setattr(roots, "RECIPES", {"testing": Recipe("testing", ("asterisk",))})
+    monkeypatch.setattr(roots, "RECIPES", {"testing": Recipe("testing", 22, ("asterisk",))})
     yield builds
 
 
@@ -167,7 +181,7 @@ def test_a_complete_root_is_reused_and_a_half_built_one_is_not(pretend_root: lis
 def test_a_changed_list_of_packages_is_noticed(pretend_root: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     ensure("testing")
     before = stamp_text(roots.RECIPES["testing"])
-    monkeypatch.setattr(roots, "RECIPES", {"testing": Recipe("testing", ("asterisk", "gdb"))})
+    monkeypatch.setattr(roots, "RECIPES", {"testing": Recipe("testing", 22, ("asterisk", "gdb"))})
     ensure("testing")
     assert pretend_root == ["", before]
 
@@ -212,10 +226,22 @@ def test_the_mirror_comes_from_one_line_and_deb822_sources(tmp_path: Path) -> No
     assert debian_mirror(tmp_path) == "http://oneline.test/debian"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="runs as root: nothing is refused")
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving up root rights needs root")
 def test_without_root_rights_the_message_says_what_is_missing() -> None:
-    with pytest.raises(MissingPermission, match="needs root"):
-        check_permission()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setuid(65534)
+            check_permission()
+        except MissingPermission as error:
+            os.write(write, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as said:
+        assert "needs root (chroot, mount)" in said.read()
+    os.waitpid(child, 0)
 
 
 def test_the_sounds_have_no_two_frames_alike() -> None:
