@@ -1,0 +1,158 @@
+"""Driving sealrtp-judge: a live media end point, and the judgement of a capture. Its SRTP is libsrtp's."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+TESTS = Path(__file__).resolve().parents[1]
+REPOSITORY = TESTS.parent
+if str(TESTS) not in sys.path:
+    sys.path.insert(0, str(TESTS))
+
+from calls.sdp import Crypto
+
+_judge: Path | None = None
+
+
+def judge_binary() -> Path:
+    """sealrtp-judge, built by cargo once per process (a no-op for cargo when it is fresh)."""
+    global _judge
+    if _judge is None:
+        done = subprocess.run(["cargo", "build", "--quiet", "--release", "-p", "sealrtp-judge", "--message-format", "json"],
+                              cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+        if done.returncode != 0:
+            raise RuntimeError("cargo build -p sealrtp-judge failed; its output is above")
+        for line in done.stdout.splitlines():
+            message = json.loads(line)
+            if message.get("executable") and message["target"]["name"] == "sealrtp-judge":
+                _judge = Path(message["executable"])
+        if _judge is None:
+            raise RuntimeError("cargo did not tell where sealrtp-judge is")
+    return _judge
+
+
+class MediaError(RuntimeError):
+    """sealrtp-judge refused a command."""
+
+
+class EndPoint:
+    """A live media end point: a port pair that sends a file as (S)RTP and judges what comes back."""
+
+    def __init__(self, directory: Path, name: str, *, known_audio: bytes = b"", address: str = "127.0.0.1") -> None:
+        self.directory = directory
+        self.name = name
+        self.address = address
+        self.files = 0
+        self.process = subprocess.Popen([judge_binary(), "peer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        known = {"known_audio": str(self.file(known_audio))} if known_audio else {}
+        self.port: int = self.ask(do="bind", address=address, **known)["port"]
+
+    def __enter__(self) -> EndPoint:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self.process.stdin is not None and not self.process.stdin.closed:
+            self.process.stdin.close()
+            self.process.wait(10)
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+
+    def ask(self, **command: object) -> dict[str, object]:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        answer = json.loads(line) if line else {"ok": False, "error": "sealrtp-judge is gone"}
+        if not answer["ok"]:
+            raise MediaError(f"{self.name}: {command['do']}: {answer['error']}")
+        return answer
+
+    def file(self, audio: bytes) -> Path:
+        self.files += 1
+        path = self.directory / f"{self.name}-{self.files}.ul"
+        path.write_bytes(audio)
+        return path
+
+    def remote(self, address: str) -> None:
+        """Where media goes, "address:port"."""
+        self.ask(do="remote", address=address)
+
+    def send_with(self, crypto: Crypto | None, which: int = 0) -> None:
+        """Keys of ours from now on; None: clear RTP. `which` of several keys."""
+        self.ask(do="send_keys", **({"keys": crypto.key_set(), "with": which} if crypto else {}))
+
+    def receive_with(self, crypto: Crypto) -> None:
+        """Keys of the peer from now on."""
+        self.ask(do="receive_keys", keys=crypto.key_set())
+
+    def play(self, audio: bytes, **how: object) -> None:
+        """Starts to send `audio`; `how` are the fields of the play command (copies, corrupt, clear, lose, repeat, ...)."""
+        self.ask(do="play", file=str(self.file(audio)), **how)
+
+    def drain(self, seconds: float) -> None:
+        """Waits for the end of what is being sent."""
+        if self.ask(do="drain", seconds=seconds)["playing"]:
+            raise MediaError(f"{self.name}: still sending after {seconds:g} s")
+
+    def stop(self) -> None:
+        self.ask(do="stop")
+
+    def report(self) -> SimpleNamespace:
+        """The judgement so far, with `audio` as heard."""
+        out = self.directory / f"{self.name}-heard.ul"
+        answer = self.ask(do="report", out=str(out))
+        return SimpleNamespace(**answer, audio=out.read_bytes())
+
+
+class Capture:
+    """tcpdump on loopback, for the flows that no end point of ours sees."""
+
+    def __init__(self, path: Path, filter_text: str) -> None:
+        self.path = path
+        self.process = subprocess.Popen(
+            ["tcpdump", "-i", "lo", "-n", "-U", "-s", "2048", "-B", "65536", "-w", str(path), filter_text],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | {"LC_ALL": "C"})
+        assert self.process.stderr is not None
+        said = ""
+        # The line "listening on lo" is said when packets are being captured.
+        while "listening on" not in said:
+            line = self.process.stderr.readline()
+            if not line:
+                raise RuntimeError(f"tcpdump did not start: {said}")
+            said += line
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        if self.process.returncode is None:
+            self.process.terminate()
+            _, said = self.process.communicate(timeout=20)
+            dropped = [line for line in said.splitlines() if "dropped by kernel" in line]
+            if dropped and not dropped[0].startswith("0 "):
+                raise RuntimeError(f"the capture is not whole: {dropped[0]}")
+
+    def judge(self, flows: Sequence[Mapping[str, object]]) -> list[SimpleNamespace]:
+        """The verdict on each flow, with `audio`; stops the capture. See the Job of sealrtp-judge for the fields."""
+        self.stop()
+        flows = [{"out": str(self.path.with_name(f"{self.path.stem}-{at}.ul")), **flow} for at, flow in enumerate(flows)]
+        done = subprocess.run([judge_binary(), "pcap", str(self.path)], input=json.dumps({"flows": flows}), text=True,
+                              capture_output=True)
+        if done.returncode != 0:
+            raise MediaError(done.stderr.strip())
+        verdicts = [SimpleNamespace(**json.loads(line)) for line in done.stdout.splitlines()]
+        for flow, verdict in zip(flows, verdicts):
+            verdict.audio = Path(str(flow["out"])).read_bytes()
+        return verdicts

@@ -1,0 +1,95 @@
+"""The table of calls: each is a function that places one and raises when something is not as it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+from calls.audio import Heard
+from calls.site import KINDS, Site
+
+
+class Flaw(AssertionError):
+    """A flaw that stock Asterisk is known for was seen. Ours must not have it; stock must, or the test does not bite."""
+
+
+class Skipped(Exception):
+    """Something that this call needs is not here; the text says what."""
+
+
+@dataclass
+class Outcome:
+    """What a call tells of itself when all is well."""
+
+    suite: str = ""
+    sent: int = 0
+    received: int = 0
+    heard: bool = False
+    detail: str = ""
+
+    def add(self, sent: int, received: int, heard: Heard | bool) -> Outcome:
+        """Adds a direction's packets; `heard` when the audio was as sent."""
+        self.sent += sent
+        self.received += received
+        self.heard = heard if isinstance(heard, bool) else heard.whole
+        return self
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One call."""
+
+    name: str
+    title: str
+    run: Callable[[Site], Outcome]
+    peer: str
+    suite: str = ""
+    method: str = "SDES"
+    # Stock Asterisk shows Flaw here; else it is not run on stock.
+    flaw_of_stock: bool = False
+    # Kinds of PBX where the call makes sense.
+    kinds: tuple[str, ...] = tuple(KINDS)
+    # Kinds whose stock version does not have the flaw.
+    stock_is_good: tuple[str, ...] = ()
+    # Part of `make demo`.
+    demo: bool = True
+    # It reads the PBX's log, so nobody else may be talking to the PBX.
+    reads_log: bool = False
+    # It is a load for the machine, so nothing else may run.
+    heavy: bool = False
+    # sealrtp.conf that it needs; the PBX is another one then.
+    configuration: str = "[general]\n"
+
+    def alone(self, srtp: str) -> bool:
+        """Whether nothing else may run on the PBX meanwhile; stock's log is not read."""
+        return self.heavy or (self.reads_log and srtp != "stock")
+
+
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(name: str, title: str, peer: str, **more: object) -> Callable[[Callable[[Site], Outcome]], Callable[[Site], Outcome]]:
+    """Enters a function into the table."""
+
+    def enter(run: Callable[[Site], Outcome]) -> Callable[[Site], Outcome]:
+        add(Scenario(name, title, run, peer, **more))  # type: ignore[arg-type]
+        return run
+
+    return enter
+
+
+def add(entry: Scenario) -> None:
+    if entry.name in SCENARIOS:
+        raise ValueError(f"two calls are named {entry.name}")
+    SCENARIOS[entry.name] = entry
+
+
+def require_audio(sent: bytes, report: SimpleNamespace, at_least: int) -> Heard:
+    """What was heard; AssertionError unless it is the sent audio without gap, of at least so many 20 ms frames."""
+    from calls.audio import compare
+
+    heard = compare(sent, report.audio)
+    assert heard.whole, f"the audio is not what was sent: {heard}"
+    assert heard.frames >= at_least, f"only {heard.frames} frames were heard, not {at_least}"
+    return heard

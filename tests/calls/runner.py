@@ -1,0 +1,113 @@
+"""Runs calls of the table against PBXs, several at a time, each PBX started once."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from calls import calls_flaws, calls_media, calls_phones, calls_sipp  # noqa: F401 (they fill the table)
+from calls import site as sites
+from calls.registry import SCENARIOS, Flaw, Outcome, Scenario, Skipped
+from calls.site import KINDS, Kind, Site
+from calls.streams import check_ours
+
+# Calls at a time on one PBX; a call is mostly waiting.
+AT_ONCE = 6
+
+
+@dataclass
+class Result:
+    """How a call went."""
+
+    scenario: Scenario
+    kind: Kind
+    srtp: str
+    outcome: Outcome | None
+    error: Exception | None
+    seconds: float
+
+    @property
+    def verdict(self) -> str:
+        if isinstance(self.error, Skipped):
+            return "SKIPPED"
+        return "FAIL" if self.error else "PASS"
+
+    @property
+    def why(self) -> str:
+        """One line of what went wrong."""
+        if self.error is None:
+            return ""
+        text = str(self.error) or type(self.error).__name__
+        return text.splitlines()[0] if isinstance(self.error, (AssertionError, Skipped)) else f"{type(self.error).__name__}: {text.splitlines()[0]}"
+
+    @property
+    def trace(self) -> str:
+        return "".join(traceback.format_exception(self.error)) if self.error else ""
+
+
+def place(entry: Scenario, site: Site) -> Result:
+    """Places one call; every error is in the result."""
+    started = time.monotonic()
+    outcome, error = None, None
+    try:
+        outcome = entry.run(site.for_call(entry.name))
+    except Exception as raised:  # noqa: BLE001 (a call that fails in any way is a failed call)
+        error = raised
+    return Result(entry, site.kind, site.pbx.srtp, outcome, error, time.monotonic() - started)
+
+
+def place_on_stock(entry: Scenario, site: Site) -> Result:
+    """The same on stock Asterisk: the call must show the flaw, unless this kind of it is known to be good."""
+    result = place(entry, site)
+    if entry.flaw_of_stock and site.kind.name not in entry.stock_is_good and not isinstance(result.error, Skipped):
+        if isinstance(result.error, Flaw):
+            result.error = None
+        elif result.error is None:
+            result.error = AssertionError("stock Asterisk does not show the flaw: this test does not bite")
+    return result
+
+
+@contextmanager
+def running(kind: Kind, directory: Path, srtp: str, configuration: str) -> Iterator[Site]:
+    """A PBX for some calls. Raises when it dies, or when ours is not the module that does SRTP."""
+    site = sites.start(kind, directory, srtp, sealrtp_conf=configuration)
+    try:
+        if srtp == "sealrtp":
+            check_ours(site.pbx)
+        yield site
+        if srtp == "sealrtp":
+            check_ours(site.pbx)
+            site.pbx.wait_idle(30)
+    except BaseException:
+        site.pbx.stop()
+        raise
+    died = not site.pbx.running
+    code = site.pbx.stop()
+    if died or code != 0:
+        raise RuntimeError(f"{kind.title} ended {'in mid-run ' if died else ''}with code {code}; its log is in {directory}")
+
+
+def place_all(entries: Iterable[Scenario], site: Site, told: Callable[[Result], None], how: Callable[[Scenario, Site], Result] = place) -> None:
+    """Places the calls, several at a time, those that must be alone at the end; `told` hears each result as it comes."""
+    entries = list(entries)
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        waiting = [pool.submit(how, entry, site) for entry in entries if not entry.alone(site.pbx.srtp)]
+        for done in concurrent.futures.as_completed(waiting):
+            told(done.result())
+    for entry in entries:
+        if entry.alone(site.pbx.srtp):
+            told(how(entry, site))
+
+
+def entries_of(kind: Kind, srtp: str) -> list[Scenario]:
+    """The calls that make sense there."""
+    return [entry for entry in SCENARIOS.values()
+            if kind.name in entry.kinds and (srtp != "stock" or (entry.flaw_of_stock and kind.name not in entry.stock_is_good))]
+
+
+__all__ = ["KINDS", "SCENARIOS", "Result", "entries_of", "place", "place_all", "place_on_stock", "running"]

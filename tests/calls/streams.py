@@ -1,0 +1,30 @@
+"""What `sealrtp show streams` tells, and that our module is the one that works."""
+
+from __future__ import annotations
+
+import re
+
+from pbx.asterisk import Asterisk
+
+
+def rows(pbx: Asterisk) -> list[dict[str, str]]:
+    """The table of streams: one dictionary per line, by the names of the header."""
+    lines = [line for line in pbx.cli("sealrtp show streams").splitlines() if line.strip()]
+    header = next((at for at, line in enumerate(lines) if "Suite" in line and "Packets" in line), None)
+    if header is None:
+        return []
+    names = lines[header].split()
+    return [dict(zip(names, line.split())) for line in lines[header + 1:] if len(line.split()) == len(names)]
+
+
+def row_of(pbx: Asterisk, port: int) -> dict[str, str]:
+    """The stream at this RTP port of the PBX. AssertionError when it is not shown."""
+    found = [row for row in rows(pbx) if any(re.search(rf":{port}$", value) for value in row.values())]
+    assert found, f"`sealrtp show streams` shows no stream at port {port}:\n" + pbx.cli("sealrtp show streams")
+    return found[0]
+
+
+def check_ours(pbx: Asterisk) -> None:
+    """AssertionError unless our module does SRTP here and stock's is not even loaded."""
+    assert pbx.module_loaded("res_sealrtp"), "res_sealrtp.so is not loaded"
+    assert "0 modules loaded" in pbx.cli("module show like res_srtp.so"), "res_srtp.so is loaded"
