@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::fmt;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use libloading::os::unix::{Library as SharedObject, RTLD_LOCAL, RTLD_NOW};
@@ -28,15 +29,18 @@ pub(crate) struct Functions {
 
 /// One build of libsrtp, initialised.
 pub struct Library {
-    name: &'static str,
+    name: String,
     version: String,
     pub(crate) functions: Functions,
 }
 
-/// Why Debian's libsrtp cannot be used here; a test that needs it prints this as SKIPPED.
+/// Why a build of libsrtp cannot be used here; a test that needs it prints this as SKIPPED.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("SKIPPED: {LIBSRTP_SO} (Debian package libsrtp2-1) cannot be used: {0}")]
-pub struct Absent(String);
+#[error("SKIPPED: {name} cannot be used: {reason}")]
+pub struct Absent {
+    name: String,
+    reason: String,
+}
 
 const LIBSRTP_SO: &str = "libsrtp2.so.1";
 
@@ -65,25 +69,38 @@ impl Library {
         })
     }
 
-    /// Debian's own build, on NSS: what Debian's Asterisk uses.
+    /// Debian's own build, on NSS: what Debian's Asterisk uses. Package `libsrtp2-1`.
     ///
     /// # Errors
-    /// [`Absent`] if the package is not installed, is not a 2.x whose structures we know, or does not start.
+    /// [`Absent`] if the package is not installed or does not start.
     pub fn debian() -> Result<&'static Self, Absent> {
         static LIBRARY: OnceLock<Result<Library, Absent>> = OnceLock::new();
-        LIBRARY.get_or_init(Self::load_debian).as_ref().map_err(Clone::clone)
+        LIBRARY
+            .get_or_init(|| Self::load("libsrtp-debian", Path::new(LIBSRTP_SO)))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
-    fn load_debian() -> Result<Self, Absent> {
+    /// Any other build of libsrtp 2.x, from a shared object. It stays loaded until the program ends.
+    ///
+    /// # Errors
+    /// [`Absent`] if there is none, it is not a 2.x, or it does not start.
+    pub fn open(path: &Path) -> Result<&'static Self, Absent> {
+        let library = Self::load("libsrtp", path)?;
+        let name = library.version.replace("libsrtp2 ", "libsrtp-");
+        Ok(Box::leak(Box::new(Self { name, ..library })))
+    }
+
+    fn load(name: &str, path: &Path) -> Result<Self, Absent> {
+        let absent = |reason: String| Absent { name: format!("{name} ({})", path.display()), reason };
         // LOCAL and DEEPBIND keep its srtp_* apart from those linked into this program.
         let flags = RTLD_NOW | RTLD_LOCAL | libc::RTLD_DEEPBIND;
-        // SAFETY: the object is Debian's library; its constructors do nothing but what the loader does for any program.
-        let object =
-            unsafe { SharedObject::open(Some(LIBSRTP_SO), flags) }.map_err(|e| Absent(e.to_string()))?;
+        // SAFETY: the object is a libsrtp; its constructors do nothing but what the loader does for any program.
+        let object = unsafe { SharedObject::open(Some(path), flags) }.map_err(|e| absent(e.to_string()))?;
         macro_rules! symbol {
             ($name:literal) => {
                 // SAFETY: the field's type is the prototype of this function in srtp.h, the same in all of 2.x.
-                *unsafe { object.get($name.to_bytes()) }.map_err(|e| Absent(e.to_string()))?
+                *unsafe { object.get($name.to_bytes()) }.map_err(|e| absent(e.to_string()))?
             };
         }
         let functions = Functions {
@@ -99,29 +116,29 @@ impl Library {
             get_roc: symbol!(c"srtp_get_stream_roc"),
         };
         std::mem::forget(object); // never unloaded: the functions are used until the program ends
-        let library = Self::start("libsrtp-debian", functions)?;
+        let library = Self::start(name, functions)?;
         // srtp_policy_t of the linked 2.3.0 and of Debian's 2.5.0 have one layout: the headers differ in comments and in
         // the type, not the place or size, of the pointer `ekt`/`deprecated_ekt`. 3.x changed the structure.
         if !library.version.contains(" 2.") {
-            return Err(Absent(format!("version {:?} is not a 2.x", library.version)));
+            return Err(absent(format!("version {:?} is not a 2.x", library.version)));
         }
         Ok(library)
     }
 
-    fn start(name: &'static str, functions: Functions) -> Result<Self, Absent> {
-        // SAFETY: called once per library, under the OnceLock of its constructor.
+    fn start(name: &str, functions: Functions) -> Result<Self, Absent> {
+        // SAFETY: called once per library, by its constructor, before any other function of it.
         let status = unsafe { (functions.init)() };
         if status != sys::srtp_err_status_t_srtp_err_status_ok {
-            return Err(Absent(format!("srtp_init says {status}")));
+            return Err(Absent { name: name.to_owned(), reason: format!("srtp_init says {status}") });
         }
         // SAFETY: returns a static, NUL-terminated string.
         let version = unsafe { CStr::from_ptr((functions.version)()) };
-        Ok(Self { name, version: version.to_string_lossy().into_owned(), functions })
+        Ok(Self { name: name.to_owned(), version: version.to_string_lossy().into_owned(), functions })
     }
 
-    /// `libsrtp-openssl` or `libsrtp-debian`.
-    pub fn name(&self) -> &'static str {
-        self.name
+    /// `libsrtp-openssl`, `libsrtp-debian`, or `libsrtp-` and the version.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What the library says of its version, e.g. `libsrtp2 2.5.0`.

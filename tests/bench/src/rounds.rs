@@ -1,0 +1,229 @@
+//! Speed: every implementation does the same packets in turn, round after round.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use sealrtp_srtp::Suite;
+use sealrtp_test_libsrtp::Library;
+
+use crate::memory;
+use crate::side::{Ours, Peer, Receiver, Sender, Side, StreamKeys};
+
+/// RTP header without CSRCs, in bytes.
+const HEADER: usize = 12;
+/// Room behind a packet, in bytes; more than any suite here adds.
+const ROOM: usize = 36;
+/// Packets timed at once: few enough to lie in the cache, as they would when they come from the network, and enough that
+/// reading the clock costs nothing.
+const CHUNK: usize = 64;
+/// Packets of a round; a multiple of every number of streams.
+const PACKETS: usize = 2_000;
+/// Rounds before those that count.
+const WARM_UP: usize = 3;
+
+/// What is measured at once.
+#[derive(Clone, Copy)]
+pub struct Cell {
+    /// Streams that take turns.
+    pub streams: usize,
+    /// The suite.
+    pub suite: Suite,
+    /// Bytes of payload.
+    pub payload: usize,
+}
+
+/// Median nanoseconds per packet.
+#[derive(Clone, Copy)]
+pub struct Speed {
+    /// Of protecting.
+    pub protect: f64,
+    /// Of opening.
+    pub unprotect: f64,
+}
+
+/// Speeds in one cell, ours and each peer's in the order given.
+pub fn measure(cell: Cell, peers: &[&'static Library], rounds: usize) -> (Speed, Vec<Speed>) {
+    assert_eq!(PACKETS % cell.streams, 0, "a round visits every stream equally often");
+    let keys: Vec<StreamKeys> = (0..cell.streams as u32).map(|n| StreamKeys::new(cell.suite, n)).collect();
+    let mut packets = Packets::new(cell, &keys);
+    let mut ours: Box<dyn Lane> = Box::new(Streams::new(Ours, &keys, false));
+    let mut lanes: Vec<Box<dyn Lane>> = peers
+        .iter()
+        .map(|library| Box::new(Streams::new(Peer(library), &keys, true)) as Box<dyn Lane>)
+        .collect();
+    let mut all: Vec<&mut Box<dyn Lane>> = std::iter::once(&mut ours).chain(&mut lanes).collect();
+
+    for round in 0..WARM_UP + rounds {
+        packets.next_round();
+        // Nobody always runs behind the same neighbour.
+        let first = round % all.len();
+        for i in 0..all.len() {
+            let at = (first + i) % all.len();
+            all[at].protect(&mut packets);
+        }
+        for i in 0..all.len() {
+            let at = (first + i) % all.len();
+            all[at].unprotect(&mut packets);
+        }
+    }
+    (ours.speed(), lanes.iter().map(|lane| lane.speed()).collect())
+}
+
+/// The packets of a round, clear and protected.
+struct Packets {
+    stride: usize,
+    clear_len: usize,
+    wire_len: usize,
+    streams: usize,
+    clear: Vec<u8>,
+    wire: Vec<u8>,
+    hot: Vec<u8>,
+    lens: Vec<usize>,
+    /// Makes the protected packets, outside of what is timed; not one of the implementations' own streams.
+    reference: Vec<sealrtp_test_libsrtp::Session>,
+    sent_per_stream: u64,
+}
+
+impl Packets {
+    fn new(cell: Cell, keys: &[StreamKeys]) -> Self {
+        let clear_len = HEADER + cell.payload;
+        let stride = (clear_len + ROOM).next_multiple_of(64);
+        let mut clear = vec![0u8; PACKETS * stride];
+        for (i, packet) in clear.chunks_exact_mut(stride).enumerate() {
+            packet[0] = 0x80;
+            packet[8..HEADER].copy_from_slice(&keys[i % cell.streams].ssrc.to_be_bytes());
+            for (j, byte) in packet[HEADER..clear_len].iter_mut().enumerate() {
+                *byte = (i * 7 + j * 31) as u8;
+            }
+        }
+        let reference = Peer(Library::openssl());
+        Self {
+            stride,
+            clear_len,
+            wire_len: clear_len + cell.suite.rtp_tag_len(),
+            streams: cell.streams,
+            wire: vec![0; clear.len()],
+            clear,
+            hot: vec![0; CHUNK * stride],
+            lens: vec![0; CHUNK],
+            reference: keys.iter().map(|keys| reference.out(keys)).collect(),
+            sent_per_stream: 0,
+        }
+    }
+
+    fn next_round(&mut self) {
+        for (i, packet) in self.clear.chunks_exact_mut(self.stride).enumerate() {
+            let seq = self.sent_per_stream + (i / self.streams) as u64;
+            packet[2..4].copy_from_slice(&(seq as u16).to_be_bytes());
+            packet[4..8].copy_from_slice(&(seq as u32).wrapping_mul(160).to_be_bytes());
+        }
+        self.sent_per_stream += (PACKETS / self.streams) as u64;
+        self.wire.copy_from_slice(&self.clear);
+        for (i, packet) in self.wire.chunks_exact_mut(self.stride).enumerate() {
+            let len = self.reference[i % self.streams].protect(packet, self.clear_len);
+            assert_eq!(len, self.wire_len, "the suite's tag");
+        }
+    }
+
+    /// Runs `work(stream, buffer)` over copies of the packets; returns its nanoseconds per packet. What comes out must be
+    /// the packets of `to`, byte for byte.
+    fn time(&mut self, way: Way, mut work: impl FnMut(usize, &mut [u8]) -> usize, may_allocate: bool) -> f64 {
+        let (from, to, len) = match way {
+            Way::Protect => (&self.clear, &self.wire, self.wire_len),
+            Way::Unprotect => (&self.wire, &self.clear, self.clear_len),
+        };
+        let chunk_bytes = CHUNK * self.stride;
+        let mut total = 0;
+        for (chunk, (from, to)) in from.chunks(chunk_bytes).zip(to.chunks(chunk_bytes)).enumerate() {
+            let hot = &mut self.hot[..from.len()];
+            hot.copy_from_slice(from);
+            let first = chunk * CHUNK % self.streams;
+            let allocated = memory::allocations();
+            let start = Instant::now();
+            let mut stream = first;
+            for (buffer, len) in hot.chunks_exact_mut(self.stride).zip(&mut self.lens) {
+                *len = work(stream, black_box(buffer));
+                stream += 1;
+                if stream == self.streams {
+                    stream = 0;
+                }
+            }
+            total += start.elapsed().as_nanos();
+            assert!(may_allocate || memory::allocations() == allocated, "a packet allocated memory");
+            for ((got, expected), got_len) in
+                hot.chunks_exact(self.stride).zip(to.chunks_exact(self.stride)).zip(&self.lens)
+            {
+                assert_eq!(*got_len, len, "{way:?}");
+                assert!(got[..len] == expected[..len], "{way:?}: another result than the reference's");
+            }
+        }
+        total as f64 / PACKETS as f64
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Protect,
+    Unprotect,
+}
+
+/// One implementation's streams and times.
+trait Lane {
+    fn protect(&mut self, packets: &mut Packets);
+    fn unprotect(&mut self, packets: &mut Packets);
+    fn speed(&self) -> Speed;
+}
+
+struct Streams<S: Side> {
+    // Boxed one by one, as a PBX holds them.
+    #[allow(clippy::vec_box)]
+    out: Vec<Box<S::Out>>,
+    #[allow(clippy::vec_box)]
+    inn: Vec<Box<S::In>>,
+    may_allocate: bool,
+    protect: Vec<f64>,
+    unprotect: Vec<f64>,
+}
+
+impl<S: Side> Streams<S> {
+    fn new(side: S, keys: &[StreamKeys], may_allocate: bool) -> Self {
+        let keys: Vec<S::Keys> = keys.iter().map(|keys| side.keys(keys)).collect();
+        Self {
+            out: keys.iter().map(|keys| Box::new(side.out(keys))).collect(),
+            inn: keys.iter().map(|keys| Box::new(side.inn(keys))).collect(),
+            may_allocate,
+            protect: Vec::new(),
+            unprotect: Vec::new(),
+        }
+    }
+}
+
+impl<S: Side> Lane for Streams<S> {
+    fn protect(&mut self, packets: &mut Packets) {
+        let (out, len) = (&mut self.out, packets.clear_len);
+        let ns =
+            packets.time(Way::Protect, |stream, buffer| out[stream].protect(buffer, len), self.may_allocate);
+        self.protect.push(ns);
+    }
+
+    fn unprotect(&mut self, packets: &mut Packets) {
+        let (inn, len) = (&mut self.inn, packets.wire_len);
+        let ns = packets.time(
+            Way::Unprotect,
+            |stream, buffer| inn[stream].unprotect(&mut buffer[..len]),
+            self.may_allocate,
+        );
+        self.unprotect.push(ns);
+    }
+
+    fn speed(&self) -> Speed {
+        Speed { protect: median(&self.protect[WARM_UP..]), unprotect: median(&self.unprotect[WARM_UP..]) }
+    }
+}
+
+/// The middle of some times.
+pub fn median(times: &[f64]) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
