@@ -262,7 +262,8 @@ fn number(text: &str, max_digits: usize) -> Option<u64> {
 
 /// `key-params`: one or more `inline:key-info` with `;` between.
 fn parse_keys(suite: Suite, text: &str) -> Result<Vec<MasterKey>, Reason> {
-    let mut keys = Vec::new();
+    // Sized once: growing would leave copies of the keys behind.
+    let mut keys = Vec::with_capacity(text.split(';').count().min(MAX_KEYS));
     for param in text.split(';') {
         if keys.len() == MAX_KEYS {
             return Err(Reason::TooManyKeys);

@@ -109,7 +109,7 @@ impl Negotiator {
     }
 
     /// Our attributes for whatever SDP is being written, for a PBX that does not tell whether it offers or answers: the
-    /// answer right after a peer's offer, an offer otherwise.
+    /// answer right after a peer's offer, an offer otherwise. Ask once for each SDP.
     ///
     /// # Errors
     /// [`NegotiationError::Random`] if the system gives no random key.
@@ -283,6 +283,12 @@ impl Negotiator {
             return Err(refuse(Reason::AnswerParameter(parameter)));
         }
         let local = own.clone();
+        // A key that the peer moved away from never comes back: its packet indices may be used up.
+        if let Some(left) =
+            self.chosen.as_ref().filter(|chosen| !same_keys(chosen.local.keys(), local.keys()))
+        {
+            self.offered.retain(|own| !same_keys(own.keys(), left.local.keys()));
+        }
         Ok(self.choose(local, line.clone()))
     }
 
