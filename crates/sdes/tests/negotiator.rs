@@ -319,10 +319,10 @@ fn our_reoffer_repeats_the_chosen_line_and_its_answer_changes_inbound_only() {
         let mut us = if we_answered_first { bob } else { alice };
         let (inbound, outbound) = (us.inbound().unwrap(), us.outbound().unwrap());
         let chosen = answer_of(&mut us);
-        assert_eq!(offered_by(&mut us), [chosen.clone()]);
-        unchanged(us.remote_line(&us.remote().unwrap().to_value().to_string()).unwrap());
+        assert_eq!(offered_by(&mut us), std::slice::from_ref(&chosen));
+        unchanged(us.remote_line(&us.remote().unwrap().to_value()).unwrap());
 
-        assert_eq!(offered_by(&mut us), [chosen.clone()]);
+        assert_eq!(offered_by(&mut us), std::slice::from_ref(&chosen));
         let (new_inbound, same_outbound) = changed(us.remote_line(&line(1, GCM, 42)).unwrap());
         assert!(!new_inbound.same_as(&inbound) && same_outbound.same_as(&outbound));
         assert_eq!(answer_of(&mut us), chosen);
