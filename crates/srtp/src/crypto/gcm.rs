@@ -14,52 +14,39 @@ use super::AuthFailed;
 
 /// Bytes of a GCM nonce.
 pub(crate) const NONCE_LEN: usize = 12;
-const TAG_LEN: usize = 16;
-const SHORT_TAG_LEN: usize = 8;
+/// Bytes of GCM's own tag.
+const FULL_TAG_LEN: usize = 16;
 
-/// A session key of AES-GCM; both variants zeroise themselves on drop.
+/// A session key of AES-GCM for RTP; both variants zeroise themselves on drop.
 pub(crate) enum Aead {
-    /// Through AWS-LC.
+    /// Through AWS-LC, whose safe interface knows only the full tag.
     Full(LessSafeKey),
-    /// AWS-LC opens no cut tags through its safe interface, so this form stands on RustCrypto's parts.
-    ShortTag(Box<ShortTag>),
+    Portable(Box<PortableGcm>),
 }
 
 impl Aead {
     pub(crate) fn new(key: &[u8], tag_len: usize) -> Self {
-        if tag_len == SHORT_TAG_LEN {
-            return Self::ShortTag(Box::new(ShortTag::new(key)));
+        if tag_len != FULL_TAG_LEN {
+            return Self::Portable(Box::new(PortableGcm::new(key, tag_len)));
         }
         let algorithm = if key.len() == 16 { &AES_128_GCM } else { &AES_256_GCM };
         let key = UnboundKey::new(algorithm, key).expect("a suite's key has the algorithm's length");
         Self::Full(LessSafeKey::new(key))
     }
 
-    pub(crate) fn tag_len(&self) -> usize {
-        match self {
-            Self::Full(_) => TAG_LEN,
-            Self::ShortTag(_) => SHORT_TAG_LEN,
-        }
-    }
-
     /// Encrypts `buf[..len]` in place and writes the tag behind it; returns the length of both.
     #[inline]
     pub(crate) fn seal(&self, nonce: [u8; NONCE_LEN], aad: &[u8], buf: &mut [u8], len: usize) -> usize {
-        let (payload, rest) = buf.split_at_mut(len);
         match self {
             Self::Full(key) => {
-                let nonce = Nonce::assume_unique_for_key(nonce);
+                let (payload, rest) = buf.split_at_mut(len);
                 let tag = key
-                    .seal_in_place_separate_tag(nonce, Aad::from(aad), payload)
+                    .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), payload)
                     .expect("a packet is far below the limit of GCM");
-                rest[..TAG_LEN].copy_from_slice(tag.as_ref());
-                len + TAG_LEN
+                rest[..FULL_TAG_LEN].copy_from_slice(tag.as_ref());
+                len + FULL_TAG_LEN
             }
-            Self::ShortTag(key) => {
-                key.apply(nonce, payload);
-                rest[..SHORT_TAG_LEN].copy_from_slice(&key.tag(nonce, aad, payload));
-                len + SHORT_TAG_LEN
-            }
+            Self::Portable(gcm) => gcm.seal(nonce, aad, buf, len),
         }
     }
 
@@ -76,39 +63,52 @@ impl Aead {
                 let nonce = Nonce::assume_unique_for_key(nonce);
                 key.open_in_place(nonce, Aad::from(aad), buf).map(|plain| plain.len()).map_err(|_| AuthFailed)
             }
-            Self::ShortTag(key) => {
-                let (payload, tag) = buf.split_last_chunk_mut::<SHORT_TAG_LEN>().ok_or(AuthFailed)?;
-                if !bool::from(key.tag(nonce, aad, payload).ct_eq(tag)) {
-                    return Err(AuthFailed);
-                }
-                key.apply(nonce, payload);
-                Ok(payload.len())
-            }
+            Self::Portable(gcm) => gcm.open(nonce, aad, buf),
         }
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "it is boxed as a whole")]
-enum Aes {
-    Aes128(Aes128Enc),
-    Aes256(Aes256Enc),
-}
-
-/// AES-GCM with a tag cut to 8 bytes (NIST SP 800-38D appendix C).
-pub(crate) struct ShortTag {
+/// AES-GCM of RustCrypto's parts: for tags cut to 8 bytes (NIST SP 800-38D appendix C), and for RTCP, where a key that is
+/// expanded on the stack for each packet costs no memory between packets.
+pub(crate) struct PortableGcm {
     aes: Aes,
     ghash: GHash,
+    tag_len: usize,
 }
 
-impl ShortTag {
-    fn new(key: &[u8]) -> Self {
+impl PortableGcm {
+    pub(crate) fn new(key: &[u8], tag_len: usize) -> Self {
         let aes = match key.len() {
             16 => Aes::Aes128(Aes128Enc::new(key.into())),
             _ => Aes::Aes256(Aes256Enc::new(key.into())),
         };
         let mut h = zeroize::Zeroizing::new([0u8; 16]);
         aes.encrypt_block(&mut h);
-        Self { ghash: GHash::new((&*h).into()), aes }
+        Self { ghash: GHash::new((&*h).into()), aes, tag_len }
+    }
+
+    /// As [`Aead::seal`].
+    pub(crate) fn seal(&self, nonce: [u8; NONCE_LEN], aad: &[u8], buf: &mut [u8], len: usize) -> usize {
+        let (payload, rest) = buf.split_at_mut(len);
+        self.apply(nonce, payload);
+        rest[..self.tag_len].copy_from_slice(&self.tag(nonce, aad, payload)[..self.tag_len]);
+        len + self.tag_len
+    }
+
+    /// As [`Aead::open`], but a failure leaves `buf` as it was.
+    pub(crate) fn open(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        aad: &[u8],
+        buf: &mut [u8],
+    ) -> Result<usize, AuthFailed> {
+        let len = buf.len().checked_sub(self.tag_len).ok_or(AuthFailed)?;
+        let (payload, tag) = buf.split_at_mut(len);
+        if !bool::from(self.tag(nonce, aad, payload)[..self.tag_len].ct_eq(tag)) {
+            return Err(AuthFailed);
+        }
+        self.apply(nonce, payload);
+        Ok(len)
     }
 
     fn apply(&self, nonce: [u8; NONCE_LEN], payload: &mut [u8]) {
@@ -118,7 +118,7 @@ impl ShortTag {
         }
     }
 
-    fn tag(&self, nonce: [u8; NONCE_LEN], aad: &[u8], ciphertext: &[u8]) -> [u8; SHORT_TAG_LEN] {
+    fn tag(&self, nonce: [u8; NONCE_LEN], aad: &[u8], ciphertext: &[u8]) -> [u8; FULL_TAG_LEN] {
         let mut ghash = self.ghash.clone();
         ghash.update_padded(aad);
         ghash.update_padded(ciphertext);
@@ -129,6 +129,12 @@ impl ShortTag {
         let hash = ghash.finalize();
         std::array::from_fn(|i| hash[i] ^ mask[i])
     }
+}
+
+#[expect(clippy::large_enum_variant, reason = "it is boxed as a whole, or on the stack")]
+enum Aes {
+    Aes128(Aes128Enc),
+    Aes256(Aes256Enc),
 }
 
 impl Aes {
@@ -161,22 +167,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_short_tag_form_is_the_full_form_with_its_tag_cut() {
+    fn the_portable_form_is_aws_lcs_with_its_tag_cut() {
         for key_len in [16, 32] {
             let key: Vec<u8> = (0..key_len).map(|i| i * 3 + 1).collect();
-            let (full, short) = (Aead::new(&key, TAG_LEN), Aead::new(&key, SHORT_TAG_LEN));
-            for len in 0..200 {
-                let nonce = [len as u8; NONCE_LEN];
-                let aad: Vec<u8> = (0..len % 37).map(|i| i as u8).collect();
-                let plain: Vec<u8> = (0..len + TAG_LEN).map(|i| (i * 5) as u8).collect();
-                let (mut a, mut b) = (plain.clone(), plain.clone());
-                assert_eq!(full.seal(nonce, &aad, &mut a, len), len + TAG_LEN);
-                assert_eq!(short.seal(nonce, &aad, &mut b, len), len + SHORT_TAG_LEN);
-                assert_eq!(a[..len + SHORT_TAG_LEN], b[..len + SHORT_TAG_LEN]);
-                assert_eq!(short.open(nonce, &aad, &mut b[..len + SHORT_TAG_LEN]), Ok(len));
-                assert_eq!(b[..len], plain[..len]);
-                b[len] ^= 1;
-                assert_eq!(short.open(nonce, &aad, &mut b[..len + SHORT_TAG_LEN]), Err(AuthFailed));
+            for tag_len in [8, FULL_TAG_LEN] {
+                let (full, portable) = (Aead::new(&key, FULL_TAG_LEN), PortableGcm::new(&key, tag_len));
+                for len in 0..200 {
+                    let nonce = [len as u8; NONCE_LEN];
+                    let aad: Vec<u8> = (0..len % 37).map(|i| i as u8).collect();
+                    let plain: Vec<u8> = (0..len + FULL_TAG_LEN).map(|i| (i * 5) as u8).collect();
+                    let (mut a, mut b) = (plain.clone(), plain.clone());
+                    assert_eq!(full.seal(nonce, &aad, &mut a, len), len + FULL_TAG_LEN);
+                    assert_eq!(portable.seal(nonce, &aad, &mut b, len), len + tag_len);
+                    assert_eq!(a[..len + tag_len], b[..len + tag_len]);
+                    assert_eq!(portable.open(nonce, &aad, &mut b[..len + tag_len]), Ok(len));
+                    assert_eq!(b[..len], plain[..len]);
+                    b[len] ^= 1;
+                    assert_eq!(portable.open(nonce, &aad, &mut b[..len + tag_len]), Err(AuthFailed));
+                }
             }
         }
     }

@@ -8,14 +8,14 @@ mod stream_cipher;
 
 use subtle::ConstantTimeEq;
 
-use self::gcm::{Aead, NONCE_LEN};
+use self::gcm::{Aead, NONCE_LEN, PortableGcm};
 use self::hmac::HmacSha1;
 use self::kdf::derive;
 use self::stream_cipher::{PacketIv, SessionKey, StreamCipher};
 use crate::event::Protocol;
 use crate::header::{RTCP_CLEAR, RtpHeader, SRTCP_WORD};
 use crate::keys::{MAX_SALT_LEN, MasterKey, SessionParams};
-use crate::suite::CipherKind;
+use crate::suite::Suite;
 
 /// The packet is not one that its sender's key protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl RtpKeys {
     pub(crate) fn derive(master: &MasterKey, params: SessionParams, r: u64) -> Self {
         let suite = master.suite();
         let derived = derive(master, Protocol::Srtp, r, params.libsrtp_aes192);
-        if suite.cipher() == CipherKind::AesGcm {
+        if suite.is_aead() {
             let aead = Aead::new(&derived.session.key[..suite.key_len()], suite.rtp_tag_len());
             return Self::Aead { aead, salt: aead_salt(&derived.session) };
         }
@@ -109,10 +109,16 @@ impl RtpKeys {
     }
 }
 
-/// SRTCP session keys. RTCP is rare: AES keys are expanded for each packet, which keeps a direction small.
-pub(crate) enum RtcpKeys {
-    CipherThenMac { master_suite: crate::Suite, session: SessionKey, mac: HmacSha1, tag_len: usize },
-    Aead { aead: Aead, salt: [u8; NONCE_LEN] },
+/// SRTCP session keys. RTCP is rare: AES keys are expanded for each packet, on the stack, which keeps a direction small.
+pub(crate) struct RtcpKeys {
+    suite: Suite,
+    session: SessionKey,
+    protection: RtcpProtection,
+}
+
+enum RtcpProtection {
+    CipherThenMac(HmacSha1),
+    Aead { salt: [u8; NONCE_LEN] },
 }
 
 impl RtcpKeys {
@@ -120,16 +126,16 @@ impl RtcpKeys {
     pub(crate) fn derive(master: &MasterKey, params: SessionParams, r: u64) -> Self {
         let suite = master.suite();
         let derived = derive(master, Protocol::Srtcp, r, params.libsrtp_aes192);
-        if suite.cipher() == CipherKind::AesGcm {
-            let aead = Aead::new(&derived.session.key[..suite.key_len()], suite.rtcp_tag_len());
-            return Self::Aead { aead, salt: aead_salt(&derived.session) };
-        }
-        Self::CipherThenMac {
-            master_suite: suite,
-            mac: HmacSha1::new(&derived.auth),
-            tag_len: suite.rtcp_tag_len(),
-            session: derived.session,
-        }
+        let protection = if suite.is_aead() {
+            RtcpProtection::Aead { salt: aead_salt(&derived.session) }
+        } else {
+            RtcpProtection::CipherThenMac(HmacSha1::new(&derived.auth))
+        };
+        Self { suite, session: derived.session, protection }
+    }
+
+    fn gcm(&self) -> PortableGcm {
+        PortableGcm::new(&self.session.key[..self.suite.key_len()], self.suite.rtcp_tag_len())
     }
 
     /// Protects `buf[..len]` in place and returns the new length. The caller has made room for SRTCP index, MKI and tag.
@@ -143,26 +149,26 @@ impl RtcpKeys {
         mki: &[u8],
     ) -> usize {
         let word = if encrypt { index | E_FLAG } else { index }.to_be_bytes();
-        match self {
-            Self::CipherThenMac { master_suite, session, mac, tag_len } => {
+        match &self.protection {
+            RtcpProtection::CipherThenMac(mac) => {
                 let iv = rtcp_iv(buf, word, ssrc, index);
-                let cipher = StreamCipher::new(*master_suite, encrypt, session);
-                cipher.apply(&session.salt, iv, &mut buf[RTCP_CLEAR..len]);
-                let end = append(buf, len, &word);
+                let cipher = StreamCipher::new(self.suite, encrypt, &self.session);
+                cipher.apply(&self.session.salt, iv, &mut buf[RTCP_CLEAR..len]);
                 let tag = mac.tag(&buf[..len], word);
+                let end = append(buf, len, &word);
                 let end = append(buf, end, mki);
-                append(buf, end, &tag[..*tag_len])
+                append(buf, end, &tag[..self.suite.rtcp_tag_len()])
             }
-            Self::Aead { aead, salt } => {
+            RtcpProtection::Aead { salt } => {
                 let nonce = rtcp_nonce(salt, ssrc, index);
                 let end = if encrypt {
                     let (clear, payload) = buf.split_at_mut(RTCP_CLEAR);
-                    RTCP_CLEAR + aead.seal(nonce, &rtcp_aad(clear, word), payload, len - RTCP_CLEAR)
+                    RTCP_CLEAR + self.gcm().seal(nonce, &rtcp_aad(clear, word), payload, len - RTCP_CLEAR)
                 } else {
-                    // All of the packet and the index is associated data: the tag is made behind them, then swapped in.
+                    // All of the packet and the index is associated data: the tag is made behind them, then moved in front.
                     let aad_end = append(buf, len, &word);
                     let (aad, tail) = buf.split_at_mut(aad_end);
-                    let tag_len = aead.seal(nonce, aad, tail, 0);
+                    let tag_len = self.gcm().seal(nonce, aad, tail, 0);
                     buf.copy_within(aad_end..aad_end + tag_len, len);
                     len + tag_len
                 };
@@ -182,31 +188,35 @@ impl RtcpKeys {
         mki_len: usize,
     ) -> Result<usize, AuthFailed> {
         let word = if encrypted { index | E_FLAG } else { index }.to_be_bytes();
-        match self {
-            Self::CipherThenMac { master_suite, session, mac, tag_len } => {
+        let tag_len = self.suite.rtcp_tag_len();
+        match &self.protection {
+            RtcpProtection::CipherThenMac(mac) => {
                 let end = packet.len() - tag_len - mki_len - SRTCP_WORD;
                 let tag = mac.tag(&packet[..end], word);
-                if !bool::from(tag[..*tag_len].ct_eq(&packet[packet.len() - tag_len..])) {
+                if !bool::from(tag[..tag_len].ct_eq(&packet[packet.len() - tag_len..])) {
                     return Err(AuthFailed);
                 }
                 let iv = rtcp_iv(packet, word, ssrc, index);
-                let cipher = StreamCipher::new(*master_suite, encrypted, session);
-                cipher.apply(&session.salt, iv, &mut packet[RTCP_CLEAR..end]);
+                let cipher = StreamCipher::new(self.suite, encrypted, &self.session);
+                cipher.apply(&self.session.salt, iv, &mut packet[RTCP_CLEAR..end]);
                 Ok(end)
             }
-            Self::Aead { aead, salt } => {
+            RtcpProtection::Aead { salt } => {
                 let nonce = rtcp_nonce(salt, ssrc, index);
                 let end = packet.len() - mki_len - SRTCP_WORD;
                 if encrypted {
                     let (clear, sealed) = packet[..end].split_at_mut(RTCP_CLEAR);
-                    return aead.open(nonce, &rtcp_aad(clear, word), sealed).map(|len| RTCP_CLEAR + len);
+                    return self
+                        .gcm()
+                        .open(nonce, &rtcp_aad(clear, word), sealed)
+                        .map(|len| RTCP_CLEAR + len);
                 }
                 // The other way round than in `seal`: index and tag change places.
-                let plain = end - aead.tag_len();
+                let plain = end - tag_len;
                 packet.copy_within(plain..end, plain + SRTCP_WORD);
                 packet[plain..plain + SRTCP_WORD].copy_from_slice(&word);
                 let (aad, tag) = packet[..end + SRTCP_WORD].split_at_mut(plain + SRTCP_WORD);
-                aead.open(nonce, aad, tag).map(|_| plain)
+                self.gcm().open(nonce, aad, tag).map(|_| plain)
             }
         }
     }
@@ -287,13 +297,9 @@ mod rfc_7714 {
     const RTP: &str = "8040f17b8041f8d35501a0b2 47616c6c696120657374206f6d6e69732064697669736120696e207061727465732074726573";
     const RTCP: &str = "81c8000d4d617273 4e5450314e545032525450200000042a0000e9304c756e61deadbeefdeadbeefdeadbeefdeadbeefdeadbeef";
 
-    fn parts(key_len: u8) -> (Aead, [u8; NONCE_LEN]) {
-        let key: Vec<u8> = (0..key_len).collect();
-        (Aead::new(&key, 16), hex(SALT).try_into().unwrap())
-    }
-
     fn srtp(key_len: u8, expected: &str) {
-        let (aead, salt) = parts(key_len);
+        let key: Vec<u8> = (0..key_len).collect();
+        let (aead, salt) = (Aead::new(&key, 16), hex(SALT).try_into().unwrap());
         let keys = RtpKeys::Aead { aead, salt };
         let plain = hex(RTP);
         let mut buf = plain.clone();
@@ -307,8 +313,11 @@ mod rfc_7714 {
     }
 
     fn srtcp(key_len: u8, encrypt: bool, expected: &str) {
-        let (aead, salt) = parts(key_len);
-        let keys = RtcpKeys::Aead { aead, salt };
+        let mut session = SessionKey { key: [0; 32], salt: [0; MAX_SALT_LEN] };
+        session.key[..usize::from(key_len)].copy_from_slice(&(0..key_len).collect::<Vec<u8>>());
+        let suite = if key_len == 16 { Suite::AeadAes128Gcm } else { Suite::AeadAes256Gcm };
+        let protection = RtcpProtection::Aead { salt: hex(SALT).try_into().unwrap() };
+        let keys = RtcpKeys { suite, session, protection };
         let plain = hex(RTCP);
         let mut buf = plain.clone();
         buf.resize(plain.len() + 20, 0);
