@@ -275,9 +275,11 @@ class Asterisk:
         return (self.workdir / f"recordings/{user}.ulaw").read_bytes()
 
     def _last_words(self) -> str:
+        """What Asterisk complained of, and the end of its console when it never came to a log."""
+        complaints = [line for line in self.log_text().splitlines() if re.search(r" (WARNING|ERROR)\[", line)]
         console = self.workdir / "log/console"
-        parts = [console.read_text(errors="replace")] if console.exists() else []
-        return "\n".join("\n".join(text.splitlines()[-25:]) for text in [*parts, self.log_text()])
+        said = console.read_text(errors="replace").splitlines() if console.exists() and not complaints else []
+        return "\n".join(said[-25:] + list(dict.fromkeys(complaints))[-25:])
 
     # --- how it is set up --------------------------------------------------------------------------------------------
 
@@ -335,8 +337,9 @@ def main() -> int:
         with pbx:
             print(f"{root.name}, chan_{pbx.chan}, SRTP by {pbx.srtp}: pid {pbx.pid}, SIP {pbx.address}:{pbx.sip_port}, "
                   f"run directory {workdir}, password of the phones {pbx.password}")
-            print("contacts: " + ", ".join(f"{e.name} {'registers' if e.registers else pbx.contact_port(e.name)} ({e.media.value})"
-                                           for e in pbx.endpoints), flush=True)
+            for endpoint in pbx.endpoints:
+                where = "registers" if endpoint.registers else f"127.0.0.1:{pbx.contact_port(endpoint.name)}"
+                print(f"  {endpoint.name:8} {endpoint.media.value:10} {where}", flush=True)
             for line in sys.stdin:
                 if line.strip():
                     try:

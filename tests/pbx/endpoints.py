@@ -108,7 +108,8 @@ def sip_conf(site: Site, endpoints: tuple[Endpoint, ...]) -> str:
     parts = [section("general", {
         "context": site.context, "allowguest": "no", "udpbindaddr": f"{site.address}:{site.sip_port}", "tcpenable": "no",
         "transport": "udp", "directmedia": "no", "disallow": "all", "allow": "ulaw", "allowtransfer": "yes",
-        "srvlookup": "no", "alwaysauthreject": "yes", "nat": "force_rport", "useragent": "PBX under test", "session-timers": "refuse",
+        "srvlookup": "no", "alwaysauthreject": "yes", "nat": "force_rport", "useragent": "PBX under test",
+        "session-timers": "refuse",
     })]
     for endpoint in endpoints:
         options = {"type": "friend", "context": site.context, **SIP_MEDIA[endpoint.media]}

@@ -101,10 +101,12 @@ class Root:
             return list(argv)
         return chroot_command(self.path, argv, binds=binds, writable=writable, directory=directory)
 
-    def run(self, argv: Sequence[str], *, binds: Sequence[Bind] = (), **kwargs: object) -> subprocess.CompletedProcess[str]:
-        """Runs `argv` in this root to its end; keywords go to subprocess.run."""
-        kwargs.setdefault("env", environment())
-        return subprocess.run(self.command(argv, binds=binds), text=True, **kwargs)  # type: ignore[call-overload]
+    def run(self, argv: Sequence[str], *, binds: Sequence[Bind] = (), env: Mapping[str, str] | None = None,
+            input: str | None = None, capture_output: bool = False, check: bool = False,
+            timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+        """Runs `argv` in this root to its end, as subprocess.run does."""
+        return subprocess.run(self.command(argv, binds=binds), env=env or environment(), input=input, text=True,
+                              capture_output=capture_output, check=check, timeout=timeout)
 
 
 def cache_directory() -> Path:
@@ -263,7 +265,8 @@ def install_debootstrap(log: Path) -> None:
         raise RootError("debootstrap is not here and there is no apt-get to install it: the private roots need a Debian host")
     quiet = environment()
     run_step("apt-get update on the host (debootstrap is missing)", ["apt-get", "-q", "update"], log, env=quiet)
-    run_step("installing debootstrap", ["apt-get", "-qy", "--no-install-recommends", "install", "debootstrap"], log, env=quiet)
+    run_step("installing debootstrap", ["apt-get", "-qy", "--no-install-recommends", "install",
+                                        "debootstrap", "debian-archive-keyring"], log, env=quiet)
 
 
 def install_packages(name: str, path: Path, recipe: Recipe, log: Path) -> None:

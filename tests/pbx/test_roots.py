@@ -73,7 +73,8 @@ def test_it_answers_sip_on_its_own_port(root_of: Callable[[str], Root], tmp_path
             client.bind(("127.0.0.1", 0))
             client.settimeout(5)
             here = f"127.0.0.1:{client.getsockname()[1]}"
-            client.sendto((f"OPTIONS sip:echo@127.0.0.1:{pbx.sip_port} SIP/2.0\r\nVia: SIP/2.0/UDP {here};branch=z9hG4bK1;rport\r\n"
+            client.sendto((f"OPTIONS sip:echo@127.0.0.1:{pbx.sip_port} SIP/2.0\r\n"
+                           f"Via: SIP/2.0/UDP {here};branch=z9hG4bK1;rport\r\n"
                            f"From: <sip:alice@127.0.0.1>;tag=1\r\nTo: <sip:echo@127.0.0.1>\r\nCall-ID: 1@{here}\r\n"
                            f"CSeq: 1 OPTIONS\r\nContact: <sip:alice@{here}>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
                            ).encode(), ("127.0.0.1", pbx.sip_port))
