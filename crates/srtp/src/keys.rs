@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use smallvec::SmallVec;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -105,7 +104,7 @@ pub enum KeySelector {
     /// The only key.
     Only,
     /// By the master key identifier that every packet carries.
-    Mki(SmallVec<[u8; 8]>),
+    Mki(Box<[u8]>),
     /// By the packet's 48-bit index: both ends included. SRTCP uses the key that SRTP last used.
     FromTo(u64, u64),
 }
@@ -155,7 +154,7 @@ impl MasterKey {
         if mki.is_empty() || mki.len() > MAX_MKI_LEN {
             return Err(KeyError::MkiLength(mki.len()));
         }
-        self.selector = KeySelector::Mki(SmallVec::from_slice(mki));
+        self.selector = KeySelector::Mki(mki.into());
         Ok(self)
     }
 
