@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * sealrtp show status | streams | stream <channel>
+ */
+
+#include "asterisk.h"
+
+#include "asterisk/ast_version.h"
+#include "asterisk/astobj2.h"
+#include "asterisk/channel.h"
+#include "asterisk/cli.h"
+#include "asterisk/netsock2.h"
+#include "asterisk/strings.h"
+#include "asterisk/time.h"
+#include "asterisk/utils.h"
+
+#include "res_sealrtp.h"
+
+/* The words of a row have no spaces, so that scripts can split it. */
+#define ROW "%-6s %-32s %-6s %-21s %-23s %-23s %10s %10s %8s %8s %8s %8s %8s\n"
+#define NUMBER_SIZE 24
+
+static const char *number(uint64_t value, char *text)
+{
+	snprintf(text, NUMBER_SIZE, "%llu", (unsigned long long)value);
+	return text;
+}
+
+static const char *suite_name(const struct sealrtp_direction_stats *direction)
+{
+	const char *name = direction->suite ? sealrtp_suite_name(direction->suite) : NULL;
+
+	return S_OR(name, "-");
+}
+
+/* The channel as it is named now: transfers rename. */
+static void channel_name(struct ast_srtp *stream, char *name, size_t size)
+{
+	char id[AST_MAX_UNIQUEID];
+	struct ast_channel *chan;
+
+	stream_channel_id(stream, id, sizeof(id));
+	chan = ast_strlen_zero(id) ? NULL : ast_channel_get_by_name(id);
+	if (chan) {
+		ast_channel_lock(chan);
+		ast_copy_string(name, ast_channel_name(chan), size);
+		ast_channel_unlock(chan);
+		ast_channel_unref(chan);
+		stream_set_channel(stream, name);
+		return;
+	}
+	ao2_lock(stream);
+	ast_copy_string(name, S_OR(stream->channel, "-"), size);
+	ao2_unlock(stream);
+}
+
+static uint64_t refused(const struct sealrtp_direction_stats *direction)
+{
+	return direction->malformed + direction->refused + direction->expired;
+}
+
+static void show_row(int fd, struct ast_srtp *stream)
+{
+	sealrtp_media_stats stats = {.size = sizeof(stats)};
+	char texts[8][NUMBER_SIZE], channel[AST_CHANNEL_NAME];
+
+	if (sealrtp_media_get_stats(stream->media, &stats) < 0) {
+		return;
+	}
+	channel_name(stream, channel, sizeof(channel));
+	ast_cli(fd, ROW, number(stream->number, texts[0]), channel, stream->method,
+		ast_sockaddr_stringify(&stream->local), suite_name(&stats.inbound), suite_name(&stats.outbound),
+		number(stats.inbound.rtp_packets, texts[1]), number(stats.outbound.rtp_packets, texts[2]),
+		number(stats.inbound.rtcp_packets, texts[3]), number(stats.outbound.rtcp_packets, texts[4]),
+		number(stats.inbound.auth_failures, texts[5]), number(stats.inbound.replays, texts[6]),
+		number(refused(&stats.inbound) + refused(&stats.outbound), texts[7]));
+}
+
+static void show_direction(int fd, const char *name, const struct sealrtp_direction_stats *direction)
+{
+	ast_cli(fd,
+		"  %s: %s\n"
+		"    SSRCs            %u\n"
+		"    RTP packets      %llu\n"
+		"    RTCP packets     %llu\n"
+		"    Bytes            %llu\n"
+		"    Auth failures    %llu\n"
+		"    Replays          %llu\n"
+		"    Malformed        %llu\n"
+		"    Refused          %llu\n"
+		"    Key expired      %llu\n"
+		"    Re-keyed         %llu\n",
+		name, suite_name(direction), direction->ssrcs, (unsigned long long)direction->rtp_packets,
+		(unsigned long long)direction->rtcp_packets, (unsigned long long)direction->bytes,
+		(unsigned long long)direction->auth_failures, (unsigned long long)direction->replays,
+		(unsigned long long)direction->malformed, (unsigned long long)direction->refused,
+		(unsigned long long)direction->expired, (unsigned long long)direction->rekeys);
+}
+
+static void show_details(int fd, struct ast_srtp *stream, const char *channel)
+{
+	sealrtp_media_stats stats = {.size = sizeof(stats)};
+
+	if (sealrtp_media_get_stats(stream->media, &stats) < 0) {
+		return;
+	}
+	ast_cli(fd, "Stream %u of %s: keys by %s, local RTP %s, up %lld s\n", stream->number, channel,
+		stream->method, ast_sockaddr_stringify(&stream->local),
+		(long long)(ast_tvdiff_ms(ast_tvnow(), stream->since) / 1000));
+	show_direction(fd, "In", &stats.inbound);
+	show_direction(fd, "Out", &stats.outbound);
+}
+
+static char *show_streams(struct ast_cli_entry *entry, int cmd, struct ast_cli_args *args)
+{
+	struct ao2_iterator iterator;
+	struct ast_srtp *stream;
+	unsigned int shown = 0;
+
+	switch (cmd) {
+	case CLI_INIT:
+		entry->command = "sealrtp show streams";
+		entry->usage =
+			"Usage: sealrtp show streams\n"
+			"       Lists the secured media streams, oldest first: who made the keys, our RTP address,\n"
+			"       suites, RTP and RTCP packets that passed, packets that failed authentication, were\n"
+			"       replayed or were refused for another reason.\n";
+		return NULL;
+	case CLI_GENERATE:
+		return NULL;
+	}
+	if (args->argc != entry->args) {
+		return CLI_SHOWUSAGE;
+	}
+	ast_cli(args->fd, ROW, "Stream", "Channel", "Method", "Local", "Suite-In", "Suite-Out", "Packets-In",
+		"Packets-Out", "RTCP-In", "RTCP-Out", "AuthFail", "Replays", "Refused");
+	iterator = ao2_iterator_init(streams_all(), 0);
+	while ((stream = ao2_iterator_next(&iterator))) {
+		show_row(args->fd, stream);
+		ao2_ref(stream, -1);
+		shown++;
+	}
+	ao2_iterator_destroy(&iterator);
+	ast_cli(args->fd, "%u stream%s\n", shown, ESS(shown));
+	return CLI_SUCCESS;
+}
+
+static char *show_stream(struct ast_cli_entry *entry, int cmd, struct ast_cli_args *args)
+{
+	char channel[AST_CHANNEL_NAME];
+	struct ao2_iterator iterator;
+	struct ast_srtp *stream;
+	unsigned int shown = 0;
+
+	switch (cmd) {
+	case CLI_INIT:
+		entry->command = "sealrtp show stream";
+		entry->usage = "Usage: sealrtp show stream <channel>\n"
+					   "       Shows all counters of the secured media streams of a channel.\n";
+		return NULL;
+	case CLI_GENERATE:
+		return ast_complete_channels(args->line, args->word, args->pos, args->n, entry->args);
+	}
+	if (args->argc != entry->args + 1) {
+		return CLI_SHOWUSAGE;
+	}
+	iterator = ao2_iterator_init(streams_all(), 0);
+	while ((stream = ao2_iterator_next(&iterator))) {
+		channel_name(stream, channel, sizeof(channel));
+		if (!strcasecmp(channel, args->argv[entry->args])) {
+			show_details(args->fd, stream, channel);
+			shown++;
+		}
+		ao2_ref(stream, -1);
+	}
+	ao2_iterator_destroy(&iterator);
+	if (!shown) {
+		ast_cli(args->fd, "%s has no secured stream\n", args->argv[entry->args]);
+	}
+	return CLI_SUCCESS;
+}
+
+static void show_configuration(int fd)
+{
+	struct settings *settings = config_get();
+	char text[4096];
+
+	if (settings && sealrtp_config_describe(settings->config, text, sizeof(text)) >= 0) {
+		ast_cli(fd, "\nsealrtp.conf, for new calls:\n%s", text);
+	}
+	ao2_cleanup(settings);
+}
+
+static char *show_status(struct ast_cli_entry *entry, int cmd, struct ast_cli_args *args)
+{
+	switch (cmd) {
+	case CLI_INIT:
+		entry->command = "sealrtp show status";
+		entry->usage = "Usage: sealrtp show status\n"
+					   "       Shows version, registration, numbers of streams and the configuration.\n";
+		return NULL;
+	case CLI_GENERATE:
+		return NULL;
+	}
+	if (args->argc != entry->args) {
+		return CLI_SHOWUSAGE;
+	}
+	ast_cli(args->fd,
+		"SealRTP version      %s, ABI %u\n"
+		"Built for            Asterisk %d, running %s\n"
+		"SRTP engine          %s\n"
+		"Taken back           %u times\n"
+		"RTP instances        %u\n"
+		"Streams              %u now, %u ever\n"
+		"SDES negotiations    %u now\n"
+		"Calls hung up        %u for want of SDES\n",
+		sealrtp_version(), sealrtp_abi_version(), SEALRTP_ASTERISK_MAJOR, ast_get_version(),
+		guard_is_active() ? "active" : "overwritten, taken back with the next packet", guard_repairs(),
+		guard_instances(), streams_alive(), streams_ever(), sdes_alive(), watch_ended());
+	show_configuration(args->fd);
+	return CLI_SUCCESS;
+}
+
+static struct ast_cli_entry commands[] = {
+	AST_CLI_DEFINE(show_status, "Show version, registration and configuration of SealRTP"),
+	AST_CLI_DEFINE(show_streams, "List secured media streams"),
+	AST_CLI_DEFINE(show_stream, "Show the counters of a channel's secured media streams"),
+};
+
+int cli_register(void)
+{
+	return ast_cli_register_multiple(commands, ARRAY_LEN(commands));
+}
+
+void cli_unregister(void)
+{
+	ast_cli_unregister_multiple(commands, ARRAY_LEN(commands));
+}

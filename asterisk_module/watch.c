@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * Ends calls that must be secured and are not.
+ *
+ * When the answer to our SDES offer has no acceptable a=crypto, chan_pjsip discards the media and answers the
+ * channel all the same: the call is up and silent. chan_sip hangs up by itself. So each PJSIP channel that
+ * goes up is looked at.
+ */
+
+#include "asterisk.h"
+
+#include "asterisk/causes.h"
+#include "asterisk/channel.h"
+#include "asterisk/logger.h"
+#include "asterisk/manager.h"
+#include "asterisk/pbx.h"
+#include "asterisk/sched.h"
+#include "asterisk/stasis.h"
+#include "asterisk/stasis_channels.h"
+#include "asterisk/stream.h"
+#include "asterisk/utils.h"
+
+#include "res_sealrtp.h"
+
+#define DRIVER "PJSIP"
+/* An INVITE without SDP is answered by the ACK, which comes after the channel is up. */
+#define RETRY_MS 500
+#define RETRIES 16
+
+static struct stasis_subscription *subscription;
+static struct ast_sched_context *sched;
+static int ended;
+
+/* A channel to look at again. */
+struct candidate {
+	char id[AST_MAX_UNIQUEID];
+	int retries;
+};
+
+unsigned int watch_ended(void)
+{
+	return ast_atomic_fetchadd_int(&ended, 0);
+}
+
+/* PJSIP/<endpoint>-<8 hex digits> */
+static bool endpoint_of(const char *channel, char *endpoint, size_t size)
+{
+	char *dash;
+
+	if (strncmp(channel, DRIVER "/", strlen(DRIVER "/"))) {
+		return false;
+	}
+	ast_copy_string(endpoint, channel + strlen(DRIVER "/"), size);
+	dash = strrchr(endpoint, '-');
+	if (dash) {
+		*dash = '\0';
+	}
+	return dash != NULL;
+}
+
+static bool endpoint_option(const char *endpoint, const char *option, char *value, size_t size)
+{
+	char function[AST_CHANNEL_NAME + 64];
+
+	snprintf(function, sizeof(function), "PJSIP_ENDPOINT(%s,%s)", endpoint, option);
+	return !ast_func_read(NULL, function, value, size);
+}
+
+/* Asterisk hides res_pjsip's structs from us, but its dialplan function tells. */
+static bool must_have_sdes(const char *endpoint)
+{
+	static int told;
+	char encryption[16] = "", optimistic[16] = "";
+
+	if (!ast_custom_function_find("PJSIP_ENDPOINT")) {
+		if (!ast_atomic_fetchadd_int(&told, 1)) {
+			ast_log(LOG_WARNING,
+				"func_pjsip_endpoint.so is not loaded: a call whose SDES answer is refused stays up, silent. "
+				"Load that module\n");
+		}
+		return false;
+	}
+	return endpoint_option(endpoint, "media_encryption", encryption, sizeof(encryption)) &&
+		   endpoint_option(endpoint, "media_encryption_optimistic", optimistic, sizeof(optimistic)) &&
+		   !strcmp(encryption, "sdes") && !ast_true(optimistic);
+}
+
+static bool has_audio(struct ast_channel *chan)
+{
+	struct ast_stream_topology *topology = ast_channel_get_stream_topology(chan);
+	int i;
+
+	for (i = 0; topology && i < ast_stream_topology_get_count(topology); i++) {
+		struct ast_stream *stream = ast_stream_topology_get_stream(topology, i);
+
+		if (ast_stream_get_type(stream) == AST_MEDIA_TYPE_AUDIO &&
+			ast_stream_get_state(stream) != AST_STREAM_STATE_REMOVED) {
+			return true;
+		}
+	}
+	return false;
+}
+
+enum verdict {
+	SECURE_OR_GONE,
+	NO_MEDIA,
+	CLEAR_MEDIA,
+};
+
+/* Also tells the stream its channel, which the packet path may not ask. */
+static enum verdict look(struct ast_channel *chan)
+{
+	enum verdict verdict = SECURE_OR_GONE;
+	struct ast_rtp_instance *rtp = NULL;
+	struct ast_rtp_glue *glue;
+	struct ast_srtp *stream;
+
+	ast_channel_lock(chan);
+	glue = ast_rtp_instance_get_glue(ast_channel_tech(chan)->type);
+	if (ast_channel_state(chan) != AST_STATE_UP || ast_check_hangup(chan) || !has_audio(chan) || !glue) {
+		ast_channel_unlock(chan);
+		return SECURE_OR_GONE;
+	}
+	glue->get_rtp_info(chan, &rtp);
+	if (!rtp) {
+		verdict = NO_MEDIA;
+	} else {
+		stream = ast_rtp_instance_get_srtp(rtp, 0);
+		if (!stream) {
+			verdict = CLEAR_MEDIA;
+		} else if (guard_is_active()) {
+			stream_set_channel(stream, ast_channel_name(chan));
+		}
+		ao2_ref(rtp, -1);
+	}
+	ast_channel_unlock(chan);
+	return verdict;
+}
+
+static void end(struct ast_channel *chan, const char *endpoint, enum verdict verdict)
+{
+	char refusal[REASON_SIZE], reason[REASON_SIZE + 128];
+
+	if (sdes_last_refusal(refusal, sizeof(refusal))) {
+		snprintf(reason, sizeof(reason), "the peer's answer was refused: %s", refusal);
+	} else {
+		ast_copy_string(reason,
+			verdict == NO_MEDIA ? "the peer's SDP has no acceptable a=crypto, or not the profile RTP/SAVP"
+								: "the media is clear",
+			sizeof(reason));
+	}
+	ast_log(LOG_WARNING,
+		"Hanging up %s: endpoint %s demands SDES, but %s. Correct the peer, or set media_encryption or "
+		"media_encryption_optimistic of the endpoint\n",
+		ast_channel_name(chan), endpoint, reason);
+	manager_event(EVENT_FLAG_CALL, "SealRTPFailed",
+		"Channel: %s\r\n"
+		"Uniqueid: %s\r\n"
+		"Method: SDES\r\n"
+		"Reason: %s\r\n",
+		ast_channel_name(chan), ast_channel_uniqueid(chan), reason);
+	ast_atomic_fetchadd_int(&ended, 1);
+	ast_queue_hangup_with_cause(chan, AST_CAUSE_BEARERCAPABILITY_NOTAVAIL);
+}
+
+/* True if the channel must be looked at again. */
+static bool check(const char *id, bool may_wait)
+{
+	char endpoint[AST_CHANNEL_NAME];
+	struct ast_channel *chan;
+	enum verdict verdict;
+	bool again = false;
+
+	chan = ast_channel_get_by_name(id);
+	if (!chan) {
+		return false;
+	}
+	verdict = look(chan);
+	if (verdict != SECURE_OR_GONE && endpoint_of(ast_channel_name(chan), endpoint, sizeof(endpoint)) &&
+		must_have_sdes(endpoint)) {
+		if (may_wait) {
+			again = true;
+		} else {
+			end(chan, endpoint, verdict);
+		}
+	}
+	ast_channel_unref(chan);
+	return again;
+}
+
+static int recheck(const void *data)
+{
+	struct candidate *candidate = (struct candidate *)data;
+
+	if (check(candidate->id, --candidate->retries > 0)) {
+		return RETRY_MS;
+	}
+	ast_free(candidate);
+	return 0;
+}
+
+static void went_up(const char *id, bool outgoing)
+{
+	struct candidate *candidate;
+
+	if (!check(id, !outgoing)) {
+		return;
+	}
+	candidate = ast_calloc(1, sizeof(*candidate));
+	if (!candidate) {
+		return;
+	}
+	ast_copy_string(candidate->id, id, sizeof(candidate->id));
+	candidate->retries = RETRIES;
+	if (ast_sched_add(sched, RETRY_MS, recheck, candidate) < 0) {
+		ast_free(candidate);
+	}
+}
+
+static void judge(struct ast_channel_snapshot *before, struct ast_channel_snapshot *now)
+{
+#if SEALRTP_ASTERISK_MAJOR < 17
+	const char *name = now ? now->name : "", *id = now ? now->uniqueid : "";
+#else
+	const char *name = now ? now->base->name : "", *id = now ? now->base->uniqueid : "";
+#endif
+
+	if (now && now->state == AST_STATE_UP && (!before || before->state != AST_STATE_UP) &&
+		!strncmp(name, DRIVER "/", strlen(DRIVER "/"))) {
+		went_up(id, ast_test_flag(before ? &before->flags : &now->flags, AST_FLAG_OUTGOING) != 0);
+	}
+}
+
+/* Runs in the subscription's own thread, so it may wait for a channel's lock. */
+static void on_message(void *data, struct stasis_subscription *sub, struct stasis_message *message)
+{
+	(void)data, (void)sub;
+#if SEALRTP_ASTERISK_MAJOR < 17
+	if (stasis_message_type(message) == stasis_cache_update_type()) {
+		struct stasis_cache_update *update = stasis_message_data(message);
+
+		if (update->type == ast_channel_snapshot_type()) {
+			judge(update->old_snapshot ? stasis_message_data(update->old_snapshot) : NULL,
+				update->new_snapshot ? stasis_message_data(update->new_snapshot) : NULL);
+		}
+	}
+#else
+	if (stasis_message_type(message) == ast_channel_snapshot_type()) {
+		struct ast_channel_snapshot_update *update = stasis_message_data(message);
+
+		judge(update->old_snapshot, update->new_snapshot);
+	}
+#endif
+}
+
+int watch_start(void)
+{
+#if SEALRTP_ASTERISK_MAJOR < 17
+	struct stasis_topic *topic = ast_channel_topic_all_cached();
+	struct stasis_message_type *type = stasis_cache_update_type();
+#else
+	struct stasis_topic *topic = ast_channel_topic_all();
+	struct stasis_message_type *type = ast_channel_snapshot_type();
+#endif
+
+	sched = ast_sched_context_create();
+	if (!sched || ast_sched_start_thread(sched)) {
+		watch_stop();
+		return -1;
+	}
+	subscription = stasis_subscribe(topic, on_message, NULL);
+	if (!subscription) {
+		watch_stop();
+		return -1;
+	}
+	stasis_subscription_accept_message_type(subscription, type);
+	stasis_subscription_set_filter(subscription, STASIS_SUBSCRIPTION_FILTER_SELECTIVE);
+	return 0;
+}
+
+static int free_candidate(const void *data)
+{
+	ast_free((void *)data);
+	return 0;
+}
+
+void watch_stop(void)
+{
+	if (subscription) {
+		subscription = stasis_unsubscribe_and_join(subscription);
+	}
+	if (sched) {
+		ast_sched_clean_by_callback(sched, recheck, free_candidate);
+		ast_sched_context_destroy(sched);
+		sched = NULL;
+	}
+}
