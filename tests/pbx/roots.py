@@ -255,7 +255,8 @@ def prepare_apt(root: Path, recipe: Recipe, mirror: str) -> None:
     replace_text(root / "etc/dpkg/dpkg.cfg.d/90sealrtp", "".join(
         f"path-exclude=/usr/share/{part}/*\n" for part in ("man", "doc", "locale", "info", "lintian")))
     replace_text(root / "usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755)
-    shutil.copyfile("/etc/resolv.conf", root / "etc/resolv.conf")
+    if Path("/etc/resolv.conf").exists():
+        shutil.copyfile("/etc/resolv.conf", root / "etc/resolv.conf")
 
 
 def install_debootstrap(log: Path) -> None:

@@ -123,10 +123,10 @@ def test_a_hosts_own_asterisk_is_used_as_it_is(root_of: Callable[[str], Root], t
     (tmp_path / "run").mkdir()
     tests = Path(__file__).resolve().parents[1]
     program = ("from pathlib import Path; from pbx.roots import choose; from pbx.asterisk import Asterisk\n"
-               "with Asterisk(choose(22, 'pjsip'), Path('/run/work'), srtp='stock') as pbx:\n"
+               "with Asterisk(choose(22, 'pjsip'), Path('/run/here'), srtp='stock') as pbx:\n"
                "    print(pbx.root.name, pbx.cli('core show version'), pbx.cli('module unload res_srtp.so'))\n")
     done = root_of("testing").run(["env", "SEALRTP_CACHE=/tmp", "PYTHONPATH=/run/tests", "python3", "-B", "-c", program],
-                                  binds=[Bind(tests, "/run/tests"), Bind(tmp_path / "run", "/run/work", writable=True)],
+                                  binds=[Bind(tests, "/run/tests"), Bind(tmp_path / "run", "/run/here", writable=True)],
                                   capture_output=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("host Asterisk 22.") and done.stdout.endswith("Unloaded res_srtp.so\n")
