@@ -1,0 +1,294 @@
+#!/usr/bin/env python3
+"""SealRTP's commands behind the Makefile: check, test, demo, bench, fuzz.
+
+Each command is a list of steps. A step installs nothing by itself: `needs` names the Debian packages it wants, and they
+are installed first. Every step is counted, by its own runner's numbers where it has one; a step that cannot run here says
+SKIPPED and why. The last line is the sum: "N passed, N failed, N skipped".
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+CACHE = Path(os.environ.get("SEALRTP_CACHE", "/var/cache/sealrtp"))
+VENV = CACHE / "venv"
+TOOLS = CACHE / "tools"
+CARGO_DENY = "0.20.2"
+
+BUILD = ["gcc", "g++", "make", "pkg-config", "libssl-dev", "libclang-dev", "libsrtp2-1"]
+LINT = ["clang-format"]
+CALLS = ["debootstrap", "valgrind", "tcpdump", "linphone-cli", "baresip", "iproute2"]
+
+
+@dataclass
+class Count:
+    """What a step's runner counted."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped,
+                     self.notes + other.notes)
+
+
+@dataclass
+class Step:
+    """One line of the summary."""
+
+    name: str
+    run: Callable[[], Count]
+    needs: list[str] = field(default_factory=list)
+
+
+class Heartbeat:
+    """Says every half minute that a silent step is still at work."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.started, self.spoken = name, time.monotonic(), time.monotonic()
+        self.done = threading.Event()
+
+    def __enter__(self) -> Heartbeat:
+        threading.Thread(target=self._beat, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+
+    def _beat(self) -> None:
+        while not self.done.wait(5):
+            now = time.monotonic()
+            if now - self.spoken >= 30:
+                self.spoken = now
+                say(f"    ... {self.name}, {now - self.started:.0f} s")
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def lines_of(argv: list[str], name: str, **environment: str) -> Iterator[str | int]:
+    """Runs a command, gives its output line by line and last its exit code."""
+    process = subprocess.Popen(argv, cwd=TOP, env=os.environ | environment, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    assert process.stdout
+    with Heartbeat(name) as heartbeat:
+        for line in process.stdout:
+            heartbeat.spoken = time.monotonic()
+            yield line.rstrip("\n")
+        yield process.wait()
+
+
+def command(argv: list[str], show: bool = False, **environment: str) -> Count:
+    """A command that passes or fails as a whole; its output is shown when it fails."""
+    said: list[str] = []
+    for line in lines_of(argv, " ".join(argv[:3]), **environment):
+        if isinstance(line, int):
+            if line != 0:
+                say("\n".join([] if show else said[-80:]))
+                return Count(failed=1, notes=[f"exit code {line}: {' '.join(argv)}"])
+        elif show:
+            say(f"    {line}")
+        else:
+            said.append(line)
+    return Count(passed=1)
+
+
+def cargo_test(*arguments: str) -> Count:
+    """cargo test, counted by its own result lines."""
+    count, said = Count(), []
+    result = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
+    for line in lines_of(["cargo", "test", "--locked", *arguments], "cargo test"):
+        if isinstance(line, int):
+            if line != 0:
+                say("\n".join(said[-150:]))
+                count.failed += not count.failed
+            break
+        said.append(line)
+        if found := result.search(line):
+            count += Count(*(int(number) for number in found.groups()))
+        if "SKIPPED" in line:
+            count += Count(skipped=1, notes=[line.strip()])
+        if line.lstrip().startswith(("Running", "Doc-tests", "test result")):
+            say(f"    {line.strip()}")
+    return count
+
+
+def pytest(*paths: str) -> Count:
+    """pytest in its own environment, counted by its report."""
+    report = CACHE / "pytest.xml"
+    report.unlink(missing_ok=True)
+    argv = [str(VENV / "bin/python"), "-m", "pytest", "-v", "--tb=short", "-rs", "-p", "no:cacheprovider",
+            f"--junitxml={report}", *paths]
+    code = 1
+    for line in lines_of(argv, "pytest", PYTHONDONTWRITEBYTECODE="1"):
+        if isinstance(line, int):
+            code = line
+        else:
+            say(f"    {line}")
+    count = Count()
+    if report.exists():
+        for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+            total, failed, skipped = (int(suite.get(key, 0)) for key in ("tests", "failures", "skipped"))
+            failed += int(suite.get("errors", 0))
+            count += Count(total - failed - skipped, failed, skipped)
+    if code != 0 and count.failed == 0:
+        count += Count(failed=1, notes=[f"pytest ended with exit code {code}"])
+    return count
+
+
+def clang_format() -> Count:
+    files = subprocess.run(["git", "ls-files", "*.c", "asterisk_module/*.h"], cwd=TOP, capture_output=True, text=True,
+                           check=True).stdout.split()
+    return command(["clang-format", "--dry-run", "-Werror", *files])
+
+
+def deny() -> Count:
+    """Licences, sources and bans; the advisory database is not in the registry."""
+    program = TOOLS / "bin/cargo-deny"
+    if not program.exists():
+        return Count(skipped=1, notes=["SKIPPED: cargo-deny is not installed; `make test` installs it"])
+    return command([str(program), "--log-level", "error", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"])
+
+
+def get_cargo_deny() -> Count:
+    if (TOOLS / "bin/cargo-deny").exists():
+        return Count()
+    built = command(["cargo", "install", "cargo-deny", "--version", CARGO_DENY, "--locked", "--root", str(TOOLS),
+                     "--target-dir", str(CACHE / "target/cargo-deny")])
+    return Count() if built.failed == 0 else built
+
+
+def get_venv() -> Count:
+    """pytest, from PyPI, outside the tree."""
+    if (VENV / "bin/pytest").exists():
+        return Count()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    made = command([sys.executable, "-m", "venv", str(VENV)])
+    if made.failed == 0:
+        made = command([str(VENV / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", "pytest"])
+    return Count() if made.failed == 0 else made
+
+
+def python(*arguments: str, show: bool = True) -> Count:
+    return command([sys.executable, *arguments], show=show)
+
+
+def fuzz(seconds: int) -> Count:
+    return python("tests/fuzz/run.py", str(seconds))
+
+
+def install(packages: list[str]) -> None:
+    """Installs the Debian packages that are missing."""
+    known = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *packages],
+                           capture_output=True, text=True).stdout
+    have = {line.split()[0].split(":")[0] for line in known.splitlines() if line.endswith(" installed")}
+    missing = [package for package in packages if package not in have]
+    if not missing:
+        return
+    if os.geteuid() != 0:
+        sys.exit(f"Missing Debian packages: {' '.join(missing)}. Install them, or run this as root.")
+    say(f"==> installing {' '.join(missing)}")
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    for argv in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing]):
+        if command(argv, **quiet).failed:
+            sys.exit("apt-get failed: see above. The packages are needed; nothing was tested.")
+
+
+CHECK = [
+    Step("format: Rust", lambda: command(["cargo", "fmt", "--all", "--check"])),
+    Step("format: C", clang_format, LINT),
+    Step("lints", lambda: command(["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+         BUILD),
+    Step("documentation", lambda: command(["cargo", "doc", "--locked", "--workspace", "--no-deps", "--quiet"],
+                                          RUSTDOCFLAGS="-D warnings")),
+    Step("licences and sources", deny),
+    Step("unit and property tests, header", lambda: cargo_test("--workspace"), BUILD),
+]
+
+ROOTS = Step("private Debian roots", lambda: Count() + python("tests/pbx/roots.py", "ensure", "testing", "bullseye"), CALLS)
+MODULES = Step("module built for each Asterisk", lambda: python("tests/pbx/module.py", "testing", "bullseye"))
+TEST = [
+    Step("tools", lambda: get_venv() + get_cargo_deny(), BUILD),
+    *CHECK,
+    Step("library", lambda: command(["make", "lib"])),
+    ROOTS,
+    MODULES,
+    Step("C client, PBXs, calls", lambda: pytest("tests/c_abi", "tests/pbx", "tests/calls")),
+]
+
+
+def demo_steps(pbx: str) -> list[Step]:
+    roots = {"asterisk22": ["testing"]}.get(pbx, ["testing", "bullseye"])
+    return [
+        Step("private Debian roots", lambda: python("tests/pbx/roots.py", "ensure", *roots), BUILD + CALLS),
+        Step("module built for each Asterisk", lambda: python("tests/pbx/module.py", *roots)),
+        Step("calls", lambda: python("tests/calls/demo.py", "--pbx", pbx)),
+    ]
+
+
+def run(steps: list[Step]) -> int:
+    """Runs the steps and prints the summary; the exit code is 1 if anything failed."""
+    install(sorted({package for step in steps for package in step.needs}))
+    total, rows = Count(), []
+    for number, step in enumerate(steps, 1):
+        say(f"==> [{number}/{len(steps)}] {step.name}")
+        started = time.monotonic()
+        count = step.run()
+        total += count
+        rows.append((step.name, count, time.monotonic() - started))
+    say("")
+    for name, count, seconds in rows:
+        verdict = "FAILED" if count.failed else "ok"
+        say(f"{verdict:7} {name:40} {count.passed:4} passed {count.failed:3} failed {count.skipped:3} skipped {seconds:6.0f} s")
+        for note in count.notes:
+            say(f"        {note}")
+    say(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return 1 if total.failed else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("check", help="format, lints, unit and property tests, header")
+    test = commands.add_parser("test", help="everything")
+    demo = commands.add_parser("demo", help="real calls through real PBXs")
+    demo.add_argument("--pbx", default="all", choices=["all", "asterisk22", "asterisk16-pjsip", "asterisk16-sip"])
+    commands.add_parser("bench", help="our packet path beside libsrtp's")
+    fuzzing = commands.add_parser("fuzz", help="every fuzz target on its corpus")
+    for command_with_fuzz in (test, fuzzing):
+        command_with_fuzz.add_argument("--seconds", type=int, default=60, help="for each fuzz target")
+    chosen = parser.parse_args()
+    if not shutil.which("cargo"):
+        sys.exit("cargo is not there: install Rust 1.88 or newer (rustup, or your distribution's package).")
+    match chosen.command:
+        case "check":
+            return run(CHECK)
+        case "test":
+            return run([*TEST, Step("fuzzing", lambda: fuzz(chosen.seconds), ["g++"])])
+        case "demo":
+            return run(demo_steps(chosen.pbx))
+        case "bench":
+            return run([Step("bench", lambda: command(["cargo", "run", "--release", "--locked", "-q", "-p", "sealrtp-bench"],
+                                                      show=True), BUILD)])
+        case "fuzz":
+            return run([Step("fuzzing", lambda: fuzz(chosen.seconds), ["g++"])])
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
