@@ -9,12 +9,14 @@
 
 #include "asterisk.h"
 
+#include "asterisk/astobj2.h"
 #include "asterisk/causes.h"
 #include "asterisk/channel.h"
+#include "asterisk/config.h"
 #include "asterisk/logger.h"
 #include "asterisk/manager.h"
-#include "asterisk/pbx.h"
 #include "asterisk/sched.h"
+#include "asterisk/sorcery.h"
 #include "asterisk/stasis.h"
 #include "asterisk/stasis_channels.h"
 #include "asterisk/stream.h"
@@ -26,6 +28,11 @@
 /* An INVITE without SDP is answered by the ACK, which comes after the channel is up. */
 #define RETRY_MS 500
 #define RETRIES 16
+
+/* Later versions lack this: the loader must come as far as our own word on the version. */
+#if SEALRTP_ASTERISK_MAJOR < 17
+#pragma weak ast_channel_topic_all_cached
+#endif
 
 static struct stasis_subscription *subscription;
 static struct ast_sched_context *sched;
@@ -58,31 +65,23 @@ static bool endpoint_of(const char *channel, char *endpoint, size_t size)
 	return dash != NULL;
 }
 
-static bool endpoint_option(const char *endpoint, const char *option, char *value, size_t size)
-{
-	char function[AST_CHANNEL_NAME + 64];
-
-	snprintf(function, sizeof(function), "PJSIP_ENDPOINT(%s,%s)", endpoint, option);
-	return !ast_func_read(NULL, function, value, size);
-}
-
-/* Asterisk hides res_pjsip's structs from us, but its dialplan function tells. */
+/* res_pjsip's structs need pjproject's headers, which Debian does not ship; its objects' options need none.
+ */
 static bool must_have_sdes(const char *endpoint)
 {
-	static int told;
-	char encryption[16] = "", optimistic[16] = "";
+	struct ast_sorcery *sorcery = ast_sorcery_retrieve_by_module_name("res_pjsip");
+	void *object = sorcery ? ast_sorcery_retrieve_by_id(sorcery, "endpoint", endpoint) : NULL;
+	struct ast_variable *options = object ? ast_sorcery_objectset_create(sorcery, object) : NULL;
+	const char *encryption = S_OR(ast_variable_find_in_list(options, "media_encryption"), "");
+	const char *optimistic = S_OR(ast_variable_find_in_list(options, "media_encryption_optimistic"), "");
+	bool must = !strcmp(encryption, "sdes") && !ast_true(optimistic);
 
-	if (!ast_custom_function_find("PJSIP_ENDPOINT")) {
-		if (!ast_atomic_fetchadd_int(&told, 1)) {
-			ast_log(LOG_WARNING,
-				"func_pjsip_endpoint.so is not loaded: a call whose SDES answer is refused stays up, silent. "
-				"Load that module\n");
-		}
-		return false;
+	ast_variables_destroy(options);
+	ao2_cleanup(object);
+	if (sorcery) {
+		ast_sorcery_unref(sorcery);
 	}
-	return endpoint_option(endpoint, "media_encryption", encryption, sizeof(encryption)) &&
-		   endpoint_option(endpoint, "media_encryption_optimistic", optimistic, sizeof(optimistic)) &&
-		   !strcmp(encryption, "sdes") && !ast_true(optimistic);
+	return must;
 }
 
 static bool has_audio(struct ast_channel *chan)
@@ -227,7 +226,7 @@ static void judge(struct ast_channel_snapshot *before, struct ast_channel_snapsh
 
 	if (now && now->state == AST_STATE_UP && (!before || before->state != AST_STATE_UP) &&
 		!strncmp(name, DRIVER "/", strlen(DRIVER "/"))) {
-		went_up(id, ast_test_flag(before ? &before->flags : &now->flags, AST_FLAG_OUTGOING) != 0);
+		went_up(id, ast_test_flag(&now->flags, AST_FLAG_OUTGOING) != 0);
 	}
 }
 
