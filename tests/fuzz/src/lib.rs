@@ -1,0 +1,8 @@
+//! What the fuzz targets do with their input, apart from libFuzzer, so that the seeds can be tested without it.
+
+#![forbid(unsafe_code)]
+
+pub mod crypto_attribute;
+pub mod input;
+pub mod protect_headers;
+pub mod stream;

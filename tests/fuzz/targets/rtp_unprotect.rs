@@ -1,0 +1,7 @@
+#![no_main]
+
+use sealrtp_fuzz::stream::{Protocol, run};
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    run(Protocol::Rtp, data);
+});

@@ -1,0 +1,40 @@
+//! The checked-in seeds reach what they are named for. `phone-*` and `bzrtp-*` hold packets that other stacks made, with
+//! the keys of those test calls; `refused-*` hold only what must be refused.
+
+use std::path::Path;
+
+use sealrtp_fuzz::stream::Protocol;
+
+fn for_each_seed(target: &str, run: impl Fn(&[u8]) -> usize) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let mut count = 0;
+    for entry in std::fs::read_dir(&directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let reached = run(&std::fs::read(&path).unwrap());
+        let refused = name.starts_with("refused-") || name == "clear";
+        assert_eq!(reached == 0, refused, "{target}/{name}: {reached} accepted");
+        count += 1;
+    }
+    assert!(count >= 10, "{target} has {count} seeds");
+}
+
+#[test]
+fn srtp_seeds_open() {
+    for_each_seed("rtp_unprotect", |data| sealrtp_fuzz::stream::run(Protocol::Rtp, data));
+}
+
+#[test]
+fn srtcp_seeds_open() {
+    for_each_seed("rtcp_unprotect", |data| sealrtp_fuzz::stream::run(Protocol::Rtcp, data));
+}
+
+#[test]
+fn header_seeds_are_protected() {
+    for_each_seed("protect_headers", sealrtp_fuzz::protect_headers::run);
+}
+
+#[test]
+fn sdes_seeds_are_accepted() {
+    for_each_seed("crypto_attribute", sealrtp_fuzz::crypto_attribute::run);
+}
