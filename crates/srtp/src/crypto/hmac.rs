@@ -1,6 +1,7 @@
 //! HMAC-SHA1 (RFC 2104) with the two key blocks hashed once: a tag costs only the blocks of its message.
 
 use sha1::compress;
+use sha1::digest::block_buffer::EagerBuffer;
 use sha1::digest::generic_array::{GenericArray, typenum::U64};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -41,38 +42,23 @@ impl HmacSha1 {
     /// The tag over `message || suffix`; the caller cuts it to its length.
     pub(crate) fn tag(&self, message: &[u8], suffix: [u8; 4]) -> [u8; 20] {
         let mut state = self.inner;
-        let (blocks, rest) = message.as_chunks::<BLOCK>();
-        for block in blocks {
-            add_block(&mut state, block);
-        }
+        let mut inner = EagerBuffer::<U64>::default();
+        inner.digest_blocks(message, |blocks| compress(&mut state, blocks));
+        inner.digest_blocks(&suffix, |blocks| compress(&mut state, blocks));
         // One length field covers the key block, the message and the suffix.
-        let bits = ((BLOCK + message.len() + suffix.len()) as u64 * 8).to_be_bytes();
-        let used = rest.len() + suffix.len();
-        let mut tail = [[0u8; BLOCK]; 2];
-        let flat = tail.as_flattened_mut();
-        flat[..rest.len()].copy_from_slice(rest);
-        flat[rest.len()..used].copy_from_slice(&suffix);
-        flat[used] = 0x80;
-        let end = if used + 1 + bits.len() <= BLOCK { BLOCK } else { 2 * BLOCK };
-        flat[end - bits.len()..end].copy_from_slice(&bits);
-        for block in &tail[..end / BLOCK] {
-            add_block(&mut state, block);
-        }
-        let mut block = [0u8; BLOCK];
-        write_state(&mut block, state);
-        block[20] = 0x80;
-        block[BLOCK - 8..].copy_from_slice(&((BLOCK as u64 + 20) * 8).to_be_bytes());
-        let mut outer = self.outer;
-        add_block(&mut outer, &block);
-        let mut tag = [0u8; 20];
-        write_state(&mut tag, outer);
-        tag
-    }
-}
+        let bits = (BLOCK + message.len() + suffix.len()) as u64 * 8;
+        inner.len64_padding_be(bits, |block| compress(&mut state, std::slice::from_ref(block)));
 
-fn write_state(to: &mut [u8], state: [u32; 5]) {
-    for (bytes, word) in to.chunks_exact_mut(4).zip(state) {
-        bytes.copy_from_slice(&word.to_be_bytes());
+        let mut words = [0u32; 16];
+        words[..5].copy_from_slice(&state);
+        words[5] = 0x8000_0000;
+        words[15] = (BLOCK as u32 + 20) * 8;
+        let mut outer = self.outer;
+        let bytes = words.map(u32::to_be_bytes);
+        compress(&mut outer, std::slice::from_ref(GenericArray::<u8, U64>::from_slice(bytes.as_flattened())));
+        let mut tag = [0u8; 20];
+        tag.copy_from_slice(outer.map(u32::to_be_bytes).as_flattened());
+        tag
     }
 }
 

@@ -65,9 +65,8 @@ impl RtpKeys {
                 let iv = rtp_iv(buf, header.ssrc, index);
                 cipher.apply(salt, iv, &mut buf[header.len..len]);
                 let tag = mac_unless_empty(mac, *tag_len, &buf[..len], roc(index));
-                let mut end = append(buf, len, mki);
-                end = append(buf, end, &tag[..*tag_len]);
-                end
+                let end = append(buf, len, mki);
+                append(buf, end, &tag[..*tag_len])
             }
             Self::Aead { aead, salt } => {
                 let (aad, payload) = buf.split_at_mut(header.len);
@@ -92,7 +91,7 @@ impl RtpKeys {
                 let end = packet.len() - tag_len - mki_len;
                 if *tag_len != 0 {
                     let tag = mac.tag(&packet[..end], roc(index));
-                    if !bool::from(tag[..*tag_len].ct_eq(&packet[packet.len() - tag_len..])) {
+                    if !same_tag(&tag, &packet[packet.len() - tag_len..]) {
                         return Err(AuthFailed);
                     }
                 }
@@ -193,7 +192,7 @@ impl RtcpKeys {
             RtcpProtection::CipherThenMac(mac) => {
                 let end = packet.len() - tag_len - mki_len - SRTCP_WORD;
                 let tag = mac.tag(&packet[..end], word);
-                if !bool::from(tag[..tag_len].ct_eq(&packet[packet.len() - tag_len..])) {
+                if !same_tag(&tag, &packet[packet.len() - tag_len..]) {
                     return Err(AuthFailed);
                 }
                 let iv = rtcp_iv(packet, word, ssrc, index);
@@ -227,6 +226,17 @@ pub(crate) fn srtcp_word(packet: &[u8], behind: usize) -> (bool, u32) {
     let at = packet.len() - behind - SRTCP_WORD;
     let word = u32::from_be_bytes([packet[at], packet[at + 1], packet[at + 2], packet[at + 3]]);
     (word & E_FLAG != 0, word & !E_FLAG)
+}
+
+/// Compares a received tag of 1 to 16 bytes with the front of ours, in constant time: as one number, since a loop over the
+/// bytes costs a tenth of a small packet.
+#[inline]
+fn same_tag(ours: &[u8; 20], received: &[u8]) -> bool {
+    let mut word = [0u8; 16];
+    word[..received.len()].copy_from_slice(received);
+    let mask = u128::MAX << (128 - 8 * received.len() as u32);
+    let ours = u128::from_be_bytes(*ours.first_chunk().expect("16 of 20 bytes")) & mask;
+    ours.ct_eq(&u128::from_be_bytes(word)).into()
 }
 
 fn append(buf: &mut [u8], at: usize, bytes: &[u8]) -> usize {

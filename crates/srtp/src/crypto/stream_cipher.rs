@@ -2,7 +2,10 @@
 //! (RFC 3711 section 4.1.2), and none.
 
 use aes::cipher::consts::U16;
-use aes::cipher::{BlockCipher, BlockEncrypt, BlockSizeUser, InnerIvInit, KeyInit, StreamCipherCore};
+use aes::cipher::{
+    BlockCipher, BlockEncrypt, BlockSizeUser, InnerIvInit, KeyInit, StreamCipher as _,
+    StreamCipherCoreWrapper,
+};
 use aes::{Aes128, Aes128Enc, Aes192Enc, Aes256Enc};
 use ctr::CtrCore;
 use ctr::flavors::Ctr128BE;
@@ -74,7 +77,7 @@ where
         *b ^= s;
     }
     let core = CtrCore::<&C, Ctr128BE>::inner_iv_slice_init(aes, &iv).expect("the IV has a block's length");
-    core.apply_keystream_partial(data.into());
+    StreamCipherCoreWrapper::from_core(core).apply_keystream(data);
 }
 
 /// AES in f8 mode: the key, and the key under which the IV is encrypted.
