@@ -10,7 +10,7 @@ from pbx.sounds import ON_HOLD, PLAYBACK
 from calls import sdp
 from calls.audio import OTHER_SPEECH, SPEECH, compare
 from calls.legs import Leg, good_media, legs
-from calls.registry import Flaw, Outcome, Scenario, add, require_audio, scenario
+from calls.registry import Flaw, Outcome, Scenario, add, configuration_for, require_audio, scenario
 from calls.sdp import Crypto
 from calls.site import Site
 from calls.streams import row_of
@@ -52,10 +52,9 @@ def echo(site: Site, suite: str) -> Outcome:
 
 
 for _suite in sdp.SUITES:
-    _null = _suite.startswith("NULL")
     add(Scenario(f"echo-{_suite}", "echo", lambda site, suite=_suite: echo(site, suite), PEER, suite=_suite,
                  flaw_of_stock=_suite in BEYOND_STOCK,
-                 configuration="[general]\nsuites = NULL_HMAC_SHA1_80,NULL_HMAC_SHA1_32\n" if _null else "[general]\n"))
+                 configuration=configuration_for(_suite)))
 
 
 @scenario("playback", "playback", PEER, suite=CM80)

@@ -1,0 +1,99 @@
+"""Calls of real phones: linphonec and baresip call the PBX and are called by it; the sound they recorded is compared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from pbx.endpoints import Media
+from pbx.sounds import PLAYBACK
+
+from calls import sdp
+from calls.audio import OTHER_SPEECH, SPEECH
+from calls.calls_media import CM80, GCM, SECOND
+from calls.legs import Leg, good_media, legs
+from calls.phones import Baresip, Linphone, Program, share_heard
+from calls.registry import Outcome, Scenario, add, scenario
+from calls.site import Site
+from calls.streams import row_of_user
+
+# Of the 20 ms frames; phones drop or stretch a few at the start.
+ENOUGH = 0.85
+
+
+def linphone(site: Site, say: bytes, user: str, answer: bool = False) -> Linphone:
+    (rtp, last) = site.peer_ports(10)
+    sip = site.port_of(user) or last
+    return Linphone(site.directory, say, user=user, address=site.address, sip=sip, rtp=rtp + rtp % 2, answer=answer)
+
+
+def baresip(site: Site, say: bytes, user: str, answer: bool = False) -> Baresip:
+    (rtp, last) = site.peer_ports(12)
+    return Baresip(site.directory, say, user=user, address=site.address, pbx_port=site.pbx.sip_port, sip=site.port_of(user) or last,
+                   rtp=(rtp, last - 2), control=last - 1, answer=answer)
+
+
+def calls_extension(site: Site, phone: Callable[[Site, bytes, str], Program], extension: str, user: str) -> Outcome:
+    """A phone calls echo or playback and records what it hears; `user` tells its stream from others'."""
+    # Longer than the call: baresip hangs up when its file ends.
+    with phone(site, SPEECH, user) as program:
+        program.call(f"sip:{extension}@{site.address}:{site.pbx.sip_port}")
+        time.sleep(2.3 if extension == "playback" else 4.5)
+        row = {} if site.stock else row_of_user(site.pbx, user)
+        if extension == "playback":
+            time.sleep(1.2)
+        else:
+            program.hang_up()
+        time.sleep(0.5)
+    share = share_heard(PLAYBACK if extension == "playback" else SPEECH[:3 * SECOND], program.heard())
+    assert share >= ENOUGH, f"only {share:.0%} of the sound is in the recording"
+    sent, received = packets(row)
+    return Outcome(row.get("Suite-In", ""), detail=f"{share:.0%} of the sound recorded").add(sent, received, True)
+
+
+def packets(row: dict[str, str]) -> tuple[int, int]:
+    """What the phone sent and got, as the PBX counts it; nothing is known on stock."""
+    if not row:
+        return 0, 0
+    assert row["AuthFail"] == "0" and row["Replays"] == "0", f"`sealrtp show streams` counts failures: {row}"
+    sent, received = int(row["Packets-In"]), int(row["Packets-Out"])
+    assert received > 100, f"`sealrtp show streams` counts only {received} packets to the phone: {row}"
+    return sent, received
+
+
+for _phone, _name in ((linphone, "linphonec"), (baresip, "baresip")):
+    for _extension in ("echo", "playback"):
+        add(Scenario(f"{_name}-{_extension}", _extension,
+                     lambda site, phone=_phone, extension=_extension, name=_name: calls_extension(site, phone, extension, f"{name}-{extension}"),
+                     _name, suite=CM80, place="host"))
+
+
+def called(site: Site, phone: Callable[..., Program], suite: str | None) -> Outcome:
+    """A clear caller calls the phone through the PBX, which offers the phone all its suites; both hear one another."""
+    with site.callee(Media.SDES) as name, phone(site, OTHER_SPEECH, name, True) as program, legs(site, "plain") as (caller,):
+        assert caller.invite(name).status == 200
+        caller.say(SPEECH[:4 * SECOND])
+        caller.media.drain(8)
+        row = {} if site.stock else row_of_user(site.pbx, name)
+        assert caller.call is not None
+        caller.call.bye()
+        time.sleep(0.5)
+        report = caller.report()
+    good_media(report, secured=False)
+    share, back = share_heard(SPEECH[SECOND // 2:3 * SECOND], program.heard()), share_heard(OTHER_SPEECH[SECOND:3 * SECOND], report.audio)
+    assert share >= ENOUGH, f"only {share:.0%} of the caller's sound is in the phone's recording"
+    assert back >= ENOUGH, f"only {back:.0%} of the phone's sound came to the caller"
+    if row and suite:
+        assert suite in (row["Suite-In"], row["Suite-Out"]), f"{suite} was expected: {row}"
+    sent, received = packets(row)
+    return Outcome(row.get("Suite-In", suite or ""), detail=f"{share:.0%} and {back:.0%} of the sound").add(sent, received, True)
+
+
+@scenario("linphonec-called", "called", "linphonec", suite="AES_256_CM_HMAC_SHA1_80", place="host")
+def linphone_called(site: Site) -> Outcome:
+    return called(site, linphone, "AES_256_CM_HMAC_SHA1_80")
+
+
+@scenario("baresip-called", "called", "baresip", suite=GCM, place="host")
+def baresip_called(site: Site) -> Outcome:
+    return called(site, baresip, GCM)

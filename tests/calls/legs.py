@@ -20,8 +20,8 @@ class Leg:
     def __init__(self, site: Site, user: str, *, port: int = 0, known_audio: bytes = b"") -> None:
         self.site = site
         self.user = user
-        self.media = EndPoint(site.directory, site.unique(user), known_audio=known_audio)
-        self.phone = Phone(user, (site.pbx.address, site.pbx.sip_port), port)
+        self.media = EndPoint(site.directory, site.unique(user), known_audio=known_audio, address=site.address)
+        self.phone = Phone(user, (site.address, site.pbx.sip_port), port, site.address)
         self.call: Call | None = None
         self.ours: Crypto | None = None
         self.theirs: Crypto | None = None
@@ -36,7 +36,7 @@ class Leg:
 
     def body(self, cryptos: Sequence[Crypto] = (), **how: object) -> str:
         self.sdp_version += 1
-        return sdp.body(self.media.port, cryptos, version=self.sdp_version, **how)  # type: ignore[arg-type]
+        return sdp.body(self.media.port, cryptos, address=self.site.address, version=self.sdp_version, **how)  # type: ignore[arg-type]
 
     def invite(self, extension: str, cryptos: Sequence[Crypto] = (), **how: object) -> Message:
         """Calls; the final response. After a 200 media can be sent at once."""

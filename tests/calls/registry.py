@@ -36,6 +36,12 @@ class Outcome:
         return self
 
 
+# Suites that are used only where the configuration names them, and a configuration that does.
+BY_NAME = ("AES_192_CM_HMAC_SHA1_32", "AEAD_AES_128_GCM_8", "AEAD_AES_256_GCM_8", "NULL_HMAC_SHA1_80", "NULL_HMAC_SHA1_32")
+NAMING = f"[general]\nsuites = {','.join(BY_NAME)}\n"
+PLAIN = "[general]\n"
+
+
 @dataclass(frozen=True)
 class Scenario:
     """One call."""
@@ -58,12 +64,19 @@ class Scenario:
     reads_log: bool = False
     # It is a load for the machine, so nothing else may run.
     heavy: bool = False
+    # Where the PBX listens: "loopback", or "host", the host's own address, for phones that do not bind to loopback.
+    place: str = "loopback"
     # sealrtp.conf that it needs; the PBX is another one then.
-    configuration: str = "[general]\n"
+    configuration: str = PLAIN
 
     def alone(self, srtp: str) -> bool:
         """Whether nothing else may run on the PBX meanwhile; stock's log is not read."""
         return self.heavy or (self.reads_log and srtp != "stock")
+
+
+def configuration_for(suite: str) -> str:
+    """A sealrtp.conf under which this suite is spoken."""
+    return NAMING if suite in BY_NAME else PLAIN
 
 
 SCENARIOS: dict[str, Scenario] = {}

@@ -7,12 +7,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from calls import calls_flaws, calls_media, calls_phones, calls_sipp  # noqa: F401 (they fill the table)
 from calls import site as sites
-from calls.registry import SCENARIOS, Flaw, Outcome, Scenario, Skipped
+from calls.phones import host_address
+from calls.registry import PLAIN, SCENARIOS, Flaw, Outcome, Scenario, Skipped
 from calls.site import KINDS, Kind, Site
 from calls.streams import check_ours
 
@@ -73,9 +74,10 @@ def place_on_stock(entry: Scenario, site: Site) -> Result:
 
 
 @contextmanager
-def running(kind: Kind, directory: Path, srtp: str, configuration: str) -> Iterator[Site]:
+def running(kind: Kind, directory: Path, srtp: str, configuration: str, place: str = "loopback") -> Iterator[Site]:
     """A PBX for some calls. Raises when it dies, or when ours is not the module that does SRTP."""
-    site = sites.start(kind, directory, srtp, sealrtp_conf=configuration)
+    address = host_address() if place == "host" else "127.0.0.1"
+    site = sites.start(kind, directory, srtp, sealrtp_conf=configuration, address=address)
     try:
         if srtp == "sealrtp":
             check_ours(site.pbx)
@@ -104,10 +106,35 @@ def place_all(entries: Iterable[Scenario], site: Site, told: Callable[[Result], 
             told(how(entry, site))
 
 
+@dataclass(frozen=True)
+class Group:
+    """Calls that can share one PBX."""
+
+    kind: Kind
+    srtp: str
+    configuration: str
+    place: str
+    number: int
+    entries: tuple[Scenario, ...] = field(compare=False)
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind.name}-{self.srtp}" + (f"-{self.number}" if self.number else "")
+
+
 def entries_of(kind: Kind, srtp: str) -> list[Scenario]:
-    """The calls that make sense there."""
+    """The calls that make sense there: on stock those that show a flaw of it."""
     return [entry for entry in SCENARIOS.values()
             if kind.name in entry.kinds and (srtp != "stock" or (entry.flaw_of_stock and kind.name not in entry.stock_is_good))]
 
 
-__all__ = ["KINDS", "SCENARIOS", "Result", "entries_of", "place", "place_all", "place_on_stock", "running"]
+def groups(kind: Kind, srtp: str, entries: Iterable[Scenario] | None = None) -> list[Group]:
+    """The calls of a kind of PBX by what their PBX must be like; stock has no configuration of ours."""
+    sorted_out: dict[tuple[str, str], list[Scenario]] = {}
+    for entry in entries_of(kind, srtp) if entries is None else entries:
+        sorted_out.setdefault((PLAIN if srtp == "stock" else entry.configuration, entry.place), []).append(entry)
+    return [Group(kind, srtp, configuration, place, number, tuple(members))
+            for number, ((configuration, place), members) in enumerate(sorted_out.items())]
+
+
+__all__ = ["KINDS", "SCENARIOS", "Group", "Result", "entries_of", "groups", "place", "place_all", "place_on_stock", "running"]

@@ -18,6 +18,8 @@ SUITES: dict[str, tuple[int, int]] = {
     "AES_256_CM_HMAC_SHA1_32": (32, 14),
     "AEAD_AES_128_GCM": (16, 12),
     "AEAD_AES_256_GCM": (32, 12),
+    "AEAD_AES_128_GCM_8": (16, 12),
+    "AEAD_AES_256_GCM_8": (32, 12),
     "NULL_HMAC_SHA1_80": (16, 14),
     "NULL_HMAC_SHA1_32": (16, 14),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import queue
 import sys
@@ -39,13 +40,30 @@ KINDS = {kind.name: kind for kind in (
     Kind("asterisk16-sip", "Asterisk 16 chan_sip", "bullseye", "sip"),
 )}
 
+CALLERS = {"secure": Media.SDES, "plain": Media.CLEAR, "either": Media.OPTIMISTIC, "linphonec-echo": Media.SDES,
+           "linphonec-playback": Media.SDES, "baresip-echo": Media.SDES, "baresip-playback": Media.SDES}
 ENDPOINTS = tuple(
     Endpoint(f"{media.value}{number}", media) for media in (Media.SDES, Media.CLEAR) for number in range(CALLEES)
 ) + (
     # Callers; nobody calls them, so any number of calls may share one.
-    Endpoint("secure", Media.SDES), Endpoint("plain", Media.CLEAR), Endpoint("either", Media.OPTIMISTIC),
-    *(Endpoint(f"phone{number}", Media.SDES, registers=True) for number in range(1, 5)),
+    *(Endpoint(name, media) for name, media in CALLERS.items()),
 )
+
+
+class PeerPorts:
+    """Hands out runs of media ports."""
+
+    def __init__(self, first: int, last: int) -> None:
+        self.first, self.last, self.next = first, last, first
+        self.lock = threading.Lock()
+
+    def take(self, count: int) -> tuple[int, int]:
+        with self.lock:
+            if self.next + count - 1 > self.last:
+                self.next = self.first
+            low = self.next
+            self.next += count
+        return low, low + count - 1
 
 
 class Site:
@@ -61,8 +79,7 @@ class Site:
             for number in range(CALLEES):
                 self.free[media].put(f"{media.value}{number}")
         self.numbers = itertools.count(1)
-        # Whoever must see the PBX-wide state (a log from a mark on, all streams) alone holds this.
-        self.alone = threading.Lock()
+        self.peers = PeerPorts(*pbx.ports.peers_rtp)
 
     def for_call(self, name: str) -> Site:
         """The same site with another directory."""
@@ -76,10 +93,12 @@ class Site:
         return f"{prefix}-{next(self.numbers)}"
 
     def port_of(self, user: str) -> int:
-        """The port at which the PBX calls this user; 0 (any) for those that only call or register."""
-        endpoint = next(e for e in self.pbx.endpoints if e.name == user)
-        shared = user in ("secure", "plain", "either")
-        return 0 if endpoint.registers or shared else self.pbx.contact_port(user)
+        """The port at which the PBX calls this user; 0 (any) for those that only call."""
+        return 0 if user in CALLERS else self.pbx.contact_port(user)
+
+    def peer_ports(self, count: int) -> tuple[int, int]:
+        """First and last of `count` ports in a row for a test peer's media; they come round again after a while."""
+        return self.peers.take(count)
 
     @contextmanager
     def callee(self, media: Media) -> Iterator[str]:
@@ -91,18 +110,29 @@ class Site:
             self.free[media].put(name)
 
     @property
+    def address(self) -> str:
+        """Where the PBX and everybody who talks to it are bound."""
+        return self.pbx.address
+
+    @property
     def stock(self) -> bool:
         return self.pbx.srtp == "stock"
 
 
+@functools.cache
+def module_for(root: Root) -> Path:
+    """res_sealrtp.so for this root, built once: every call of a run meets the same module."""
+    from pbx.module import build_module
+    return build_module(root)
+
+
 def start(kind: Kind, directory: Path, srtp: str, *, module: Path | None = None, sealrtp_conf: str = "[general]\n",
-          valgrind: bool = False) -> Site:
+          address: str = "127.0.0.1", valgrind: bool = False) -> Site:
     """Starts a PBX of this kind; the caller stops site.pbx."""
     root: Root = ensure(kind.root)
     if srtp == "sealrtp" and module is None:
-        from pbx.module import build_module
-        module = build_module(root)
+        module = module_for(root)
     pbx = Asterisk(root, directory / "pbx", chan=kind.chan, srtp=srtp, module=module, endpoints=ENDPOINTS,
-                   sealrtp_conf=sealrtp_conf, valgrind=valgrind)
+                   sealrtp_conf=sealrtp_conf, address=address, valgrind=valgrind)
     pbx.start()
     return Site(kind, pbx, directory)

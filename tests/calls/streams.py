@@ -24,7 +24,14 @@ def row_of(pbx: Asterisk, port: int) -> dict[str, str]:
     return found[0]
 
 
+def row_of_user(pbx: Asterisk, user: str) -> dict[str, str]:
+    """The stream of the channel of this endpoint or user. AssertionError when it is not shown, or is not the only one."""
+    found = [row for row in rows(pbx) if re.match(rf"\w+/{re.escape(user)}-", row.get("Channel", ""))]
+    assert len(found) == 1, f"`sealrtp show streams` shows {len(found)} streams of {user}:\n" + pbx.cli("sealrtp show streams")
+    return found[0]
+
+
 def check_ours(pbx: Asterisk) -> None:
     """AssertionError unless our module does SRTP here and stock's is not even loaded."""
-    assert pbx.module_loaded("res_sealrtp"), "res_sealrtp.so is not loaded"
-    assert "0 modules loaded" in pbx.cli("module show like res_srtp.so"), "res_srtp.so is loaded"
+    assert "res_sealrtp" in pbx.running_modules(), "res_sealrtp.so is not running"
+    assert "res_srtp.so" not in pbx.cli("module show like res_srtp"), "res_srtp.so is loaded"

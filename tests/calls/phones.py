@@ -1,0 +1,244 @@
+"""Real phones from Debian, without a sound card: linphonec (stdin) and baresip (ctrl_tcp), their sound in files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import time
+import wave
+from pathlib import Path
+
+from pbx.sounds import FRAME_BYTES, encode_ulaw
+
+from calls.audio import decode
+from calls.registry import Skipped
+
+# Where Debian puts baresip's modules.
+BARESIP_MODULES = (Path("/usr/lib/baresip/modules"), *Path("/usr/lib").glob("*/baresip/modules"))
+
+
+def write_wav(path: Path, ulaw: bytes) -> None:
+    """8 kHz, 16 bit, mono."""
+    samples = decode(ulaw)
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(8000)
+        out.writeframes(struct.pack(f"<{len(samples)}h", *samples))
+
+
+def read_wav(path: Path) -> bytes:
+    """The samples of a recording as u-law bytes; its header may be unfinished, so only its fixed 44 bytes are skipped."""
+    data = path.read_bytes()[44:]
+    return bytes(encode_ulaw(sample) for (sample,) in struct.iter_unpack("<h", data[:len(data) // 2 * 2]))
+
+
+def share_heard(sent: bytes, recording: bytes) -> float:
+    """The share (0 to 1) of the 20 ms frames of `sent` that a recording holds, at whatever place: phones cut and stretch."""
+    frames = [sent[at:at + FRAME_BYTES] for at in range(0, len(sent), FRAME_BYTES)]
+    return sum(frame in recording for frame in frames) / len(frames)
+
+
+def host_address() -> str:
+    """An IPv4 address of this host that is not loopback: baresip does not bind to lo. Packets to it stay on lo all the same."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # No packet is sent by this: it asks for the route.
+            probe.connect(("203.0.113.1", 9))
+        except OSError as error:
+            raise Skipped("this host has no address but loopback, and baresip does not bind to that") from error
+        return probe.getsockname()[0]
+
+
+class Program:
+    """A phone's process with a home of its own, ended by its pid."""
+
+    program = ""
+    package = ""
+
+    def __init__(self, home: Path, say: bytes) -> None:
+        if not shutil.which(self.program):
+            raise Skipped(f"{self.program} is not installed (Debian package {self.package})")
+        self.home = home
+        # linphonec looks for its files there, and complains without it.
+        (home / ".local/share/linphone").mkdir(parents=True, exist_ok=True)
+        write_wav(home / "say.wav", say)
+        self.process: subprocess.Popen[str] | None = None
+
+    def run(self, argv: list[str]) -> None:
+        self.output = open(self.home / "output", "w")
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=self.output, stderr=subprocess.STDOUT, text=True,
+                                        cwd=self.home, env={"HOME": str(self.home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"})
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            try:
+                self.quit()
+                self.process.wait(5)
+            except (OSError, subprocess.TimeoutExpired):
+                self.process.kill()
+                self.process.wait()
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
+        self.output.close()
+
+    def quit(self) -> None:
+        raise NotImplementedError
+
+    def text(self) -> str:
+        """What the phone has printed so far."""
+        return (self.home / "output").read_text(errors="replace")
+
+    def wait_text(self, what: str, timeout: float) -> None:
+        until = time.monotonic() + timeout
+        while what not in self.text():
+            assert self.process is not None and self.process.poll() is None, f"{self.program} ended by itself: {self.text()[-300:]}"
+            assert time.monotonic() < until, f"{self.program} did not say {what!r} in {timeout:g} s: {self.text()[-300:]}"
+            time.sleep(0.1)
+
+
+LINPHONE_RC = """[sip]
+sip_port={sip}
+sip_tcp_port=0
+sip_tls_port=0
+use_ipv6=0
+ipv6_migration_done=1
+contact="{user}" <sip:{user}@{address}>
+media_encryption=srtp
+media_encryption_mandatory=1
+default_proxy=-1
+guess_hostname=0
+[net]
+firewall_policy=1
+nat_address={address}
+[rtp]
+audio_rtp_port={rtp}
+audio_adaptive_jitt_comp_enabled=0
+[audio_codec_0]
+mime=PCMU
+rate=8000
+channels=1
+enabled=1
+"""
+
+
+class Linphone(Program):
+    """linphonec with mandatory SDES and u-law."""
+
+    program, package = "linphonec", "linphone-cli"
+
+    def __init__(self, home: Path, say: bytes, *, user: str, address: str, sip: int, rtp: int, answer: bool = False) -> None:
+        super().__init__(home, say)
+        (home / "rc").write_text(LINPHONE_RC.format(sip=sip, user=user, address=address, rtp=rtp))
+        self.run(["linphonec", "-c", str(home / "rc"), "-d", "6", "-l", str(home / "log")])
+        self.wait_text("linphonec>", 15)
+        self.command("soundcard use files")
+        self.wait_text("Using wav files", 10)
+        self.command(f"play {home / 'say.wav'}")
+        self.command(f"record {home / 'heard.wav'}")
+        if answer:
+            self.command("autoanswer enable")
+            self.wait_text("Auto answer enabled", 10)
+
+    def command(self, line: str) -> None:
+        assert self.process is not None and self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def call(self, uri: str) -> None:
+        self.command(f"call {uri}")
+        self.wait_text("Media streams established", 15)
+
+    def hang_up(self) -> None:
+        self.command("terminate")
+        self.wait_text("ended", 10)
+
+    def quit(self) -> None:
+        self.command("quit")
+
+    def heard(self) -> bytes:
+        return read_wav(self.home / "heard.wav")
+
+
+BARESIP_CONFIG = """poll_method epoll
+sip_listen {address}:{sip}
+audio_source aufile,{home}/say.wav
+audio_alert nil
+ausrc_srate 8000
+auplay_srate 8000
+ausrc_channels 1
+auplay_channels 1
+rtp_ports {rtp}-{rtp_last}
+module_path {modules}
+snd_path {home}
+module g711.so
+module aufile.so
+module sndfile.so
+module srtp.so
+module_app account.so
+module_app menu.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen 127.0.0.1:{control}
+"""
+
+
+class Baresip(Program):
+    """baresip with mandatory SDES and u-law; sndfile writes down what it hears."""
+
+    program, package = "baresip", "baresip"
+
+    def __init__(self, home: Path, say: bytes, *, user: str, address: str, pbx_port: int, sip: int, rtp: tuple[int, int], control: int,
+                 answer: bool = False) -> None:
+        super().__init__(home, say)
+        modules = next((path for path in BARESIP_MODULES if (path / "srtp.so").exists()), None)
+        if modules is None:
+            raise Skipped("baresip has no module srtp.so here")
+        (home / "config").write_text(BARESIP_CONFIG.format(address=address, sip=sip, home=home, rtp=rtp[0], rtp_last=rtp[1],
+                                                           modules=modules, control=control))
+        (home / "accounts").write_text(f"<sip:{user}@{address}:{pbx_port};transport=udp>;regint=0;mediaenc=srtp-mand;"
+                                       f"audio_codecs=PCMU/8000/1{';answermode=auto' if answer else ''}\n")
+        (home / "contacts").write_text("")
+        self.run(["baresip", "-f", str(home), "-4", "-v"])
+        self.control = self.connect(control)
+
+    def connect(self, port: int) -> socket.socket:
+        until = time.monotonic() + 15
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", port), 5)
+            except OSError:
+                assert self.process is not None and self.process.poll() is None, f"baresip ended by itself: {self.text()[-300:]}"
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+
+    def command(self, name: str, parameters: str = "") -> None:
+        """A command over ctrl_tcp: JSON in a netstring."""
+        message = json.dumps({"command": name, "params": parameters, "token": "calls"})
+        self.control.sendall(f"{len(message)}:{message},".encode())
+
+    def call(self, uri: str) -> None:
+        self.command("dial", uri)
+        self.wait_text("Call established", 15)
+
+    def hang_up(self) -> None:
+        self.command("hangup")
+
+    def quit(self) -> None:
+        self.command("quit")
+        self.control.close()
+
+    def heard(self) -> bytes:
+        return b"".join(read_wav(path) for path in sorted(self.home.glob("dump-*-dec.wav")))
+
+    def suite(self) -> str:
+        """What it says its media is secured by."""
+        _, found, rest = self.text().partition("SRTP is Enabled (cryptosuite=")
+        return rest.split(")")[0] if found else ""
