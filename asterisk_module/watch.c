@@ -3,8 +3,8 @@
  * Ends calls that must be secured and are not.
  *
  * When the answer to our SDES offer has no acceptable a=crypto, chan_pjsip discards the media and answers the
- * channel all the same: the call is up and silent. chan_sip hangs up by itself. So each PJSIP channel that
- * goes up is looked at.
+ * channel all the same: the call is up and silent. chan_sip hangs up by itself. So each channel that goes
+ * up is looked at.
  */
 
 #include "asterisk.h"
@@ -219,13 +219,12 @@ static void went_up(const char *id, bool outgoing)
 static void judge(struct ast_channel_snapshot *before, struct ast_channel_snapshot *now)
 {
 #if SEALRTP_ASTERISK_MAJOR < 17
-	const char *name = now ? now->name : "", *id = now ? now->uniqueid : "";
+	const char *id = now ? now->uniqueid : "";
 #else
-	const char *name = now ? now->base->name : "", *id = now ? now->base->uniqueid : "";
+	const char *id = now ? now->base->uniqueid : "";
 #endif
 
-	if (now && now->state == AST_STATE_UP && (!before || before->state != AST_STATE_UP) &&
-		!strncmp(name, DRIVER "/", strlen(DRIVER "/"))) {
+	if (now && now->state == AST_STATE_UP && (!before || before->state != AST_STATE_UP)) {
 		went_up(id, ast_test_flag(&now->flags, AST_FLAG_OUTGOING) != 0);
 	}
 }
@@ -267,7 +266,8 @@ int watch_start(void)
 		watch_stop();
 		return -1;
 	}
-	subscription = stasis_subscribe(topic, on_message, NULL);
+	/* The macro of one version is another's function: only this name is in all of them. */
+	subscription = __stasis_subscribe(topic, on_message, NULL, __FILE__, __LINE__, __func__);
 	if (!subscription) {
 		watch_stop();
 		return -1;
