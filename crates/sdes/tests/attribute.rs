@@ -108,6 +108,8 @@ fn unknown_suites_are_named_unless_they_could_be_a_key() {
     assert_eq!(reason.to_string(), "unknown suite SEED_CTR_128_HMAC_SHA1_80");
     let (_, reason) = refused(&format!("3 inline:{} x", key(CM, 1)));
     assert_eq!(reason.to_string(), "unknown suite (not shown)");
+    let (_, reason) = refused("3 QUJDREVGR0hJSktMTU5PUFFSU1RV x");
+    assert_eq!(reason.to_string(), "unknown suite (not shown)");
     let (_, reason) = refused(&format!("3 {} x", key(CM, 1)));
     assert_eq!(reason.to_string(), "unknown suite (not shown)");
 }

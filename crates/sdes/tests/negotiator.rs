@@ -291,6 +291,47 @@ fn a_new_key_of_the_peers_offer_changes_both_directions() {
 }
 
 #[test]
+fn a_key_is_new_if_salt_mki_or_parameters_are() {
+    let salted = line(1, CM80, 1);
+    let last = if salted.ends_with('A') { 'B' } else { 'A' };
+    for (first, second) in [
+        (salted.clone(), format!("{}{}", &salted[..salted.len() - 1], last)),
+        (format!("{salted}|1:2"), format!("{salted}|2:2")),
+        (format!("{salted}|1:2"), format!("{salted}|1:3")),
+        (format!("{salted}|1:2"), salted.clone()),
+        (salted.clone(), format!("{salted} KDR=3")),
+    ] {
+        let mut us = negotiator(&[CM80]);
+        let (_, before) = changed(us.remote_line(&first).unwrap());
+        let (inbound, outbound) = changed(us.remote_line(&second).unwrap());
+        assert!(inbound.same_as(CryptoAttribute::parse(&second).unwrap().keys()));
+        assert!(!outbound.same_as(&before));
+    }
+}
+
+#[test]
+fn keys_of_an_offer_that_is_over_never_come_back() {
+    let mut us = negotiator(&[GCM, CM80]);
+    let mut used: Vec<_> = us.offer().unwrap().iter().map(|own| own.keys().clone()).collect();
+    changed(us.remote_line(&line(1, GCM, 1)).unwrap());
+    // Tag 7 was never ours: the peer offers, and so it goes on doing.
+    for (text, seed) in
+        [(line(7, GCM, 2), 2), (line(1, GCM, 3), 3), (line(2, CM80, 4), 4), (line(2, CM80, 5), 5)]
+    {
+        let (_, outbound) = changed(us.remote_line(&text).unwrap());
+        assert!(!used.iter().any(|key| key.same_as(&outbound)), "offer {seed}");
+        used.push(outbound);
+    }
+    // The same if our re-offer was overtaken by the peer's.
+    us.offer().unwrap();
+    for text in [line(8, GCM, 6), line(8, GCM, 7)] {
+        let (_, outbound) = changed(us.remote_line(&text).unwrap());
+        assert!(!used.iter().any(|key| key.same_as(&outbound)));
+        used.push(outbound);
+    }
+}
+
+#[test]
 fn a_new_suite_of_the_peers_offer_is_followed() {
     let mut us = negotiator(&[GCM, CM80]);
     changed(us.remote_line(&line(1, GCM, 1)).unwrap());
@@ -331,13 +372,15 @@ fn our_reoffer_repeats_the_chosen_line_and_its_answer_changes_inbound_only() {
 
 #[test]
 fn an_offer_of_the_peer_after_ours_was_rejected_is_taken_as_one() {
-    let (_, mut bob) = call(&[GCM, CM80]);
-    let outbound = bob.outbound().unwrap();
-    bob.offer().unwrap();
-    // Said so by the caller, a line like the running one is an offer all the same.
-    bob.offer_rejected();
-    let (_, fresh) = changed(bob.remote_line(&line(1, GCM, 42)).unwrap());
-    assert!(!fresh.same_as(&outbound));
+    let (alice, bob) = call(&[GCM, CM80]);
+    for mut us in [alice, bob] {
+        let outbound = us.outbound().unwrap();
+        us.offer().unwrap();
+        // Said so by the caller, a line like the running one is an offer all the same.
+        us.offer_rejected();
+        let (_, fresh) = changed(us.remote_line(&line(1, GCM, 42)).unwrap());
+        assert!(!fresh.same_as(&outbound));
+    }
 
     // Without being told: what cannot be the answer is an offer.
     for offer in [vec![line(6, CM80, 1)], vec![line(1, GCM, 2), line(2, CM80, 3)], vec![line(7, GCM, 4)]] {
@@ -375,6 +418,7 @@ fn local_gives_the_answer_once_and_offers_from_then_on() {
     assert_eq!(answer, [answer_of(&mut us)]);
     // Read once: a new key of the peer is an offer.
     let (_, fresh) = changed(us.remote_line(&line(2, CM80, 2)).unwrap());
+    assert!(!fresh.same_as(CryptoAttribute::parse(&answer[0]).unwrap().keys()));
     let answer = values(us.local().unwrap());
     assert!(fresh.same_as(CryptoAttribute::parse(&answer[0]).unwrap().keys()));
     // Read again: it may have gone out as our offer, so our key stays whatever the next line is.
