@@ -14,8 +14,10 @@
 
 #include "asterisk/lock.h"
 #include "asterisk/logger.h"
+#include "asterisk/manager.h"
 #include "asterisk/netsock2.h"
 #include "asterisk/sched.h"
+#include "asterisk/stasis.h"
 #include "asterisk/utils.h"
 
 #include "res_sealrtp.h"
@@ -32,6 +34,8 @@ extern struct ast_srtp_policy_res *res_srtp_policy;
 static struct ast_rtp_engine *builtin;
 static struct ast_module *builtin_module;
 static struct ast_rtp_engine engine;
+static struct stasis_subscription *load_events;
+static bool engaged;
 static int instances;
 static int repairs;
 AST_MUTEX_DEFINE_STATIC(repair_lock);
@@ -73,6 +77,16 @@ static inline void guard(void)
 {
 	if (__builtin_expect(!guard_is_active(), 0)) {
 		repair();
+	}
+}
+
+/* Loading a module, even in vain, is such an event; the others cost a comparison each. */
+static void on_manager_event(
+	void *data, struct stasis_subscription *subscription, struct stasis_message *message)
+{
+	(void)data, (void)subscription, (void)message;
+	if (engaged) {
+		guard();
 	}
 }
 
@@ -151,7 +165,8 @@ static struct ast_rtp_engine *find_builtin(void)
 	return found;
 }
 
-int guard_start(void)
+/* All that can fail. */
+int guard_prepare(void)
 {
 	builtin = find_builtin();
 	if (!builtin) {
@@ -159,6 +174,26 @@ int guard_start(void)
 			"No RTP engine \"" ENGINE_NAME "\": is res_rtp_asterisk.so loaded, and is an RTP port free?\n");
 		return -1;
 	}
+	load_events =
+		__stasis_subscribe(ast_manager_get_topic(), on_manager_event, NULL, __FILE__, __LINE__, __func__);
+	if (!load_events) {
+		return -1;
+	}
+	stasis_subscription_accept_message_type(load_events, ast_manager_get_generic_type());
+	stasis_subscription_set_filter(load_events, STASIS_SUBSCRIPTION_FILTER_SELECTIVE);
+	return 0;
+}
+
+void guard_undo_prepare(void)
+{
+	if (load_events) {
+		load_events = stasis_unsubscribe_and_join(load_events);
+	}
+}
+
+/* From here on RTP instances are of our engine, and each keeps the module loaded. */
+int guard_engage(void)
+{
 	builtin_module = builtin->mod;
 	engine = *builtin;
 	memset(&engine.entry, 0, sizeof(engine.entry));
@@ -170,20 +205,21 @@ int guard_start(void)
 		ast_rtp_engine_register2(builtin, builtin_module);
 		return -1;
 	}
+	engaged = true;
 	return 0;
 }
 
-/* Each instance of our engine keeps the module loaded; -1 if one came in the last moment, and all is as
- * before. */
-int guard_stop(void)
+/* -1 if an instance came in the last moment, and all is as before. */
+int guard_disengage(void)
 {
 	ast_rtp_engine_unregister(&engine);
 	ast_rtp_engine_register2(builtin, builtin_module);
 	usleep(SETTLE_US);
-	if (!guard_instances()) {
-		return 0;
+	if (guard_instances()) {
+		ast_rtp_engine_unregister(builtin);
+		ast_rtp_engine_register2(&engine, AST_MODULE_SELF);
+		return -1;
 	}
-	ast_rtp_engine_unregister(builtin);
-	ast_rtp_engine_register2(&engine, AST_MODULE_SELF);
-	return -1;
+	engaged = false;
+	return 0;
 }

@@ -29,8 +29,29 @@ static bool is_our_asterisk(void)
 	return true;
 }
 
-/* Everything that ends calls must have ended before; each step undoes what the steps before it have done. */
-static void undo_registrations(void)
+/* What no call needs; undone by stop_helpers(), also where only part of it was done. */
+static int start_helpers(void)
+{
+	if (config_load() != CONFIG_LOADED) {
+		return -1;
+	}
+	if (streams_init() || watch_start() || cli_register()) {
+		ast_log(LOG_ERROR, "No memory, or no thread could be started\n");
+		return -1;
+	}
+	return guard_prepare();
+}
+
+static void stop_helpers(void)
+{
+	guard_undo_prepare();
+	cli_unregister();
+	watch_stop();
+	streams_done();
+	config_done();
+}
+
+static void unregister_engines(void)
 {
 	sdes_unregister();
 	if (guard_is_active()) {
@@ -38,7 +59,8 @@ static void undo_registrations(void)
 	}
 }
 
-static int register_all(void)
+/* From here on calls may use us. */
+static int register_engines(void)
 {
 	if (ast_rtp_engine_register_srtp(&srtp_engine, &srtp_policy_engine)) {
 		ast_log(LOG_ERROR, "The SRTP engine could not be registered\n");
@@ -46,19 +68,11 @@ static int register_all(void)
 	}
 	if (sdes_register()) {
 		ast_log(LOG_ERROR, "Another module serves a=crypto: put noload => res_srtp.so into modules.conf\n");
-		ast_rtp_engine_unregister_srtp();
+		unregister_engines();
 		return -1;
 	}
-	if (guard_start()) {
-		undo_registrations();
-		return -1;
-	}
-	if (watch_start() || cli_register()) {
-		ast_log(LOG_ERROR, "No memory, or no thread could be started\n");
-		watch_stop();
-		if (!guard_stop()) {
-			undo_registrations();
-		}
+	if (guard_engage()) {
+		unregister_engines();
 		return -1;
 	}
 	return 0;
@@ -75,17 +89,12 @@ static int load_module(void)
 		return AST_MODULE_LOAD_DECLINE;
 	}
 	if (ast_rtp_engine_srtp_is_registered()) {
-		ast_log(LOG_ERROR, "Another SRTP module, likely res_srtp.so, is active, and only one can be. Put "
-						   "noload => res_srtp.so "
-						   "into modules.conf and restart Asterisk\n");
+		ast_log(LOG_ERROR, "Another SRTP module, likely res_srtp.so, is active, and only one can be. "
+						   "Put noload => res_srtp.so into modules.conf and restart Asterisk\n");
 		return AST_MODULE_LOAD_DECLINE;
 	}
-	if (config_load() != CONFIG_LOADED) {
-		return AST_MODULE_LOAD_DECLINE;
-	}
-	if (streams_init() || register_all()) {
-		streams_done();
-		config_done();
+	if (start_helpers() || register_engines()) {
+		stop_helpers();
 		return AST_MODULE_LOAD_DECLINE;
 	}
 	ast_verb(2, "SealRTP %s serves SRTP and SDES\n", sealrtp_version());
@@ -112,14 +121,19 @@ static int unload_module(void)
 			guard_instances(), streams_alive(), sdes_alive());
 		return -1;
 	}
-	if (guard_stop()) {
+	/* First no new streams, then no new instances; who slipped in keeps us. */
+	sdes_unregister();
+	if (guard_disengage()) {
+		sdes_register();
 		return -1;
 	}
-	cli_unregister();
-	watch_stop();
-	undo_registrations();
-	streams_done();
-	config_done();
+	if (streams_alive() || sdes_alive()) {
+		guard_engage();
+		sdes_register();
+		return -1;
+	}
+	unregister_engines();
+	stop_helpers();
 	return 0;
 }
 

@@ -92,8 +92,10 @@ unsigned int sdes_alive(void);
 bool sdes_last_refusal(char *reason, size_t size);
 
 /* guard.c: keeps the SRTP engine registered. */
-int guard_start(void);
-int guard_stop(void);
+int guard_prepare(void);
+void guard_undo_prepare(void);
+int guard_engage(void);
+int guard_disengage(void);
 bool guard_is_active(void);
 unsigned int guard_instances(void);
 unsigned int guard_repairs(void);
