@@ -3,6 +3,7 @@
 use std::fmt;
 
 use sealrtp_srtp::{KeyError, KeySet, Lifetime, MAX_KEYS, MAX_MKI_LEN, MasterKey, SessionParams, Suite};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::{LineError, PeerWord, Reason, SessionParameter, base64, mki};
@@ -74,6 +75,9 @@ impl CryptoAttribute {
     /// # Ok::<(), sealrtp_sdes::LineError>(())
     /// ```
     ///
+    /// Read more freely than the RFC has it written: names in any letter case (as ABNF has strings anyhow), leading zeros,
+    /// an MKI of 0, white space around the value, base64 without padding.
+    ///
     /// # Errors
     /// A [`LineError`] that names the tag, if there is one, and the reason; never the key.
     pub fn parse(value: &str) -> Result<Self, LineError> {
@@ -115,7 +119,14 @@ impl CryptoAttribute {
             this.set_parameter(parameter, value, &mut params)?;
         }
         this.keys = KeySet::new(keys, params)?;
-        Ok(this)
+        if this.repeats_a_key() { Err(Reason::RepeatedKey) } else { Ok(this) }
+    }
+
+    /// Section 6.1: master keys are unique, those of a FEC stream included.
+    fn repeats_a_key(&self) -> bool {
+        let keys: Vec<_> =
+            self.keys.keys().iter().chain(self.fec_keys.iter().flat_map(KeySet::keys)).collect();
+        keys.iter().enumerate().any(|(i, key)| keys[..i].iter().any(|other| same_secrets(key, other)))
     }
 
     fn set_parameter(
@@ -130,6 +141,7 @@ impl CryptoAttribute {
             (SessionParameter::UnencryptedSrtcp, None) => params.unencrypted_srtcp = true,
             (SessionParameter::UnauthenticatedSrtp, None) => params.unauthenticated_srtp = true,
             (SessionParameter::KeyDerivationRate, Some(value)) => {
+                // The text of section 6.3.1 begins with 1, the grammar with 0: 2^0 is a rate of RFC 3711.
                 let n = number(value, 2).filter(|n| *n <= u64::from(MAX_KDR)).ok_or_else(wrong)?;
                 params.key_derivation_rate = 1 << n;
             }
@@ -248,6 +260,11 @@ impl fmt::Debug for CryptoAttribute {
             .field("parameters", &self.parameters().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether key and salt are the same, in constant time.
+pub(crate) fn same_secrets(a: &MasterKey, b: &MasterKey) -> bool {
+    bool::from(a.key().ct_eq(b.key()) & a.salt().ct_eq(b.salt()))
 }
 
 fn parse_tag(text: &str) -> Option<u32> {

@@ -77,6 +77,9 @@ pub enum Reason {
     /// The keys cannot be used together or with these parameters.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// Two keys are the same, which section 6.1 forbids.
+    #[error("two keys are the same")]
+    RepeatedKey,
     /// More session parameters than [`MAX_PARAMETERS`].
     #[error("more than {MAX_PARAMETERS} session parameters")]
     TooManyParameters,
@@ -112,7 +115,8 @@ pub enum Reason {
     /// The answer adds or leaves out a negotiated session parameter.
     #[error("{0} must be in the answer exactly if it was in the offer")]
     AnswerParameter(SessionParameter),
-    /// The peer sends back a key of ours: one keystream for both directions would give the media away.
+    /// The peer sends back a key of ours, which sections 7.1.1 and 7.1.2 forbid: one keystream for both directions would
+    /// give the media away.
     #[error("carries our own key")]
     OwnKey,
 }

@@ -27,12 +27,11 @@
 //! ```
 //!
 //! # The rollover counter at a re-key
-//! SDES does not signal the ROC, so each SSRC starts with ROC 0 when its stream starts. Where a later offer/answer only
-//! changes a master key, RFC 3711 section 3.3.1 says that the ROC goes on counting and must not return to 0. Where the peer
-//! is in fact another device (a fork, a transfer) it cannot know our ROC (RFC 4568 appendix A describes this and leaves
-//! it open), and many implementations make a new stream with ROC 0 whenever a key changes. This crate hands out keys
-//! only; what receives with them should therefore continue its ROC first and, where that fails to authenticate under a
-//! new key, try 0.
+//! SDES does not signal the ROC: each SSRC starts with ROC 0 (RFC 4568 section 6.4). A new master key alone does not
+//! change that count: RFC 3711 section 3.3.1 has it go on. But whoever changes its transport address in an offer or answer
+//! must bring a new key and starts a new crypto context with ROC 0 (RFC 4568 section 7.1.4), since the media may have moved
+//! to another device; and many implementations start anew whenever a key changes. This crate hands out keys only; what
+//! receives with new ones should therefore go on with its ROC and, where that does not authenticate, try 0.
 
 #![forbid(unsafe_code)]
 

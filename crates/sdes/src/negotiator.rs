@@ -1,9 +1,9 @@
 //! Offer and answer for one m-line (RFC 4568 sections 5.1 and 7.1).
 
 use sealrtp_srtp::{KeySet, Lifetime, MasterKey, SessionParams, Suite};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::attribute::same_secrets;
 use crate::{
     Config, ConfigError, CryptoAttribute, FecOrder, LineError, NegotiationError, Reason, SessionParameter,
 };
@@ -184,7 +184,7 @@ impl Negotiator {
         self.remote_all([value])
     }
 
-    /// Tells that the peer rejected our re-offer: what it sends next is an offer.
+    /// Tells that the peer rejected our re-offer: the keys run on (section 7.1.4), and what it sends next is an offer.
     pub fn offer_rejected(&mut self) {
         self.reoffered = false;
         if self.chosen.is_some() {
@@ -292,7 +292,8 @@ impl Negotiator {
         Ok(self.choose(local, line.clone()))
     }
 
-    /// Section 5.1.2: the answer has the offer's tag and suite, its negotiated parameters, and a fresh key of ours.
+    /// Sections 5.1.2 and 7.1.2: the answer has the offer's tag and suite, its negotiated parameters, and a fresh key of
+    /// ours.
     fn take_offer(&mut self, line: CryptoAttribute) -> Result<Outcome, NegotiationError> {
         let negotiated = SessionParams { key_derivation_rate: 0, ..line.keys().params() };
         let local = self.own_attribute(line.tag(), line.suite(), negotiated)?;
@@ -357,8 +358,4 @@ fn same_keys(a: &KeySet, b: &KeySet) -> bool {
         && a.params() == b.params()
         && a.keys().len() == b.keys().len()
         && a.keys().iter().zip(b.keys()).all(|(a, b)| a.selector() == b.selector() && same_secrets(a, b))
-}
-
-fn same_secrets(a: &MasterKey, b: &MasterKey) -> bool {
-    bool::from(a.key().ct_eq(b.key()) & a.salt().ct_eq(b.salt()))
 }

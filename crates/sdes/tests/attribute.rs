@@ -189,6 +189,11 @@ fn several_keys_are_told_apart_by_mki() {
     assert_eq!(refused(&keys(&["|1:2", "|2:3"])).1, Reason::Keys(KeyError::MixedSelectors));
     assert_eq!(refused(&keys(&["|1:2", "|2:2", "|01:2"])).1, Reason::Keys(KeyError::DuplicateMki));
 
+    let twice = format!("1 {GCM} inline:{0}|1:2;inline:{0}|2:2", key(GCM, 1));
+    assert_eq!(refused(&twice), (Some(1), Reason::RepeatedKey));
+    let fec = format!("{} FEC_KEY=inline:{}", line(1, GCM, 1), key(GCM, 1));
+    assert_eq!(refused(&fec), (Some(1), Reason::RepeatedKey));
+
     let numbered: Vec<_> = (0..=MAX_KEYS).map(|i| format!("|{i}:1")).collect();
     let numbered: Vec<_> = numbered.iter().map(String::as_str).collect();
     assert_eq!(parse(&keys(&numbered[..MAX_KEYS])).keys().keys().len(), MAX_KEYS);

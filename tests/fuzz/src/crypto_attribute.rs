@@ -84,25 +84,23 @@ fn parse(line: &str) {
     }
 }
 
-/// The text with every base64 character behind `inline:` replaced by its neighbour, up to where a key ends.
+/// The text with another base64 character for every one behind `inline:`, up to where a key ends. What was the same before
+/// is the same after, to the bit.
 fn with_other_keys(line: &str) -> String {
-    let mut parts = line.split("inline:");
-    let mut text = parts.next().unwrap_or("").to_owned();
-    for part in parts {
-        text.push_str("inline:");
-        let end = part.find(|c: char| "|; \t".contains(c)).unwrap_or(part.len());
-        text.extend(part[..end].chars().map(|c| match c {
-            'Z' => 'A',
-            'z' => 'a',
-            '9' => '0',
-            '/' => '+',
-            '+' => '/',
-            'A'..='Y' | 'a'..='y' | '0'..='8' => char::from(c as u8 + 1),
-            other => other,
-        }));
-        text.push_str(&part[end..]);
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut bytes = line.as_bytes().to_vec();
+    let mut in_key = false;
+    for at in 0..bytes.len() {
+        if in_key && b"|; \t".contains(&bytes[at]) {
+            in_key = false;
+        }
+        if let (true, Some(value)) = (in_key, ALPHABET.iter().position(|c| *c == bytes[at])) {
+            bytes[at] = ALPHABET[value ^ 32];
+        }
+        let read = &line.as_bytes()[..=at];
+        in_key |= read.len() >= 7 && read[read.len() - 7..].eq_ignore_ascii_case(b"inline:");
     }
-    text
+    String::from_utf8(bytes).expect("only ASCII was exchanged")
 }
 
 struct Running(Option<(KeySet, KeySet)>);
@@ -157,4 +155,17 @@ fn negotiate(us: &mut Negotiator, config: &Config, sdp: &[&str], one_by_one: boo
         return outcome.is_some();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_other_keys;
+
+    #[test]
+    fn only_keys_are_exchanged() {
+        assert_eq!(
+            with_other_keys("1 A_B inline:AZaz09+/==|2^9|1:2;INLINE:Q KDR=1"),
+            "1 A_B inline:g56TUdef==|2^9|1:2;INLINE:w KDR=1"
+        );
+    }
 }
