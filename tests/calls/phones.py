@@ -58,6 +58,8 @@ class Program:
     """A phone's process with a home of its own, ended by its pid."""
 
     program = ""
+    # Seconds it is given to end by itself; baresip often does not.
+    patience = 5.0
     package = ""
 
     def __init__(self, home: Path, say: bytes) -> None:
@@ -81,7 +83,7 @@ class Program:
         if self.process is not None and self.process.poll() is None:
             try:
                 self.quit()
-                self.process.wait(5)
+                self.process.wait(self.patience)
             except (OSError, subprocess.TimeoutExpired):
                 self.process.kill()
                 self.process.wait()
@@ -193,6 +195,7 @@ class Baresip(Program):
     """baresip with mandatory SDES and u-law; sndfile writes down what it hears."""
 
     program, package = "baresip", "baresip"
+    patience = 1.5
 
     def __init__(self, home: Path, say: bytes, *, user: str, address: str, pbx_port: int, sip: int, rtp: tuple[int, int], control: int,
                  answer: bool = False) -> None:

@@ -43,7 +43,8 @@ KINDS = {kind.name: kind for kind in (
 CALLERS = {"secure": Media.SDES, "plain": Media.CLEAR, "either": Media.OPTIMISTIC, "linphonec-echo": Media.SDES,
            "linphonec-playback": Media.SDES, "baresip-echo": Media.SDES, "baresip-playback": Media.SDES}
 ENDPOINTS = tuple(
-    Endpoint(f"{media.value}{number}", media) for media in (Media.SDES, Media.CLEAR) for number in range(CALLEES)
+    # chan_sip calls a peer by no user at all unless told; baresip wants its own.
+    Endpoint(f"{media.value}{number}", media, options={"sip": {"defaultuser": f"{media.value}{number}"}}) for media in (Media.SDES, Media.CLEAR) for number in range(CALLEES)
 ) + (
     # Callers; nobody calls them, so any number of calls may share one.
     *(Endpoint(name, media) for name, media in CALLERS.items()),

@@ -1,0 +1,74 @@
+"""valgrind over load, 20 calls, reload, 20 calls, unload, load, calls, unload: nothing of it is the module's fault."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from pathlib import Path
+
+import pytest
+
+from pbx.namespace import MissingPermission, check_permission
+
+from calls import site as sites
+from calls import streams
+from calls.runner import KINDS, SCENARIOS, place
+from calls.site import Site
+
+# Of every sort of call, good and bad ones. Counted below, so that the requirement's 20 stay 20.
+CALLS = (
+    "echo-AES_CM_128_HMAC_SHA1_80", "echo-AES_CM_128_HMAC_SHA1_32", "echo-AES_192_CM_HMAC_SHA1_80", "echo-AES_256_CM_HMAC_SHA1_80",
+    "echo-AES_256_CM_HMAC_SHA1_32", "echo-AEAD_AES_128_GCM", "echo-AEAD_AES_256_GCM", "playback", "bridge-srtp-to-rtp",
+    "bridge-rtp-to-srtp", "bridge-srtp-to-srtp", "hold-same-key", "hold-new-key", "attended-transfer", "duplicate-on-bridge",
+    "replayed-srtp", "auth-failures", "mki-of-two-keys", "session-several", "offer-has-several-suites",
+)
+# More of what goes wrong, placed beside the 20.
+REFUSALS = ("refused-unknown-suite", "refused-short-key", "refused-unauthenticated", "bad-answer-unoffered-tag", "bad-answer-no-crypto")
+# valgrind runs one thread at a time.
+AT_ONCE = 2
+
+
+def place_calls(site: Site, names: tuple[str, ...], round_name: str) -> list[str]:
+    """Places these calls; what went wrong with them."""
+    own = site.for_call(round_name)
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        results = list(pool.map(lambda name: place(SCENARIOS[name], own), names))
+    site.pbx.wait_idle(60)
+    return [f"{round_name}, {result.scenario.name}: {result.why}" for result in results if result.verdict == "FAIL"]
+
+
+def unload(site: Site) -> None:
+    """Unloads the module; chan_sip keeps ended calls, and so their streams, for half a minute and more."""
+    until = time.monotonic() + 120
+    while streams.rows(site.pbx) and time.monotonic() < until:
+        time.sleep(1)
+    said = site.pbx.cli("module unload res_sealrtp.so")
+    assert "Unloaded res_sealrtp.so" in said, said + site.pbx.cli("sealrtp show streams")
+
+
+@pytest.mark.parametrize("kind", ["asterisk22", "asterisk16-sip"])
+def test_valgrind_finds_nothing_of_ours_over_load_calls_reload_calls_unload(kind: str, tmp_path: Path) -> None:
+    try:
+        check_permission()
+    except MissingPermission as error:
+        pytest.skip(f"SKIPPED: {error}")
+    assert len(CALLS) == 20
+    site = sites.start(KINDS[kind], tmp_path, "sealrtp", valgrind=True)
+    pbx = site.pbx
+    try:
+        streams.check_ours(pbx)
+        failed = place_calls(site, CALLS, "first round")
+        pbx.cli("module reload res_sealrtp.so")
+        streams.check_ours(pbx)
+        failed += place_calls(site, CALLS + REFUSALS, "second round")
+        unload(site)
+        assert "Loaded res_sealrtp.so" in pbx.cli("module load res_sealrtp.so")
+        failed += place_calls(site, CALLS[:4], "third round")
+        unload(site)
+    finally:
+        pbx.stop()
+    ours = [finding for finding in pbx.valgrind_findings() if finding.involves("res_sealrtp")]
+    told = [f"{finding.kind}: {finding.text} " + " < ".join(str(frame)[:90] for frame in finding.frames if frame.object.find("res_sealrtp") >= 0)[:900]
+            for finding in ours]
+    assert not ours, f"{len(ours)} findings in res_sealrtp:\n" + "\n".join(told[:8])
+    assert not failed, "\n".join(failed)
