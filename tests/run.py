@@ -102,7 +102,7 @@ def command(argv: list[str], show: bool = False, **environment: str) -> Count:
                 say("\n".join([] if show else said[-80:]))
                 return Count(failed=1, notes=[f"exit code {line}: {' '.join(argv)}"])
         elif show:
-            say(f"    {line}")
+            say(line)
         else:
             said.append(line)
     return Count(passed=1)
