@@ -144,19 +144,20 @@ static int guarded_destroy(struct ast_rtp_instance *instance)
 
 GUARDED_FUNCTIONS(DEFINE)
 
-/* The core gives out an engine only with an instance of it. */
+/* The core gives out an engine only with an instance of it. Its address is the one of calls, because with a
+ * stunaddr in rtp.conf the instance asks that server, which cannot answer to a loopback address. */
 static struct ast_rtp_engine *find_builtin(void)
 {
 	struct ast_sched_context *sched = ast_sched_context_create();
 	struct ast_rtp_engine *found = NULL;
 	struct ast_rtp_instance *instance;
-	struct ast_sockaddr loopback;
+	struct ast_sockaddr any;
 
 	if (!sched) {
 		return NULL;
 	}
-	ast_sockaddr_parse(&loopback, "127.0.0.1", 0);
-	instance = ast_rtp_instance_new(ENGINE_NAME, sched, &loopback, NULL);
+	ast_sockaddr_parse(&any, "0.0.0.0", 0);
+	instance = ast_rtp_instance_new(ENGINE_NAME, sched, &any, NULL);
 	if (instance) {
 		found = ast_rtp_instance_get_engine(instance);
 		ast_rtp_instance_destroy(instance);

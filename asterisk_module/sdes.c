@@ -29,11 +29,13 @@ struct ast_sdp_crypto {
 	sealrtp_sdes *sdes;
 	/* What get_attr() gave last; it holds keys. */
 	char *attributes;
+	bool negotiated;
 };
 
 static int alive;
 
-/* The last refused attribute: at that time chan_pjsip has not told the RTP instance its channel. */
+/* The last refused answer to an offer of ours: at that time chan_pjsip has not told the RTP instance its
+ * channel. */
 AST_MUTEX_DEFINE_STATIC(refusal_lock);
 static char refusal[REASON_SIZE];
 static struct timeval refusal_when;
@@ -46,7 +48,7 @@ static void remember_refusal(const char *reason)
 	ast_mutex_unlock(&refusal_lock);
 }
 
-/* Gives the reason of the last refused attribute if that was just now, once. */
+/* Gives the reason of the last refused answer if that was just now, once. */
 bool sdes_last_refusal(char *reason, size_t size)
 {
 	bool fresh;
@@ -149,7 +151,9 @@ static int crypto_parse(struct ast_rtp_instance *rtp, struct ast_sdp_srtp *srtp,
 		ast_log(LOG_NOTICE,
 			"a=crypto of the peer refused, %s: %s. See suites and session_parameters in sealrtp.conf\n",
 			rtp_call(rtp, call, sizeof(call)), why);
-		remember_refusal(why);
+		if (crypto->attributes && !crypto->negotiated) {
+			remember_refusal(why);
+		}
 		return -1;
 	}
 	/* A new RTP instance under old keys needs them too: without a stream it would send clear media. */
@@ -159,6 +163,7 @@ static int crypto_parse(struct ast_rtp_instance *rtp, struct ast_sdp_srtp *srtp,
 			return -1;
 		}
 	}
+	crypto->negotiated = true;
 	ast_set_flag(srtp, AST_SRTP_CRYPTO_OFFER_OK);
 	return 0;
 }

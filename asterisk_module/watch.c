@@ -140,13 +140,14 @@ static void end(struct ast_channel *chan, const char *endpoint, enum verdict ver
 {
 	char refusal[REASON_SIZE], reason[REASON_SIZE + 128];
 
+	ast_copy_string(reason,
+		verdict == NO_MEDIA ? "the peer's answer has no acceptable a=crypto, or not the profile RTP/SAVP"
+							: "the media is clear",
+		sizeof(reason));
 	if (sdes_last_refusal(refusal, sizeof(refusal))) {
-		snprintf(reason, sizeof(reason), "the peer's answer was refused: %s", refusal);
-	} else {
-		ast_copy_string(reason,
-			verdict == NO_MEDIA ? "the peer's SDP has no acceptable a=crypto, or not the profile RTP/SAVP"
-								: "the media is clear",
-			sizeof(reason));
+		size_t used = strlen(reason);
+
+		snprintf(reason + used, sizeof(reason) - used, " (refused just now: %s)", refusal);
 	}
 	ast_log(LOG_WARNING,
 		"Hanging up %s: endpoint %s demands SDES, but %s. Correct the peer, or set media_encryption or "
