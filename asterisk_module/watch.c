@@ -106,13 +106,23 @@ enum verdict {
 	CLEAR_MEDIA,
 };
 
-/* Also tells the stream its channel, which the packet path may not ask. */
+/* Whether an instance has a stream; tells the stream its channel, which the packet path may not ask. */
+static bool has_stream(struct ast_rtp_instance *rtp, struct ast_channel *chan)
+{
+	struct ast_srtp *stream = rtp ? ast_rtp_instance_get_srtp(rtp, 0) : NULL;
+
+	if (stream && guard_is_active()) {
+		stream_set_channel(stream, ast_channel_name(chan));
+	}
+	return stream != NULL;
+}
+
 static enum verdict look(struct ast_channel *chan)
 {
+	struct ast_rtp_instance *audio = NULL, *video = NULL;
 	enum verdict verdict = SECURE_OR_GONE;
-	struct ast_rtp_instance *rtp = NULL;
 	struct ast_rtp_glue *glue;
-	struct ast_srtp *stream;
+	bool secured;
 
 	ast_channel_lock(chan);
 	glue = ast_rtp_instance_get_glue(ast_channel_tech(chan)->type);
@@ -120,18 +130,20 @@ static enum verdict look(struct ast_channel *chan)
 		ast_channel_unlock(chan);
 		return SECURE_OR_GONE;
 	}
-	glue->get_rtp_info(chan, &rtp);
-	if (!rtp) {
-		verdict = NO_MEDIA;
-	} else {
-		stream = ast_rtp_instance_get_srtp(rtp, 0);
-		if (!stream) {
-			verdict = CLEAR_MEDIA;
-		} else if (guard_is_active()) {
-			stream_set_channel(stream, ast_channel_name(chan));
-		}
-		ao2_ref(rtp, -1);
+	glue->get_rtp_info(chan, &audio);
+	if (glue->get_vrtp_info) {
+		glue->get_vrtp_info(chan, &video);
 	}
+	/* Bundled media share the stream of the first of them. */
+	secured = has_stream(video, chan);
+	secured = has_stream(audio, chan) || secured;
+	if (!audio) {
+		verdict = NO_MEDIA;
+	} else if (!secured) {
+		verdict = CLEAR_MEDIA;
+	}
+	ao2_cleanup(audio);
+	ao2_cleanup(video);
 	ast_channel_unlock(chan);
 	return verdict;
 }
