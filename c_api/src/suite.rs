@@ -1,7 +1,6 @@
 //! Suites by number and name.
 
-use std::ffi::{CString, c_char};
-use std::sync::LazyLock;
+use std::ffi::c_char;
 
 use sealrtp_srtp::Suite;
 
@@ -41,15 +40,11 @@ pub enum sealrtp_suite {
     SEALRTP_SUITE_AES_CM_128_NULL_AUTH = 14,
 }
 
-static NAMES: LazyLock<Vec<CString>> =
-    LazyLock::new(|| Suite::ALL.iter().map(|s| CString::new(s.name()).expect("names have no NUL")).collect());
-
 /// The suite's name as in the RFCs, or null for a number of none. The text lives as long as the library.
 #[unsafe(no_mangle)]
 pub extern "C" fn sealrtp_suite_name(suite: u32) -> *const c_char {
-    guard_or(std::ptr::null(), || match Suite::from_id(suite) {
-        Some(suite) => NAMES[suite as usize - 1].as_ptr(),
-        None => std::ptr::null(),
+    guard_or(std::ptr::null(), || {
+        Suite::from_id(suite).map_or(std::ptr::null(), |suite| suite.c_name().as_ptr())
     })
 }
 

@@ -1,5 +1,6 @@
 //! The crypto suites, in one table.
 
+use std::ffi::CStr;
 use std::fmt;
 
 /// A crypto suite: cipher, authentication and tag lengths that two ends agree on by name.
@@ -54,7 +55,8 @@ pub(crate) enum CipherKind {
 /// One row of the table.
 struct Row {
     suite: Suite,
-    name: &'static str,
+    /// Ends with a NUL, so that C can be given it as it stands.
+    name: &'static CStr,
     other_names: &'static [&'static str],
     cipher: CipherKind,
     key_len: usize,
@@ -72,33 +74,33 @@ const TABLE: [Row; 14] = {
     use CipherKind::*;
     use Suite::*;
     [
-        Row { suite: AesCm128HmacSha1_80, name: "AES_CM_128_HMAC_SHA1_80", other_names: &["AES_128_CM_HMAC_SHA1_80"],
+        Row { suite: AesCm128HmacSha1_80, name: c"AES_CM_128_HMAC_SHA1_80", other_names: &["AES_128_CM_HMAC_SHA1_80"],
               cipher: AesCm, key_len: 16, salt_len: SALT, rtp_tag_len: 10, rtcp_tag_len: 10, weak: false },
-        Row { suite: AesCm128HmacSha1_32, name: "AES_CM_128_HMAC_SHA1_32", other_names: &["AES_128_CM_HMAC_SHA1_32"],
+        Row { suite: AesCm128HmacSha1_32, name: c"AES_CM_128_HMAC_SHA1_32", other_names: &["AES_128_CM_HMAC_SHA1_32"],
               cipher: AesCm, key_len: 16, salt_len: SALT, rtp_tag_len: 4, rtcp_tag_len: 10, weak: false },
-        Row { suite: AesCm192HmacSha1_80, name: "AES_192_CM_HMAC_SHA1_80", other_names: &["AES_CM_192_HMAC_SHA1_80"],
+        Row { suite: AesCm192HmacSha1_80, name: c"AES_192_CM_HMAC_SHA1_80", other_names: &["AES_CM_192_HMAC_SHA1_80"],
               cipher: AesCm, key_len: 24, salt_len: SALT, rtp_tag_len: 10, rtcp_tag_len: 10, weak: false },
-        Row { suite: AesCm192HmacSha1_32, name: "AES_192_CM_HMAC_SHA1_32", other_names: &["AES_CM_192_HMAC_SHA1_32"],
+        Row { suite: AesCm192HmacSha1_32, name: c"AES_192_CM_HMAC_SHA1_32", other_names: &["AES_CM_192_HMAC_SHA1_32"],
               cipher: AesCm, key_len: 24, salt_len: SALT, rtp_tag_len: 4, rtcp_tag_len: 10, weak: false },
-        Row { suite: AesCm256HmacSha1_80, name: "AES_256_CM_HMAC_SHA1_80", other_names: &["AES_CM_256_HMAC_SHA1_80"],
+        Row { suite: AesCm256HmacSha1_80, name: c"AES_256_CM_HMAC_SHA1_80", other_names: &["AES_CM_256_HMAC_SHA1_80"],
               cipher: AesCm, key_len: 32, salt_len: SALT, rtp_tag_len: 10, rtcp_tag_len: 10, weak: false },
-        Row { suite: AesCm256HmacSha1_32, name: "AES_256_CM_HMAC_SHA1_32", other_names: &["AES_CM_256_HMAC_SHA1_32"],
+        Row { suite: AesCm256HmacSha1_32, name: c"AES_256_CM_HMAC_SHA1_32", other_names: &["AES_CM_256_HMAC_SHA1_32"],
               cipher: AesCm, key_len: 32, salt_len: SALT, rtp_tag_len: 4, rtcp_tag_len: 10, weak: false },
-        Row { suite: AeadAes128Gcm, name: "AEAD_AES_128_GCM", other_names: &["AEAD_AES_128_GCM_16"],
+        Row { suite: AeadAes128Gcm, name: c"AEAD_AES_128_GCM", other_names: &["AEAD_AES_128_GCM_16"],
               cipher: AesGcm, key_len: 16, salt_len: AEAD_SALT, rtp_tag_len: 16, rtcp_tag_len: 16, weak: false },
-        Row { suite: AeadAes256Gcm, name: "AEAD_AES_256_GCM", other_names: &["AEAD_AES_256_GCM_16"],
+        Row { suite: AeadAes256Gcm, name: c"AEAD_AES_256_GCM", other_names: &["AEAD_AES_256_GCM_16"],
               cipher: AesGcm, key_len: 32, salt_len: AEAD_SALT, rtp_tag_len: 16, rtcp_tag_len: 16, weak: false },
-        Row { suite: AeadAes128Gcm8, name: "AEAD_AES_128_GCM_8", other_names: &[],
+        Row { suite: AeadAes128Gcm8, name: c"AEAD_AES_128_GCM_8", other_names: &[],
               cipher: AesGcm, key_len: 16, salt_len: AEAD_SALT, rtp_tag_len: 8, rtcp_tag_len: 8, weak: false },
-        Row { suite: AeadAes256Gcm8, name: "AEAD_AES_256_GCM_8", other_names: &[],
+        Row { suite: AeadAes256Gcm8, name: c"AEAD_AES_256_GCM_8", other_names: &[],
               cipher: AesGcm, key_len: 32, salt_len: AEAD_SALT, rtp_tag_len: 8, rtcp_tag_len: 8, weak: false },
-        Row { suite: F8_128HmacSha1_80, name: "F8_128_HMAC_SHA1_80", other_names: &["AES_F8_128_HMAC_SHA1_80"],
+        Row { suite: F8_128HmacSha1_80, name: c"F8_128_HMAC_SHA1_80", other_names: &["AES_F8_128_HMAC_SHA1_80"],
               cipher: AesF8, key_len: 16, salt_len: SALT, rtp_tag_len: 10, rtcp_tag_len: 10, weak: true },
-        Row { suite: NullHmacSha1_80, name: "NULL_HMAC_SHA1_80", other_names: &["NULL_CIPHER_HMAC_SHA1_80"],
+        Row { suite: NullHmacSha1_80, name: c"NULL_HMAC_SHA1_80", other_names: &["NULL_CIPHER_HMAC_SHA1_80"],
               cipher: Null, key_len: 16, salt_len: SALT, rtp_tag_len: 10, rtcp_tag_len: 10, weak: true },
-        Row { suite: NullHmacSha1_32, name: "NULL_HMAC_SHA1_32", other_names: &["NULL_CIPHER_HMAC_SHA1_32"],
+        Row { suite: NullHmacSha1_32, name: c"NULL_HMAC_SHA1_32", other_names: &["NULL_CIPHER_HMAC_SHA1_32"],
               cipher: Null, key_len: 16, salt_len: SALT, rtp_tag_len: 4, rtcp_tag_len: 10, weak: true },
-        Row { suite: AesCm128NullAuth, name: "AES_CM_128_NULL_AUTH", other_names: &["AES_128_CM_NULL_AUTH"],
+        Row { suite: AesCm128NullAuth, name: c"AES_CM_128_NULL_AUTH", other_names: &["AES_128_CM_NULL_AUTH"],
               cipher: AesCm, key_len: 16, salt_len: SALT, rtp_tag_len: 0, rtcp_tag_len: 10, weak: true },
     ]
 };
@@ -122,6 +124,14 @@ impl Suite {
 
     /// The name as in the RFCs, e.g. `AES_CM_128_HMAC_SHA1_80`.
     pub const fn name(self) -> &'static str {
+        match self.c_name().to_str() {
+            Ok(name) => name,
+            Err(_) => panic!("the table's names are ASCII"),
+        }
+    }
+
+    /// The same for C.
+    pub const fn c_name(self) -> &'static CStr {
         self.row().name
     }
 
