@@ -144,12 +144,10 @@ impl Suite {
     /// assert_eq!(Suite::from_name("ROT13"), None);
     /// ```
     pub fn from_name(name: &str) -> Option<Self> {
-        TABLE
-            .iter()
-            .find(|row| {
-                std::iter::once(&row.name).chain(row.other_names).any(|n| n.eq_ignore_ascii_case(name))
-            })
-            .map(|row| row.suite)
+        Self::ALL.into_iter().find(|suite| {
+            let mut names = std::iter::once(suite.name()).chain(suite.row().other_names.iter().copied());
+            names.any(|known| known.eq_ignore_ascii_case(name))
+        })
     }
 
     /// Finds a suite by its number, the `repr` of this enum.
