@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 
 from calls import sdp
@@ -68,6 +69,7 @@ class Leg:
         """Keys of both directions, where they are new."""
         if self.ours != ours:
             self.media.send_with(ours)
+        theirs = replace(theirs, libsrtp_aes192=ours.libsrtp_aes192)
         if self.theirs is None or self.theirs.key_set() != theirs.key_set():
             self.media.receive_with(theirs)
         self.ours, self.theirs = ours, theirs

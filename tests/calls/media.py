@@ -87,8 +87,11 @@ class EndPoint:
         self.ask(do="remote", address=address)
 
     def send_with(self, crypto: Crypto | None, which: int = 0) -> None:
-        """Keys of ours from now on; None: clear RTP. `which` of several keys."""
-        self.ask(do="send_keys", **({"keys": crypto.key_set(), "with": which} if crypto else {}))
+        """Keys of ours from now on; None: there are none in either direction. `which` of several keys."""
+        if crypto is None:
+            self.ask(do="clear")
+        else:
+            self.ask(do="send_keys", keys=crypto.key_set(), **{"with": which})
 
     def receive_with(self, crypto: Crypto) -> None:
         """Keys of the peer from now on."""

@@ -37,6 +37,8 @@ class Crypto:
     mkis: tuple[bytes, ...] = ()
     lifetime: str = ""
     session: str = ""
+    # AES-192 session keys as libsrtp derives them; not told in the line.
+    libsrtp_aes192: bool = False
 
     @staticmethod
     def fresh(tag: int, suite: str, mki: bytes = b"", lifetime: str = "", session: str = "") -> Crypto:
@@ -57,7 +59,7 @@ class Crypto:
 
     def key_set(self) -> dict[str, object]:
         """The shape that sealrtp-judge reads."""
-        return {"suite": self.suite,
+        return {"suite": self.suite, "libsrtp_aes192": self.libsrtp_aes192,
                 "keys": [{"key": base64.b64encode(key).decode(), **({"mki": self.mkis[at].hex()} if self.mkis else {})}
                          for at, key in enumerate(self.keys)]}
 

@@ -33,10 +33,11 @@ pub enum Command {
     },
     /// Where media goes from now on.
     Remote { address: SocketAddrV4 },
-    /// Keys to send with from now on; without keys: clear RTP.
+    /// No keys in either direction: clear RTP.
+    Clear,
+    /// Keys to send with from now on, the one at the place `with`.
     SendKeys {
-        #[serde(default)]
-        keys: Option<KeySet>,
+        keys: KeySet,
         #[serde(default)]
         with: usize,
     },
@@ -110,6 +111,7 @@ fn one() -> u32 {
 struct Sending {
     remote: Option<SocketAddrV4>,
     keys: Option<Outbound>,
+    clear: bool,
     sequence: u16,
     timestamp: u32,
     packets: u64,
@@ -178,8 +180,12 @@ fn obey(slot: &mut Option<EndPoint>, command: Command) -> Result<Value, String> 
         Command::Bind { .. } => unreachable!("handled above"),
         Command::Remote { address } => lock(&end_point.sending).remote = Some(address),
         Command::SendKeys { keys, with } => {
-            let outbound = keys.map(|keys| Outbound::new(&keys, with)).transpose()?;
-            lock(&end_point.sending).keys = outbound;
+            lock(&end_point.sending).keys = Some(Outbound::new(&keys, with)?);
+        }
+        Command::Clear => {
+            lock(&end_point.receiver).declare_clear();
+            let mut sending = lock(&end_point.sending);
+            (sending.keys, sending.clear) = (None, true);
         }
         Command::ReceiveKeys { keys } => lock(&end_point.receiver).add_keys(Inbound::new(&keys)?),
         Command::Play(play) => end_point.play(play)?,
@@ -345,8 +351,11 @@ fn one_packet(
         return Ok(());
     }
     let mut packet = rtp::build(&header, number == 0, audio);
-    if let Some(keys) = state.keys.as_mut().filter(|_| !play.clear.holds(number)) {
-        keys.rtp(&mut packet)?;
+    match &mut state.keys {
+        _ if play.clear.holds(number) => {}
+        Some(keys) => keys.rtp(&mut packet)?,
+        None if state.clear => {}
+        None => return Err("neither keys nor the word that there are none".into()),
     }
     if play.corrupt.holds(number)
         && let Some(last) = packet.last_mut()
