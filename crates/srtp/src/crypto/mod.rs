@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use self::gcm::{Aead, NONCE_LEN, PortableGcm};
 use self::hmac::HmacSha1;
 use self::kdf::derive;
-use self::stream_cipher::{SessionKey, StreamCipher};
+use self::stream_cipher::{PacketIv, SessionKey, StreamCipher};
 use crate::event::Protocol;
 use crate::header::{RTCP_CLEAR, RtpHeader, SRTCP_WORD};
 use crate::keys::{MAX_SALT_LEN, MasterKey, SessionParams};
@@ -62,8 +62,8 @@ impl RtpKeys {
     ) -> usize {
         match self {
             Self::CipherThenMac { cipher, salt, mac, tag_len } => {
-                let (clear, payload) = buf[..len].split_at_mut(header.len);
-                cipher.apply(salt, counter(header.ssrc, index), || rtp_f8(clear, index), payload);
+                let iv = rtp_iv(buf, header.ssrc, index);
+                cipher.apply(salt, iv, &mut buf[header.len..len]);
                 let tag = mac_unless_empty(mac, *tag_len, &buf[..len], roc(index));
                 let end = append(buf, len, mki);
                 append(buf, end, &tag[..*tag_len])
@@ -95,8 +95,8 @@ impl RtpKeys {
                         return Err(AuthFailed);
                     }
                 }
-                let (clear, payload) = packet[..end].split_at_mut(header.len);
-                cipher.apply(salt, counter(header.ssrc, index), || rtp_f8(clear, index), payload);
+                let iv = rtp_iv(packet, header.ssrc, index);
+                cipher.apply(salt, iv, &mut packet[header.len..end]);
                 Ok(end)
             }
             Self::Aead { aead, salt } => {
@@ -133,11 +133,6 @@ impl RtcpKeys {
         Self { suite, session: derived.session, protection }
     }
 
-    fn apply(&self, clear: &[u8], word: [u8; 4], ssrc: u32, index: u32, encrypted: bool, payload: &mut [u8]) {
-        let cipher = StreamCipher::new(self.suite, encrypted, &self.session);
-        cipher.apply(&self.session.salt, counter(ssrc, index.into()), || rtcp_f8(clear, word), payload);
-    }
-
     fn gcm(&self) -> PortableGcm {
         PortableGcm::new(&self.session.key[..self.suite.key_len()], self.suite.rtcp_tag_len())
     }
@@ -155,8 +150,9 @@ impl RtcpKeys {
         let word = if encrypt { index | E_FLAG } else { index }.to_be_bytes();
         match &self.protection {
             RtcpProtection::CipherThenMac(mac) => {
-                let (clear, payload) = buf[..len].split_at_mut(RTCP_CLEAR);
-                self.apply(clear, word, ssrc, index, encrypt, payload);
+                let iv = rtcp_iv(buf, word, ssrc, index);
+                let cipher = StreamCipher::new(self.suite, encrypt, &self.session);
+                cipher.apply(&self.session.salt, iv, &mut buf[RTCP_CLEAR..len]);
                 let tag = mac.tag(&buf[..len], word);
                 let end = append(buf, len, &word);
                 let end = append(buf, end, mki);
@@ -199,8 +195,9 @@ impl RtcpKeys {
                 if !same_tag(&tag, &packet[packet.len() - tag_len..]) {
                     return Err(AuthFailed);
                 }
-                let (clear, payload) = packet[..end].split_at_mut(RTCP_CLEAR);
-                self.apply(clear, word, ssrc, index, encrypted, payload);
+                let iv = rtcp_iv(packet, word, ssrc, index);
+                let cipher = StreamCipher::new(self.suite, encrypted, &self.session);
+                cipher.apply(&self.session.salt, iv, &mut packet[RTCP_CLEAR..end]);
                 Ok(end)
             }
             RtcpProtection::Aead { salt } => {
@@ -243,14 +240,7 @@ fn same_tag(ours: &[u8; 20], received: &[u8]) -> bool {
 }
 
 fn append(buf: &mut [u8], at: usize, bytes: &[u8]) -> usize {
-    // The lengths of nearly all tags, spelt out: a copy of known length is no call.
-    let to = &mut buf[at..at + bytes.len()];
-    match bytes.len() {
-        0 => {}
-        4 => to[..4].copy_from_slice(&bytes[..4]),
-        10 => to[..10].copy_from_slice(&bytes[..10]),
-        _ => to.copy_from_slice(bytes),
-    }
+    buf[at..at + bytes.len()].copy_from_slice(bytes);
     at + bytes.len()
 }
 
@@ -262,25 +252,22 @@ fn mac_unless_empty(mac: &HmacSha1, tag_len: usize, message: &[u8], roc: [u8; 4]
     if tag_len == 0 { [0; 20] } else { mac.tag(message, roc) }
 }
 
-/// RFC 3711 section 4.1.1, without the salt.
-fn counter(ssrc: u32, index: u64) -> [u8; 16] {
+fn counter_iv(ssrc: u32, index: u64) -> [u8; 16] {
     (u128::from(ssrc) << 64 | u128::from(index) << 16).to_be_bytes()
 }
 
-/// RFC 3711 section 4.1.2.2.
-fn rtp_f8(header: &[u8], index: u64) -> [u8; 16] {
-    let mut iv = [0; 16];
-    iv[1..12].copy_from_slice(&header[1..12]);
-    iv[12..].copy_from_slice(&roc(index));
-    iv
+fn rtp_iv(packet: &[u8], ssrc: u32, index: u64) -> PacketIv {
+    let mut f8 = [0; 16];
+    f8[1..12].copy_from_slice(&packet[1..12]);
+    f8[12..].copy_from_slice(&roc(index));
+    PacketIv { counter: counter_iv(ssrc, index), f8 }
 }
 
-/// RFC 3711 section 4.1.2.3.
-fn rtcp_f8(clear: &[u8], word: [u8; 4]) -> [u8; 16] {
-    let mut iv = [0; 16];
-    iv[4..8].copy_from_slice(&word);
-    iv[8..].copy_from_slice(&clear[..RTCP_CLEAR]);
-    iv
+fn rtcp_iv(packet: &[u8], word: [u8; 4], ssrc: u32, index: u32) -> PacketIv {
+    let mut f8 = [0; 16];
+    f8[4..8].copy_from_slice(&word);
+    f8[8..].copy_from_slice(&packet[..RTCP_CLEAR]);
+    PacketIv { counter: counter_iv(ssrc, u64::from(index)), f8 }
 }
 
 fn aead_salt(session: &SessionKey) -> [u8; NONCE_LEN] {
