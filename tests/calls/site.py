@@ -18,7 +18,7 @@ if str(TESTS) not in sys.path:
 
 from pbx.asterisk import Asterisk
 from pbx.endpoints import Endpoint, Media
-from pbx.roots import Root, ensure
+from pbx.roots import Root, choose
 
 # Endpoints of each sort that may be called; a call takes one for itself.
 CALLEES = 10
@@ -30,14 +30,14 @@ class Kind:
 
     name: str
     title: str
-    root: str
+    major: int
     chan: str
 
 
 KINDS = {kind.name: kind for kind in (
-    Kind("asterisk22", "Asterisk 22 chan_pjsip", "testing", "pjsip"),
-    Kind("asterisk16-pjsip", "Asterisk 16 chan_pjsip", "bullseye", "pjsip"),
-    Kind("asterisk16-sip", "Asterisk 16 chan_sip", "bullseye", "sip"),
+    Kind("asterisk22", "Asterisk 22 chan_pjsip", 22, "pjsip"),
+    Kind("asterisk16-pjsip", "Asterisk 16 chan_pjsip", 16, "pjsip"),
+    Kind("asterisk16-sip", "Asterisk 16 chan_sip", 16, "sip"),
 )}
 
 CALLERS = {"secure": Media.SDES, "plain": Media.CLEAR, "either": Media.OPTIMISTIC, "linphonec-echo": Media.SDES,
@@ -130,7 +130,7 @@ def module_for(root: Root) -> Path:
 def start(kind: Kind, directory: Path, srtp: str, *, module: Path | None = None, sealrtp_conf: str = "[general]\n",
           address: str = "127.0.0.1", valgrind: bool = False) -> Site:
     """Starts a PBX of this kind; the caller stops site.pbx."""
-    root: Root = ensure(kind.root)
+    root = choose(kind.major, kind.chan)
     if srtp == "sealrtp" and module is None:
         module = module_for(root)
     pbx = Asterisk(root, directory / "pbx", chan=kind.chan, srtp=srtp, module=module, endpoints=ENDPOINTS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ CALLS = (
 )
 # More of what goes wrong, placed beside the 20.
 REFUSALS = ("refused-unknown-suite", "refused-short-key", "refused-unauthenticated", "bad-answer-unoffered-tag", "bad-answer-no-crypto")
+VALGRIND_KINDS = ("asterisk22", "asterisk16-sip")
 # valgrind runs one thread at a time.
 AT_ONCE = 2
 
@@ -52,14 +54,9 @@ def told(finding: Finding) -> str:
     return f"{finding.kind}: {finding.text}: " + " < ".join(frame[:60] + frame[-30:] if len(frame) > 90 else frame for frame in frames[-6:])
 
 
-@pytest.mark.parametrize("kind", ["asterisk22", "asterisk16-sip"])
-def test_valgrind_finds_nothing_of_ours_over_load_calls_reload_calls_unload(kind: str, tmp_path: Path) -> None:
-    try:
-        check_permission()
-    except MissingPermission as error:
-        pytest.skip(f"SKIPPED: {error}")
-    assert len(CALLS) == 20
-    site = sites.start(KINDS[kind], tmp_path, "sealrtp", valgrind=True)
+def load_calls_reload_calls_unload(kind: str, directory: Path) -> list[str]:
+    """The whole run under valgrind; what is wrong: findings that involve the module, then calls that failed."""
+    site = sites.start(KINDS[kind], directory, "sealrtp", valgrind=True)
     pbx = site.pbx
     try:
         streams.check_ours(pbx)
@@ -73,7 +70,23 @@ def test_valgrind_finds_nothing_of_ours_over_load_calls_reload_calls_unload(kind
         unload(site)
     finally:
         pbx.stop()
-    ours = [finding for finding in pbx.valgrind_findings() if finding.involves("res_sealrtp")]
-    # One message for both: what valgrind says matters most when calls fail too.
-    problems = [told(finding) for finding in ours] + failed
-    assert not problems, f"{len(ours)} findings in res_sealrtp, {len(failed)} calls failed:\n" + "\n".join(problems[:12])
+    return [told(finding) for finding in pbx.valgrind_findings() if finding.involves("res_sealrtp")] + failed
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, concurrent.futures.Future[list[str]]]]:
+    """Both PBXs at once: most of the time is waiting."""
+    try:
+        check_permission()
+    except MissingPermission as error:
+        pytest.skip(f"SKIPPED: {error}")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        yield {kind: pool.submit(load_calls_reload_calls_unload, kind, tmp_path_factory.mktemp(f"valgrind-{kind}")) for kind in VALGRIND_KINDS}
+
+
+@pytest.mark.parametrize("kind", VALGRIND_KINDS)
+def test_valgrind_finds_nothing_of_ours_over_load_calls_reload_calls_unload(
+        kind: str, runs: dict[str, concurrent.futures.Future[list[str]]]) -> None:
+    assert len(CALLS) == 20
+    problems = runs[kind].result()
+    assert not problems, f"{len(problems)} problems:\n" + "\n".join(problems[:12])
