@@ -40,6 +40,7 @@ impl HmacSha1 {
     }
 
     /// The tag over `message || suffix`; the caller cuts it to its length.
+    #[inline(always)]
     pub(crate) fn tag(&self, message: &[u8], suffix: [u8; 4]) -> [u8; 20] {
         let mut state = self.inner;
         let mut inner = EagerBuffer::<U64>::default();

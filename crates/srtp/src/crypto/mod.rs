@@ -51,7 +51,7 @@ impl RtpKeys {
     }
 
     /// Protects `buf[..len]` in place and returns the new length. The caller has made room for MKI and tag.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn seal(
         &self,
         buf: &mut [u8],
@@ -78,7 +78,7 @@ impl RtpKeys {
 
     /// Opens `packet` in place and returns the length of the RTP packet. After a failure of an AEAD suite the payload may
     /// be wiped.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn open(
         &self,
         packet: &mut [u8],
@@ -230,7 +230,7 @@ pub(crate) fn srtcp_word(packet: &[u8], behind: usize) -> (bool, u32) {
 
 /// Compares a received tag of 1 to 16 bytes with the front of ours, in constant time: as one number, since a loop over the
 /// bytes costs a tenth of a small packet.
-#[inline]
+#[inline(always)]
 fn same_tag(ours: &[u8; 20], received: &[u8]) -> bool {
     let mut word = [0u8; 16];
     word[..received.len()].copy_from_slice(received);
@@ -239,6 +239,7 @@ fn same_tag(ours: &[u8; 20], received: &[u8]) -> bool {
     ours.ct_eq(&u128::from_be_bytes(word)).into()
 }
 
+#[inline(always)]
 fn append(buf: &mut [u8], at: usize, bytes: &[u8]) -> usize {
     buf[at..at + bytes.len()].copy_from_slice(bytes);
     at + bytes.len()
@@ -248,6 +249,7 @@ fn roc(index: u64) -> [u8; 4] {
     ((index >> 16) as u32).to_be_bytes()
 }
 
+#[inline(always)]
 fn mac_unless_empty(mac: &HmacSha1, tag_len: usize, message: &[u8], roc: [u8; 4]) -> [u8; 20] {
     if tag_len == 0 { [0; 20] } else { mac.tag(message, roc) }
 }

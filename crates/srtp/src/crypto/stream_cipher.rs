@@ -26,9 +26,9 @@ pub(crate) struct SessionKey {
 
 /// An expanded session encryption key; every variant zeroises itself on drop.
 pub(crate) enum StreamCipher {
-    Cm128(Aes128Enc),
-    Cm192(Aes192Enc),
-    Cm256(Aes256Enc),
+    Cm128(Box<Aes128Enc>),
+    Cm192(Box<Aes192Enc>),
+    Cm256(Box<Aes256Enc>),
     F8(Box<F8>),
     Null,
 }
@@ -47,28 +47,28 @@ impl StreamCipher {
         let key = &session.key[..suite.key_len()];
         match (suite.cipher(), key.len()) {
             _ if !encrypted => Self::Null,
-            (CipherKind::AesCm, 16) => Self::Cm128(Aes128Enc::new(key.into())),
-            (CipherKind::AesCm, 24) => Self::Cm192(Aes192Enc::new(key.into())),
-            (CipherKind::AesCm, _) => Self::Cm256(Aes256Enc::new(key.into())),
+            (CipherKind::AesCm, 16) => Self::Cm128(Box::new(Aes128Enc::new(key.into()))),
+            (CipherKind::AesCm, 24) => Self::Cm192(Box::new(Aes192Enc::new(key.into()))),
+            (CipherKind::AesCm, _) => Self::Cm256(Box::new(Aes256Enc::new(key.into()))),
             (CipherKind::AesF8, _) => Self::F8(Box::new(F8::new(session))),
             (CipherKind::Null | CipherKind::AesGcm, _) => Self::Null,
         }
     }
 
     /// Adds the key stream of the packet to `payload`: encrypts or decrypts it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn apply(&self, salt: &[u8; MAX_SALT_LEN], iv: PacketIv, payload: &mut [u8]) {
         match self {
-            Self::Cm128(aes) => counter_mode(aes, salt, iv.counter, payload),
-            Self::Cm192(aes) => counter_mode(aes, salt, iv.counter, payload),
-            Self::Cm256(aes) => counter_mode(aes, salt, iv.counter, payload),
+            Self::Cm128(aes) => counter_mode(&**aes, salt, iv.counter, payload),
+            Self::Cm192(aes) => counter_mode(&**aes, salt, iv.counter, payload),
+            Self::Cm256(aes) => counter_mode(&**aes, salt, iv.counter, payload),
             Self::F8(f8) => f8.apply(iv.f8, payload),
             Self::Null => {}
         }
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn counter_mode<C>(aes: &C, salt: &[u8; MAX_SALT_LEN], mut iv: [u8; BLOCK], data: &mut [u8])
 where
     C: BlockEncrypt + BlockCipher + BlockSizeUser<BlockSize = U16>,
