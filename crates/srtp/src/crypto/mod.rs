@@ -25,7 +25,6 @@ pub(crate) struct AuthFailed;
 const E_FLAG: u32 = 1 << 31;
 
 /// SRTP session keys, expanded.
-#[expect(clippy::large_enum_variant, reason = "the common variant is read for every packet and stays inline")]
 pub(crate) enum RtpKeys {
     /// Encrypt, then authenticate packet and ROC; MKI and tag follow. `tag_len` 0: no authentication.
     CipherThenMac { cipher: StreamCipher, salt: [u8; MAX_SALT_LEN], mac: HmacSha1, tag_len: usize },
