@@ -46,6 +46,7 @@ ENDPOINTS = tuple(
     # chan_sip calls a peer by no user at all unless told; baresip wants its own.
     Endpoint(f"{media.value}{number}", media, options={"sip": {"defaultuser": f"{media.value}{number}"}}) for media in (Media.SDES, Media.CLEAR) for number in range(CALLEES)
 ) + (
+    Endpoint("video", Media.SDES, options={"pjsip": {"allow": "ulaw,h264"}, "sip": {"videosupport": "yes", "allow": "ulaw,h264"}}),
     # Callers; nobody calls them, so any number of calls may share one.
     *(Endpoint(name, media) for name, media in CALLERS.items()),
 )
@@ -95,7 +96,7 @@ class Site:
 
     def port_of(self, user: str) -> int:
         """The port at which the PBX calls this user; 0 (any) for those that only call."""
-        return 0 if user in CALLERS else self.pbx.contact_port(user)
+        return 0 if user in CALLERS or user == "video" else self.pbx.contact_port(user)
 
     def peer_ports(self, count: int) -> tuple[int, int]:
         """First and last of `count` ports in a row for a test peer's media; they come round again after a while."""
