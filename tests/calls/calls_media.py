@@ -44,6 +44,11 @@ def echo(site: Site, suite: str) -> Outcome:
         shown(site, leg, suite)
         report = leg.report()
         good_media(report)
+        if not site.stock:
+            assert leg.call is not None
+            row = row_of(site.pbx, sdp.read(leg.call.remote_sdp).port)
+            counted = [row[column] for column in ("Method", "Packets-In", "Packets-Out", "AuthFail", "Replays", "Refused")]
+            assert counted == ["SDES", str(report.sent), str(report.packets), "0", "0", "0"], f"`sealrtp show streams` miscounts: {row}"
         if not suite.startswith("NULL"):
             assert not report.plain_on_wire, f"{report.plain_on_wire} packets are not encrypted"
         # The first packets may come before Echo() listens.

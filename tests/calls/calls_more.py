@@ -71,6 +71,66 @@ def optimistic_without_keys(site: Site) -> Outcome:
         return Outcome().add(report.sent, report.packets, require_audio(SPEECH, report, 47))
 
 
+# chan_sip itself offers no keys to an INVITE without SDP, with whatever module.
+@scenario("late-offer", "echo, offer in the 200", PEER, suite=CM80, kinds=("asterisk22", "asterisk16-pjsip"))
+def late_offer(site: Site) -> Outcome:
+    """An INVITE without SDP: the PBX offers in its 200, the ACK answers with one of its suites."""
+    with legs(site, "secure") as (leg,):
+        def answer(body: str) -> str:
+            offer = sdp.read(body)
+            theirs = next(c for c in offer.cryptos if c.suite == CM80)
+            ours = Crypto.fresh(theirs.tag, theirs.suite)
+            leg.media.remote(offer.remote)
+            leg.use(ours, theirs)
+            return leg.body([ours])
+
+        leg.call = leg.phone.prepare("echo")
+        leg.call.answer_in_ack = answer
+        leg.call.send_invite("")
+        final = leg.call.wait_final()
+        assert final.status == 200, final.start
+        time.sleep(0.2)
+        leg.say(SPEECH[:2 * SECOND])
+        leg.media.drain(5)
+        time.sleep(0.3)
+        assert not leg.call.ended, "the PBX ended the call"
+        shown(site, leg, CM80)
+        report = leg.report()
+        good_media(report)
+        return Outcome(CM80).add(report.sent, report.packets, require_audio(SPEECH, report, 95))
+
+
+@scenario("answer-in-183", "bridge, callee answers in 183", PEER, suite=CM80)
+def answer_in_183(site: Site) -> Outcome:
+    """The callee's 183 has the answer, and its early media is heard; the 200 repeats the same answer."""
+    with site.callee(Media.SDES) as name, legs(site, "plain", name) as (caller, callee):
+        caller.call = caller.phone.call(name, caller.body())
+        offer = callee.wait_offer()
+        theirs = next(c for c in offer.cryptos if c.suite == CM80)
+        ours = Crypto.fresh(theirs.tag, theirs.suite)
+        callee.media.remote(offer.remote)
+        callee.use(ours, theirs)
+        body = callee.body([ours])
+        assert callee.call is not None
+        callee.call.answer(body, 183, "Session Progress")
+        progress = caller.phone.wait(lambda: next((m for m in caller.call.responses if m.status == 183 and m.body), None), 5, "183 with SDP")  # type: ignore[union-attr]
+        caller.take_answer(progress.body)
+        callee.say(OTHER_SPEECH[:4 * SECOND])
+        time.sleep(1.5)
+        callee.call.answer(body)
+        callee.call.wait_ack()
+        assert caller.call.wait_final().status == 200
+        caller.say(SPEECH[:2 * SECOND])
+        caller.media.drain(5)
+        callee.media.drain(5)
+        time.sleep(0.3)
+        at_caller, at_callee = caller.report(), callee.report()
+        good_media(at_callee)
+        good_media(at_caller, secured=False)
+        require_audio(OTHER_SPEECH, at_caller, 185)
+        return Outcome(CM80).add(at_caller.sent + at_callee.sent, at_caller.packets + at_callee.packets, require_audio(SPEECH, at_callee, 90))
+
+
 @scenario("callee-re-keys", "bridge, callee re-keys", PEER, suite=CM80)
 def callee_re_keys(site: Site) -> Outcome:
     """The called side, whose key answered ours, re-INVITEs with a new one; then with the same again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ REPOSITORY = TESTS.parent
 if str(TESTS) not in sys.path:
     sys.path.insert(0, str(TESTS))
 
+from calls.registry import Skipped
 from calls.sdp import Crypto
 
 _judge: Path | None = None
@@ -130,6 +132,8 @@ class Capture:
 
     def __init__(self, path: Path, filter_text: str) -> None:
         self.path = path
+        if not shutil.which("tcpdump"):
+            raise Skipped("tcpdump is not installed (Debian package tcpdump)")
         self.process = subprocess.Popen(
             ["tcpdump", "-i", "lo", "-n", "-U", "-s", "2048", "-B", "65536", "-w", str(path), filter_text],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | {"LC_ALL": "C"})
