@@ -47,7 +47,7 @@ def new_ssrc(site: Site) -> Outcome:
         report = leg.report()
         assert report.authenticated == report.packets, f"{report.auth_failures} packets do not authenticate"
         heard = compare(SPEECH[:SECOND], report.audio)
-        assert heard.matched == heard.frames >= 145, f"150 packets were sent under three SSRCs: {heard}"
+        assert heard.matched == heard.frames >= 135, f"150 packets were sent under three SSRCs: {heard}"
         return Outcome(CM80).add(report.sent, report.packets, True)
 
 
@@ -64,7 +64,7 @@ def garbage_in_call(site: Site) -> Outcome:
         time.sleep(0.3)
         report = leg.report()
         good_media(report)
-        heard = require_audio(SPEECH, report, 195)
+        heard = require_audio(SPEECH, report, 190)
         assert site.pbx.running, "the PBX died"
         return Outcome(CM80, detail="2000 hostile datagrams").add(report.sent, report.packets, heard)
 
@@ -78,7 +78,7 @@ def lifetime_of_the_peer(site: Site) -> Outcome:
         leg.media.drain(8)
         time.sleep(0.3)
         report = leg.report()
-        assert report.packets == report.authenticated and 120 <= report.packets <= 128, f"128 packets were good for an echo, {report.packets} came"
+        assert report.packets == report.authenticated and 110 <= report.packets <= 128, f"128 packets were good for an echo, {report.packets} came"
         if not site.stock:
             assert leg.call is not None
             row = row_of(site.pbx, sdp.read(leg.call.remote_sdp).port)
@@ -98,7 +98,7 @@ def lifetime_of_ours(site: Site) -> Outcome:
         time.sleep(0.3)
         report = leg.report()
         good_media(report)
-        heard = require_audio(SPEECH, report, 120)
+        heard = require_audio(SPEECH, report, 110)
         assert report.packets <= 128, f"{report.packets} packets were sent under a key good for 128"
         assert leg.call is not None
         leg.offered = [Crypto.fresh(1, CM80)]
@@ -145,4 +145,4 @@ def audio_and_video(site: Site) -> Outcome:
         assert seen.authenticated == seen.packets >= 90, f"of the video {seen.authenticated} packets are good, {seen.auth_failures} do not authenticate"
         picture = compare(OTHER_SPEECH, seen.audio)
         assert picture.matched == picture.frames >= 90, f"the video is not what was sent: {picture}"
-        return Outcome(f"{CM80} and {GCM}").add(report.sent + seen.sent, report.packets + seen.packets, require_audio(SPEECH, report, 95))
+        return Outcome(f"{CM80} and {GCM}").add(report.sent + seen.sent, report.packets + seen.packets, require_audio(SPEECH, report, 90))

@@ -28,7 +28,7 @@ def command_in_call(site: Site, command: str, expected: str) -> Outcome:
         report = leg.report()
         assert not report.clear_audio, f"{report.clear_audio} packets left in the clear"
         good_media(report)
-        return Outcome(CM80, detail=said.strip().splitlines()[0]).add(report.sent, report.packets, require_audio(SPEECH, report, 147))
+        return Outcome(CM80, detail=said.strip().splitlines()[0]).add(report.sent, report.packets, require_audio(SPEECH, report, 140))
 
 
 @scenario("reload-in-call", "echo, module reloaded", PEER, suite=CM80, heavy=True)

@@ -30,7 +30,7 @@ def early_media(site: Site) -> Outcome:
         report = leg.report()
         good_media(report)
         # Media may start a packet or two before the 183 has been read.
-        return Outcome(CM80).add(report.sent, report.packets, require_audio(PLAYBACK, report, len(PLAYBACK) // 160 - 5))
+        return Outcome(CM80).add(report.sent, report.packets, require_audio(PLAYBACK, report, len(PLAYBACK) // 160 - 10))
 
 
 @scenario("optimistic-with-keys", "echo, RTP/AVP with keys", PEER, suite=CM80)
@@ -55,7 +55,7 @@ def optimistic_with_keys(site: Site) -> Outcome:
         report = leg.report()
         good_media(report)
         assert not report.plain_on_wire
-        return Outcome(theirs.suite).add(report.sent, report.packets, require_audio(SPEECH, report, 97))
+        return Outcome(theirs.suite).add(report.sent, report.packets, require_audio(SPEECH, report, 90))
 
 
 @scenario("optimistic-without-keys", "echo, no keys offered", PEER, method="none", demo=False)
@@ -68,7 +68,7 @@ def optimistic_without_keys(site: Site) -> Outcome:
         time.sleep(0.3)
         report = leg.report()
         good_media(report, secured=False)
-        return Outcome().add(report.sent, report.packets, require_audio(SPEECH, report, 47))
+        return Outcome().add(report.sent, report.packets, require_audio(SPEECH, report, 40))
 
 
 # chan_sip itself offers no keys to an INVITE without SDP, with whatever module.
@@ -97,7 +97,7 @@ def late_offer(site: Site) -> Outcome:
         shown(site, leg, CM80)
         report = leg.report()
         good_media(report)
-        return Outcome(CM80).add(report.sent, report.packets, require_audio(SPEECH, report, 95))
+        return Outcome(CM80).add(report.sent, report.packets, require_audio(SPEECH, report, 90))
 
 
 @scenario("answer-in-183", "bridge, callee answers in 183", PEER, suite=CM80)
@@ -125,10 +125,14 @@ def answer_in_183(site: Site) -> Outcome:
         callee.media.drain(5)
         time.sleep(0.3)
         at_caller, at_callee = caller.report(), callee.report()
-        good_media(at_callee)
-        good_media(at_caller, secured=False)
-        require_audio(OTHER_SPEECH, at_caller, 185)
-        return Outcome(CM80).add(at_caller.sent + at_callee.sent, at_caller.packets + at_callee.packets, require_audio(SPEECH, at_callee, 90))
+        # Early media goes through Dial(), then the bridge takes over: a packet on its way may get lost between them.
+        good_media(at_callee, may_lose=2)
+        good_media(at_caller, secured=False, may_lose=2)
+        early = compare(OTHER_SPEECH, at_caller.audio)
+        assert early.matched == early.frames >= 180, f"the caller heard {early}"
+        heard = compare(SPEECH, at_callee.audio)
+        assert heard.matched == heard.frames >= 90, f"the callee heard {heard}"
+        return Outcome(CM80).add(at_caller.sent + at_callee.sent, at_caller.packets + at_callee.packets, True)
 
 
 @scenario("callee-re-keys", "bridge, callee re-keys", PEER, suite=CM80)
@@ -171,7 +175,7 @@ def aes_192_of_libsrtp(site: Site) -> Outcome:
         time.sleep(0.3)
         report = leg.report()
         good_media(report)
-        return Outcome(offer.suite).add(report.sent, report.packets, require_audio(SPEECH, report, 47))
+        return Outcome(offer.suite).add(report.sent, report.packets, require_audio(SPEECH, report, 40))
 
 
 @scenario("pbx-hangs-up", "PBX hangs up", PEER, suite=CM80, demo=False)
