@@ -142,7 +142,8 @@ def audio_and_video(site: Site) -> Outcome:
         time.sleep(0.3)
         seen, report = video.report(), leg.report()
         good_media(report)
-        assert seen.authenticated == seen.packets >= 90, f"of the video {seen.authenticated} packets are good, {seen.auth_failures} do not authenticate"
+        assert seen.authenticated == seen.packets >= 90, (f"of the video {seen.authenticated} packets are good, "
+                                                          f"{seen.auth_failures} do not authenticate")
         picture = compare(OTHER_SPEECH, seen.audio)
         assert picture.matched == picture.frames >= 90, f"the video is not what was sent: {picture}"
         return Outcome(f"{CM80} and {GCM}").add(report.sent + seen.sent, report.packets + seen.packets, require_audio(SPEECH, report, 90))

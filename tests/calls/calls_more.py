@@ -113,7 +113,8 @@ def answer_in_183(site: Site) -> Outcome:
         body = callee.body([ours])
         assert callee.call is not None
         callee.call.answer(body, 183, "Session Progress")
-        progress = caller.phone.wait(lambda: next((m for m in caller.call.responses if m.status == 183 and m.body), None), 5, "183 with SDP")  # type: ignore[union-attr]
+        calling = caller.call
+        progress = caller.phone.wait(lambda: next((m for m in calling.responses if m.status == 183 and m.body), None), 5, "183 with SDP")
         caller.take_answer(progress.body)
         callee.say(OTHER_SPEECH[:4 * SECOND])
         time.sleep(1.5)
@@ -164,7 +165,8 @@ def callee_re_keys(site: Site) -> Outcome:
         return Outcome(CM80).add(at_caller.sent + at_callee.sent, at_caller.packets + at_callee.packets, tail)
 
 
-@scenario("aes-192-of-libsrtp", "echo, libsrtp_aes192 = yes", PEER, suite="AES_192_CM_HMAC_SHA1_80", configuration="[general]\nlibsrtp_aes192 = yes\n")
+@scenario("aes-192-of-libsrtp", "echo, libsrtp_aes192 = yes", PEER, suite="AES_192_CM_HMAC_SHA1_80",
+          configuration="[general]\nlibsrtp_aes192 = yes\n")
 def aes_192_of_libsrtp(site: Site) -> Outcome:
     """A peer that derives AES-192 keys as libsrtp does, and the switch for it."""
     with legs(site, "secure") as (leg,):

@@ -104,7 +104,8 @@ def bridge(site: Site, caller_suite: str | None, callee_suite: str | None) -> Ou
             callee.wait(20)
         (at_caller,), (at_callee,) = caller.exchanges(), callee.exchanges()
         time.sleep(0.2)
-        out_1, in_1, out_2, in_2 = capture.judge(flows(at_caller, str(callee.directory / "audio.ul")) + flows(at_callee, str(caller.directory / "audio.ul")))
+        judged = flows(at_caller, str(callee.directory / "audio.ul")) + flows(at_callee, str(caller.directory / "audio.ul"))
+        out_1, in_1, out_2, in_2 = capture.judge(judged)
     for verdict, suite in ((out_1, caller_suite), (in_1, caller_suite), (out_2, callee_suite), (in_2, callee_suite)):
         good(verdict, suite is not None)
     require_audio(OTHER_SPEECH, in_1, max(100, out_2.packets - LATE))

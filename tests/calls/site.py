@@ -44,7 +44,8 @@ CALLERS = {"secure": Media.SDES, "plain": Media.CLEAR, "either": Media.OPTIMISTI
            "linphonec-playback": Media.SDES, "baresip-echo": Media.SDES, "baresip-playback": Media.SDES}
 ENDPOINTS = tuple(
     # chan_sip calls a peer by no user at all unless told; baresip wants its own.
-    Endpoint(f"{media.value}{number}", media, options={"sip": {"defaultuser": f"{media.value}{number}"}}) for media in (Media.SDES, Media.CLEAR) for number in range(CALLEES)
+    Endpoint(f"{media.value}{number}", media, options={"sip": {"defaultuser": f"{media.value}{number}"}})
+    for media in (Media.SDES, Media.CLEAR) for number in range(CALLEES)
 ) + (
     Endpoint("video", Media.SDES, options={"pjsip": {"allow": "ulaw,h264"}, "sip": {"videosupport": "yes", "allow": "ulaw,h264"}}),
     # Callers; nobody calls them, so any number of calls may share one.

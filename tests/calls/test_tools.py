@@ -24,7 +24,8 @@ def test_audio_as_sent_is_whole_wherever_it_starts() -> None:
 
 
 @pytest.mark.parametrize("heard", [
-    b"", SPEECH[:10 * FRAME] + SPEECH[11 * FRAME:20 * FRAME], SPEECH[FRAME:2 * FRAME] + SPEECH[:FRAME], SPEECH[:5 * FRAME] * 2, OTHER_SPEECH[:10 * FRAME],
+    b"", SPEECH[:10 * FRAME] + SPEECH[11 * FRAME:20 * FRAME], SPEECH[FRAME:2 * FRAME] + SPEECH[:FRAME], SPEECH[:5 * FRAME] * 2,
+    OTHER_SPEECH[:10 * FRAME],
     SPEECH[:5 * FRAME] + b"\xff" * FRAME + SPEECH[5 * FRAME:9 * FRAME], SPEECH[:FRAME - 1] + bytes([SPEECH[FRAME - 1] ^ 1]),
 ], ids=["nothing", "gap", "swapped", "twice", "other", "hole", "one bit"])
 def test_audio_that_is_not_as_sent_is_not_whole(heard: bytes) -> None:
@@ -45,7 +46,8 @@ def test_a_tone_is_told_from_another() -> None:
     {"packets": 0}, {"authenticated": 9}, {"rtcp_failures": 1}, {"lost": 1}, {"not_rtp": 1},
 ], ids=lambda fault: next(iter(fault)))
 def test_bad_media_is_not_good(fault: dict[str, int]) -> None:
-    counts = dict(packets=10, authenticated=10, clear=0, auth_failures=0, duplicates=0, unknown_mki=0, clear_audio=0, rtcp_failures=0, lost=0, not_rtp=0)
+    counts = dict(packets=10, authenticated=10, clear=0, auth_failures=0, duplicates=0, unknown_mki=0, clear_audio=0, rtcp_failures=0,
+                  lost=0, not_rtp=0)
     good_media(SimpleNamespace(**counts))
     with pytest.raises(AssertionError):
         good_media(SimpleNamespace(**(counts | fault)))
