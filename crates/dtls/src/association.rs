@@ -283,8 +283,9 @@ impl Association {
                 };
                 match number {
                     0 => {
-                        let datagram = cookie::hello_verify_request(sequence, &cookie);
-                        return self.send(vec![datagram], Destination::Source(from));
+                        let request = cookie::hello_verify_request(sequence, &cookie);
+                        self.trace_datagram(Direction::Out, &request);
+                        return self.send(vec![request], Destination::Source(from));
                     }
                     1 if cookie::same(&cookie, head.cookie) => {
                         let expected = self.expected.clone();

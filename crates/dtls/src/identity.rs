@@ -107,6 +107,14 @@ impl Identity {
         Fingerprint::of(&self.certificate, hash)
     }
 
+    /// The certificate without its chain, as PEM text.
+    ///
+    /// # Errors
+    /// OpenSSL's.
+    pub fn certificate_pem(&self) -> Result<Vec<u8>, ErrorStack> {
+        self.certificate.to_pem()
+    }
+
     pub(crate) fn certificate(&self) -> &X509 {
         &self.certificate
     }
