@@ -385,7 +385,7 @@ impl Association {
                     to,
                     last_flight,
                     until: now + REPEAT_FOR,
-                    not_before: now,
+                    not_before: now + REPEAT_PAUSE,
                     repeats: 0,
                     close_notify,
                 }));

@@ -45,6 +45,7 @@ pub(crate) struct Handshake {
     role: Role,
     /// Whether a whole flight of ours has gone out, so a server has chosen.
     answered: bool,
+    mtu: usize,
     /// Added to the sequence numbers that OpenSSL gives records of epoch 0.
     renumber: u64,
 }
@@ -88,7 +89,7 @@ impl Handshake {
         ssl.set_verify_callback(mode, move |trusted, certificate| asked.verify(trusted, certificate));
         ssl.set_mtu(u32::try_from(context.config().mtu).unwrap_or(u32::MAX))?;
         let stream = SslStream::new(ssl, Wire::default())?;
-        Ok(Self { stream, check, role, answered: false, renumber: 0 })
+        Ok(Self { stream, check, role, answered: false, mtu: context.config().mtu, renumber: 0 })
     }
 
     /// Runs OpenSSL with a datagram, or to have it look at its timer. Returns what it wants to send.
@@ -109,7 +110,7 @@ impl Handshake {
     }
 
     fn take(&mut self) -> Vec<Vec<u8>> {
-        let mut flight = self.stream.get_mut().take();
+        let mut flight = together(self.stream.get_mut().take(), self.mtu);
         for datagram in &mut flight {
             record::renumber(datagram, self.renumber);
         }
@@ -185,4 +186,17 @@ impl Handshake {
         let _ = self.stream.shutdown();
         self.take()
     }
+}
+
+/// Puts datagrams together while the MTU allows. OpenSSL sends each message of a retransmitted flight by itself, and takes
+/// a ChangeCipherSpec only in its place: together they are not lost one by one, nor overtaken by each other.
+fn together(datagrams: Vec<Vec<u8>>, mtu: usize) -> Vec<Vec<u8>> {
+    let mut out: Vec<Vec<u8>> = Vec::with_capacity(datagrams.len());
+    for datagram in datagrams {
+        match out.last_mut() {
+            Some(last) if last.len() + datagram.len() <= mtu => last.extend(datagram),
+            _ => out.push(datagram),
+        }
+    }
+    out
 }

@@ -113,6 +113,9 @@ fn both_ends_get_the_same_keys_though_three_of_ten_datagrams_are_lost() {
         let kind = [Kind::Ec, Kind::Rsa][usize::from(seed % 16 == 5)];
         let (client, server) = (Side::new(patient(mtu, cookies)), Side::of(patient(mtu, cookies), kind));
         let run = run(Pair::new(&client, &server), network, seed);
+        if only.is_some() {
+            println!("client {:?}\nserver {:?}", run.client.traces, run.server.traces);
+        }
         assert!(
             run.client.failed.is_empty() && run.server.failed.is_empty(),
             "seed {seed} after {:?}: {:?} {:?}",
