@@ -14,8 +14,9 @@ use crate::handshake::{Handshake, Progress};
 use crate::record::{self, Fragment, records};
 use crate::{Connected, Context, CookieExchange, Event, Failure, Fingerprints};
 
-/// How long a server answers a client's repeated Finished after keys are there: several of the longest timers.
-pub const REPEAT_FOR: Duration = Duration::from_secs(300);
+/// How long a server answers a client's repeated Finished after keys are there: longer than an OpenSSL client, with its 12
+/// retransmissions, can go on.
+pub const REPEAT_FOR: Duration = Duration::from_secs(600);
 /// How often at most it does.
 pub const MAX_REPEATS: u32 = 32;
 /// Most datagrams that wait for [`Association::poll_transmit`]; answers to ClientHellos beyond that are dropped.
@@ -183,6 +184,14 @@ impl Association {
             self.handle_timeout(now);
         }
         self.trace_datagram(Direction::In, datagram);
+        let sound = record::sound(datagram);
+        if sound.len() < datagram.len() {
+            self.ignored(&datagram[..datagram.len() - sound.len()], Why::Malformed);
+        }
+        if sound.is_empty() {
+            return Taken::Taken;
+        }
+        let datagram = sound.as_slice();
         match &mut self.state {
             State::Waiting => self.first(datagram, from, now),
             State::Running(_) => self.run(Some(datagram), now),

@@ -92,7 +92,7 @@ pub enum Trace {
     },
     /// A datagram or message was not used.
     Ignored {
-        /// Bytes of the datagram.
+        /// Bytes of it.
         len: usize,
         /// Why.
         why: Why,
@@ -108,6 +108,8 @@ pub enum Trace {
 pub enum Why {
     /// Not a DTLS record of DTLS 1.0 or 1.2.
     NotDtls,
+    /// Records that are malformed, or of a kind that has no place in a handshake; the others of the datagram were used.
+    Malformed,
     /// A server waits for the first fragment of a ClientHello.
     NotAClientHello,
     /// A ClientHello with a cookie that is not ours for its source.
