@@ -1,6 +1,8 @@
 //! What the tests share: certificates, and two associations that talk to each other.
 #![allow(dead_code, missing_docs)]
 
+pub mod peer;
+
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime};
