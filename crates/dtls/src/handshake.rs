@@ -97,16 +97,22 @@ impl Handshake {
         if let Some(datagram) = datagram {
             self.stream.get_mut().put(datagram);
         }
-        let progress = match self.stream.do_handshake() {
-            Ok(()) => Progress::Done,
-            Err(error) => match error.code() {
-                ErrorCode::WANT_READ | ErrorCode::WANT_WRITE => Progress::Going,
-                ErrorCode::ZERO_RETURN => Progress::Closed,
-                _ => Progress::Failed(self.failure(error.ssl_error())),
-            },
-        };
+        let mut progress = self.step();
+        // OpenSSL returns without reading when it found its timer ended and sent the flight again.
+        if matches!(progress, Progress::Going) && self.stream.get_ref().is_unread() {
+            progress = self.step();
+        }
         self.answered |= matches!(progress, Progress::Going) && self.stream.get_ref().has_written();
         (progress, self.take())
+    }
+
+    fn step(&mut self) -> Progress {
+        let Err(error) = self.stream.do_handshake() else { return Progress::Done };
+        match error.code() {
+            ErrorCode::WANT_READ | ErrorCode::WANT_WRITE => Progress::Going,
+            ErrorCode::ZERO_RETURN => Progress::Closed,
+            _ => Progress::Failed(self.failure(error.ssl_error())),
+        }
     }
 
     fn take(&mut self) -> Vec<Vec<u8>> {

@@ -25,6 +25,11 @@ impl Wire {
         self.inbound = Inbound::Datagram(datagram.to_vec());
     }
 
+    /// Whether OpenSSL has yet to read the datagram.
+    pub(crate) fn is_unread(&self) -> bool {
+        matches!(self.inbound, Inbound::Datagram(_))
+    }
+
     /// Whether OpenSSL has written anything since it was last taken.
     pub(crate) fn has_written(&self) -> bool {
         !self.outbound.is_empty()

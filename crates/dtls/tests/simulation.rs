@@ -161,3 +161,26 @@ fn a_perfect_network_needs_no_timer() {
     assert_eq!(run.took, Duration::ZERO);
     assert!(run.client.keys().outbound.same_as(&run.server.keys().inbound));
 }
+
+#[test]
+fn a_datagram_that_comes_when_the_timer_has_ended_is_used_all_the_same() {
+    let side = Side::new(Config::default());
+    let mut pair = Pair::new(&side, &side);
+    // Each way takes five seconds, and nobody looks at the deadlines.
+    for _ in 0..3 {
+        for to_server in [true, false] {
+            MICROS.with(|m| m.set(m.get() + 5_000_000));
+            pair.now += Duration::from_secs(5);
+            let (from, to, source) = if to_server {
+                (&mut pair.client, &mut pair.server, address(1))
+            } else {
+                (&mut pair.server, &mut pair.client, address(2))
+            };
+            while let Some(out) = from.poll_transmit() {
+                to.receive(&out.datagram, source, pair.now);
+            }
+        }
+    }
+    Told::of(&mut pair.client).keys();
+    Told::of(&mut pair.server).keys();
+}
