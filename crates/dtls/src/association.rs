@@ -272,11 +272,13 @@ impl Association {
 
     /// A server's first datagrams: nothing is kept of them until one is a ClientHello to be taken.
     fn first(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) {
-        let hello = records(datagram).filter(|record| record.epoch == 0).find_map(|record| {
+        // The last one: a client whose timer ended sends its first again, and the one with the cookie after it.
+        let hellos = records(datagram).filter(|record| record.epoch == 0).filter_map(|record| {
             let fragment =
                 record.fragments().find(|f| f.kind == HandshakeType::CLIENT_HELLO && f.offset == 0)?;
             Some((record.sequence, fragment, Head::read(fragment.body)?))
         });
+        let hello = hellos.last();
         let Some((sequence, Fragment { sequence: number, .. }, head)) = hello else {
             return self.ignored(datagram, Why::NotAClientHello);
         };
@@ -346,13 +348,16 @@ impl Association {
             }
         } else {
             running.ask_again = ASK_AGAIN;
+            // A flight goes out again because OpenSSL's timer has ended; a new one may follow it at once.
+            running.timer = if next > first_sent || !again {
+                FIRST_TIMER
+            } else {
+                (running.timer * 2).min(LONGEST_TIMER)
+            };
             if again {
                 running.retransmissions += 1;
-                running.timer = (running.timer * 2).min(LONGEST_TIMER);
                 timeout =
                     Some(Trace::Timeout { retransmissions: running.retransmissions, next: running.timer });
-            } else {
-                running.timer = FIRST_TIMER;
             }
             running.deadline = now + running.timer;
         }

@@ -19,6 +19,9 @@ const LABEL: &str = "EXTRACTOR-dtls_srtp";
 /// OpenSSL's reasons above this are alerts of the peer.
 const ALERT_REASONS: std::ops::RangeInclusive<i32> = 1000..=1255;
 
+/// How often OpenSSL is run again to finish with a datagram.
+const MAX_STEPS: usize = 4;
+
 /// How far a handshake is.
 pub(crate) enum Progress {
     Going,
@@ -98,8 +101,11 @@ impl Handshake {
             self.stream.get_mut().put(datagram);
         }
         let mut progress = self.step();
-        // OpenSSL returns without reading when it found its timer ended and sent the flight again.
-        if matches!(progress, Progress::Going) && self.stream.get_ref().is_unread() {
+        // OpenSSL returns without reading on when it found its timer ended and has sent the flight again.
+        for _ in 0..MAX_STEPS {
+            if !matches!(progress, Progress::Going) || self.stream.get_ref().unread() == 0 {
+                break;
+            }
             progress = self.step();
         }
         self.answered |= matches!(progress, Progress::Going) && self.stream.get_ref().has_written();

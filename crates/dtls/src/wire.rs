@@ -1,33 +1,35 @@
-//! What OpenSSL takes for a network: one datagram to read at a time, a few to write.
+//! What OpenSSL takes for a network: the records of one datagram to read, a flight to write.
 
-use std::io::{Error, ErrorKind, Read, Result, Write};
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Result, Write};
+
+use crate::record::{HEADER, records};
 
 /// Most datagrams of one flight kept; OpenSSL's largest message in the smallest fragments stays below.
 const MAX_FLIGHT: usize = 512;
 
-/// A datagram on its way into OpenSSL, and those that came out.
+/// Records on their way into OpenSSL, and datagrams that came out.
 #[derive(Debug, Default)]
 pub(crate) struct Wire {
-    inbound: Inbound,
+    inbound: VecDeque<Vec<u8>>,
     outbound: Vec<Vec<u8>>,
 }
 
-#[derive(Debug, Default)]
-enum Inbound {
-    #[default]
-    Empty,
-    Datagram(Vec<u8>),
-}
-
 impl Wire {
-    /// Puts a datagram where OpenSSL reads it.
+    /// Puts a datagram where OpenSSL reads it: each record by itself, since what follows a record in OpenSSL's own buffer is
+    /// lost when its timer ends in between.
     pub(crate) fn put(&mut self, datagram: &[u8]) {
-        self.inbound = Inbound::Datagram(datagram.to_vec());
+        let mut rest = datagram;
+        for record in records(datagram) {
+            let (whole, after) = rest.split_at(HEADER + record.body.len());
+            self.inbound.push_back(whole.to_vec());
+            rest = after;
+        }
     }
 
-    /// Whether OpenSSL has yet to read the datagram.
-    pub(crate) fn is_unread(&self) -> bool {
-        matches!(self.inbound, Inbound::Datagram(_))
+    /// Records that OpenSSL has yet to read.
+    pub(crate) fn unread(&self) -> usize {
+        self.inbound.len()
     }
 
     /// Whether OpenSSL has written anything since it was last taken.
@@ -37,22 +39,18 @@ impl Wire {
 
     /// What OpenSSL has written, and nothing left to read.
     pub(crate) fn take(&mut self) -> Vec<Vec<u8>> {
-        self.inbound = Inbound::Empty;
+        self.inbound.clear();
         std::mem::take(&mut self.outbound)
     }
 }
 
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        match std::mem::take(&mut self.inbound) {
-            Inbound::Empty => Err(Error::from(ErrorKind::WouldBlock)),
-            Inbound::Datagram(datagram) => {
-                // What does not fit is cut off, as with a socket; the record's length then does not fit and it is dropped.
-                let len = datagram.len().min(buffer.len());
-                buffer[..len].copy_from_slice(&datagram[..len]);
-                Ok(len)
-            }
-        }
+        let record = self.inbound.pop_front().ok_or(ErrorKind::WouldBlock)?;
+        // What does not fit is cut off, as with a socket; the record's length then does not fit and it is dropped.
+        let len = record.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&record[..len]);
+        Ok(len)
     }
 }
 

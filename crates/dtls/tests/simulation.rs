@@ -181,6 +181,7 @@ fn a_datagram_that_comes_when_the_timer_has_ended_is_used_all_the_same() {
             }
         }
     }
-    Told::of(&mut pair.client).keys();
-    Told::of(&mut pair.server).keys();
+    let (client, server) = (Told::of(&mut pair.client), Told::of(&mut pair.server));
+    client.keys();
+    server.keys();
 }
