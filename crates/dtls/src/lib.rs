@@ -60,6 +60,7 @@
 mod association;
 mod client_hello;
 mod config;
+mod continuity;
 mod cookie;
 mod error;
 mod event;
@@ -78,6 +79,7 @@ pub use association::{
     Association, Destination, MAX_REPEATS, MAX_TRANSMITS, REPEAT_FOR, Role, Taken, Transmit,
 };
 pub use config::{Config, Context, CookieExchange, ExtendedMasterSecret, Verify};
+pub use continuity::{Continuity, Named, Terms};
 pub use error::{ConfigError, Failure, IdentityError};
 pub use event::{Alert, Connected, Direction, Event, HandshakeType, MAX_TRACES, Message, Trace, Why};
 pub use fingerprint::{Fingerprint, FingerprintError, Fingerprints, HashFunction, MAX_FINGERPRINTS, Sha1};
