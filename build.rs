@@ -37,6 +37,8 @@ fn main() {
         .pic(true)
         .opt_level(2)
         .flag("-pthread")
+        // Log lines name the file, not its folder.
+        .flag("-fmacro-prefix-map=asterisk_module/=")
         .flag("-fvisibility=hidden")
         .extra_warnings(true)
         .warnings(true)

@@ -44,10 +44,15 @@ def echo(site: Site, suite: str) -> Outcome:
         shown(site, leg, suite)
         report = leg.report()
         good_media(report)
+        if not site.stock:
+            assert leg.call is not None
+            row = row_of(site.pbx, sdp.read(leg.call.remote_sdp).port)
+            counted = [row[column] for column in ("Method", "Packets-In", "Packets-Out", "AuthFail", "Replays", "Refused")]
+            assert counted == ["SDES", str(report.sent), str(report.packets), "0", "0", "0"], f"`sealrtp show streams` miscounts: {row}"
         if not suite.startswith("NULL"):
             assert not report.plain_on_wire, f"{report.plain_on_wire} packets are not encrypted"
         # The first packets may come before Echo() listens.
-        heard = require_audio(SPEECH, report, len(sent) // 160 - 3)
+        heard = require_audio(SPEECH, report, len(sent) // 160 - 10)
         return Outcome(suite).add(report.sent, report.packets, heard)
 
 
@@ -82,7 +87,7 @@ def record(site: Site) -> Outcome:
         leg.call.bye()
     time.sleep(0.5)
     heard = compare(SPEECH, site.pbx.recording("secure"))
-    assert heard.whole and heard.frames >= 95, f"the recording is not what was said: {heard}"
+    assert heard.whole and heard.frames >= 85, f"the recording is not what was said: {heard}"
     return Outcome(CM80).add(100, 0, heard)
 
 
@@ -97,7 +102,7 @@ def clear(site: Site) -> Outcome:
         time.sleep(0.3)
         report = leg.report()
         good_media(report, secured=False)
-        return Outcome().add(report.sent, report.packets, require_audio(SPEECH, report, 47))
+        return Outcome().add(report.sent, report.packets, require_audio(SPEECH, report, 40))
 
 
 def bridge(site: Site, caller_suite: str | None, callee_suite: str | None) -> Outcome:

@@ -26,6 +26,7 @@ from pbx.namespace import MissingPermission, check_permission
 from pbx.roots import RootError
 
 from calls.media import judge_binary
+from calls.registry import Skipped
 from calls.runner import KINDS, Group, Result, entries_of, groups, place, place_all, running
 from calls.site import Site
 from calls.streams import rows
@@ -119,6 +120,8 @@ def main() -> int:
             placed += len(group.entries)
             try:
                 failed += place_group(group, directory / group.name)
+            except Skipped as reason:
+                print(f"SKIPPED {kind.title:23} {len(group.entries)} calls: {reason}", flush=True)
             except Exception as error:  # noqa: BLE001 (whatever it is, the demo goes on and tells)
                 failed += 1
                 print(f"FAIL    {kind.title:23} {type(error).__name__}: {str(error).splitlines()[0]}", flush=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,16 +17,20 @@ REPOSITORY = TESTS.parent
 if str(TESTS) not in sys.path:
     sys.path.insert(0, str(TESTS))
 
+from calls.registry import Skipped
 from calls.sdp import Crypto
 
 _judge: Path | None = None
+_building = threading.Lock()
 
 
 def judge_binary() -> Path:
     """sealrtp-judge, built by cargo once per process (a no-op for cargo when it is fresh)."""
     global _judge
-    if _judge is None:
-        done = subprocess.run(["cargo", "build", "--quiet", "--release", "-p", "sealrtp-judge", "--message-format", "json"],
+    with _building:
+        if _judge is not None:
+            return _judge
+        done = subprocess.run(["cargo", "build", "--locked", "--release", "-p", "sealrtp-judge", "--message-format", "json-render-diagnostics"],
                               cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
         if done.returncode != 0:
             raise RuntimeError("cargo build -p sealrtp-judge failed; its output is above")
@@ -34,7 +40,7 @@ def judge_binary() -> Path:
                 _judge = Path(message["executable"])
         if _judge is None:
             raise RuntimeError("cargo did not tell where sealrtp-judge is")
-    return _judge
+        return _judge
 
 
 class MediaError(RuntimeError):
@@ -44,14 +50,15 @@ class MediaError(RuntimeError):
 class EndPoint:
     """A live media end point: a port pair that sends a file as (S)RTP and judges what comes back."""
 
-    def __init__(self, directory: Path, name: str, *, known_audio: bytes = b"", address: str = "127.0.0.1") -> None:
+    def __init__(self, directory: Path, name: str, *, known_audio: bytes = b"", address: str = "127.0.0.1",
+                 payload_type: int = 0) -> None:
         self.directory = directory
         self.name = name
         self.address = address
         self.files = 0
         self.process = subprocess.Popen([judge_binary(), "peer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         known = {"known_audio": str(self.file(known_audio))} if known_audio else {}
-        self.port: int = self.ask(do="bind", address=address, **known)["port"]
+        self.port: int = self.ask(do="bind", address=address, payload_type=payload_type, **known)["port"]
 
     def __enter__(self) -> EndPoint:
         return self
@@ -87,8 +94,11 @@ class EndPoint:
         self.ask(do="remote", address=address)
 
     def send_with(self, crypto: Crypto | None, which: int = 0) -> None:
-        """Keys of ours from now on; None: clear RTP. `which` of several keys."""
-        self.ask(do="send_keys", **({"keys": crypto.key_set(), "with": which} if crypto else {}))
+        """Keys of ours from now on; None: there are none in either direction. `which` of several keys."""
+        if crypto is None:
+            self.ask(do="clear")
+        else:
+            self.ask(do="send_keys", keys=crypto.key_set(), **{"with": which})
 
     def receive_with(self, crypto: Crypto) -> None:
         """Keys of the peer from now on."""
@@ -97,6 +107,10 @@ class EndPoint:
     def play(self, audio: bytes, **how: object) -> None:
         """Starts to send `audio`; `how` are the fields of the play command (copies, corrupt, clear, lose, repeat, ...)."""
         self.ask(do="play", file=str(self.file(audio)), **how)
+
+    def garbage(self, count: int, seed: int) -> None:
+        """Sends hostile datagrams to the RTP and RTCP ports."""
+        self.ask(do="garbage", count=count, seed=seed)
 
     def drain(self, seconds: float) -> None:
         """Waits for the end of what is being sent."""
@@ -118,6 +132,8 @@ class Capture:
 
     def __init__(self, path: Path, filter_text: str) -> None:
         self.path = path
+        if not shutil.which("tcpdump"):
+            raise Skipped("tcpdump is not installed (Debian package tcpdump)")
         self.process = subprocess.Popen(
             ["tcpdump", "-i", "lo", "-n", "-U", "-s", "2048", "-B", "65536", "-w", str(path), filter_text],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | {"LC_ALL": "C"})

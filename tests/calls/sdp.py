@@ -37,6 +37,8 @@ class Crypto:
     mkis: tuple[bytes, ...] = ()
     lifetime: str = ""
     session: str = ""
+    # AES-192 session keys as libsrtp derives them; not told in the line.
+    libsrtp_aes192: bool = False
 
     @staticmethod
     def fresh(tag: int, suite: str, mki: bytes = b"", lifetime: str = "", session: str = "") -> Crypto:
@@ -57,7 +59,7 @@ class Crypto:
 
     def key_set(self) -> dict[str, object]:
         """The shape that sealrtp-judge reads."""
-        return {"suite": self.suite,
+        return {"suite": self.suite, "libsrtp_aes192": self.libsrtp_aes192,
                 "keys": [{"key": base64.b64encode(key).decode(), **({"mki": self.mkis[at].hex()} if self.mkis else {})}
                          for at, key in enumerate(self.keys)]}
 
@@ -95,7 +97,7 @@ def body(port: int, cryptos: Sequence[Crypto] = (), *, address: str = "127.0.0.1
 
 @dataclass
 class Media:
-    """The first audio m-line of a body."""
+    """The first m-line of a body of one kind."""
 
     address: str
     port: int
@@ -109,14 +111,14 @@ class Media:
         return f"{self.address}:{self.port}"
 
 
-def read(text: str) -> Media:
-    """The audio m-line of a body; ValueError without one."""
-    session, found, rest = text.partition("m=audio ")
+def read(text: str, kind: str = "audio") -> Media:
+    """The first m-line of this kind; ValueError without one."""
+    session, found, rest = text.partition(f"m={kind} ")
     if not found:
-        raise ValueError("no m=audio line")
+        raise ValueError(f"no m={kind} line")
     section = rest.split("\nm=")[0]
     first = section.splitlines()[0].split()
-    address = re.search(r"^c=IN IP4 (\S+)", section, re.M) or re.search(r"^c=IN IP4 (\S+)", session, re.M)
+    address = re.search(r"^c=IN IP4 (\S+)", section, re.M) or re.search(r"^c=IN IP4 (\S+)", session.split("\nm=")[0], re.M)
     attributes = re.findall(r"^a=([^\r\n]*)", section, re.M)
     direction = next((a for a in attributes if a in ("sendrecv", "sendonly", "recvonly", "inactive")), "sendrecv")
     cryptos = [read_crypto(a.removeprefix("crypto:")) for a in attributes if a.startswith("crypto:")]

@@ -106,6 +106,7 @@ class Call:
         self.answered: Message | None = None
         # What to answer to a re-INVITE of the peer; None: the SDP that stands.
         self.answer_offer: Callable[[str], str] | None = None
+        self.answer_in_ack: Callable[[str], str] | None = None
         self.notifies: list[Message] = []
 
     # --- requests of ours ---
@@ -168,7 +169,8 @@ class Call:
             headers += [("to", final.get("to")), ("cseq", f"{number} ACK")]
             self.last_ack = Message(sent.start.replace("INVITE", "ACK", 1), headers)
         else:
-            self.last_ack = self.request("ACK", sequence=number)
+            # An INVITE without an offer got one in the 2xx: the answer is the ACK's.
+            self.last_ack = self.request("ACK", self.answer_in_ack(final.body) if self.answer_in_ack else "", sequence=number)
         self.phone.send(self.last_ack)
 
     def learn(self, response: Message) -> None:
@@ -309,11 +311,16 @@ class Phone:
 
     def call(self, extension: str, sdp: str, extra: Sequence[tuple[str, str]] = ()) -> Call:
         """Sends an INVITE for `extension`; wait_final() tells how it went."""
+        call = self.prepare(extension)
+        call.send_invite(sdp, extra)
+        return call
+
+    def prepare(self, extension: str) -> Call:
+        """A call whose INVITE is not sent yet."""
         target = f"sip:{extension}@{self.pbx[0]}:{self.pbx[1]}"
         call = Call(self, token() + "@sealrtp", f"<sip:{self.name}@{self.address}>;tag={token()}", f"<{target}>", target)
         with self.changed:
             self.calls[call.call_id] = call
-        call.send_invite(sdp, extra)
         return call
 
     def wait_call(self, timeout: float = 10.0) -> Call:

@@ -18,7 +18,7 @@ if str(TESTS) not in sys.path:
 
 from pbx.asterisk import Asterisk
 from pbx.endpoints import Endpoint, Media
-from pbx.roots import Root, ensure
+from pbx.roots import Root, choose
 
 # Endpoints of each sort that may be called; a call takes one for itself.
 CALLEES = 10
@@ -30,14 +30,14 @@ class Kind:
 
     name: str
     title: str
-    root: str
+    major: int
     chan: str
 
 
 KINDS = {kind.name: kind for kind in (
-    Kind("asterisk22", "Asterisk 22 chan_pjsip", "testing", "pjsip"),
-    Kind("asterisk16-pjsip", "Asterisk 16 chan_pjsip", "bullseye", "pjsip"),
-    Kind("asterisk16-sip", "Asterisk 16 chan_sip", "bullseye", "sip"),
+    Kind("asterisk22", "Asterisk 22 chan_pjsip", 22, "pjsip"),
+    Kind("asterisk16-pjsip", "Asterisk 16 chan_pjsip", 16, "pjsip"),
+    Kind("asterisk16-sip", "Asterisk 16 chan_sip", 16, "sip"),
 )}
 
 CALLERS = {"secure": Media.SDES, "plain": Media.CLEAR, "either": Media.OPTIMISTIC, "linphonec-echo": Media.SDES,
@@ -46,6 +46,7 @@ ENDPOINTS = tuple(
     # chan_sip calls a peer by no user at all unless told; baresip wants its own.
     Endpoint(f"{media.value}{number}", media, options={"sip": {"defaultuser": f"{media.value}{number}"}}) for media in (Media.SDES, Media.CLEAR) for number in range(CALLEES)
 ) + (
+    Endpoint("video", Media.SDES, options={"pjsip": {"allow": "ulaw,h264"}, "sip": {"videosupport": "yes", "allow": "ulaw,h264"}}),
     # Callers; nobody calls them, so any number of calls may share one.
     *(Endpoint(name, media) for name, media in CALLERS.items()),
 )
@@ -95,7 +96,7 @@ class Site:
 
     def port_of(self, user: str) -> int:
         """The port at which the PBX calls this user; 0 (any) for those that only call."""
-        return 0 if user in CALLERS else self.pbx.contact_port(user)
+        return 0 if user in CALLERS or user == "video" else self.pbx.contact_port(user)
 
     def peer_ports(self, count: int) -> tuple[int, int]:
         """First and last of `count` ports in a row for a test peer's media; they come round again after a while."""
@@ -130,7 +131,7 @@ def module_for(root: Root) -> Path:
 def start(kind: Kind, directory: Path, srtp: str, *, module: Path | None = None, sealrtp_conf: str = "[general]\n",
           address: str = "127.0.0.1", valgrind: bool = False) -> Site:
     """Starts a PBX of this kind; the caller stops site.pbx."""
-    root: Root = ensure(kind.root)
+    root = choose(kind.major, kind.chan)
     if srtp == "sealrtp" and module is None:
         module = module_for(root)
     pbx = Asterisk(root, directory / "pbx", chan=kind.chan, srtp=srtp, module=module, endpoints=ENDPOINTS,

@@ -33,5 +33,7 @@ def row_of_user(pbx: Asterisk, user: str) -> dict[str, str]:
 
 def check_ours(pbx: Asterisk) -> None:
     """AssertionError unless our module does SRTP here and stock's is not even loaded."""
-    assert "res_sealrtp" in pbx.running_modules(), "res_sealrtp.so is not running"
-    assert "res_srtp.so" not in pbx.cli("module show like res_srtp"), "res_srtp.so is loaded"
+    running = pbx.running_modules()
+    assert "res_sealrtp" in running, "res_sealrtp.so is not running"
+    # After a load that failed Asterisk still lists it, as not running.
+    assert "res_srtp" not in running, "res_srtp.so is loaded"

@@ -64,7 +64,7 @@ impl Use {
         over
     }
 
-    #[inline]
+    #[inline(always)]
     fn count(&mut self, lifetime: u64, protocol: Protocol, events: &mut EventQueue) {
         self.packets += 1;
         let remaining = lifetime - self.packets;
@@ -105,7 +105,7 @@ impl KeyContext {
     }
 
     /// The session keys for the packet `index`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn rtp_at(&mut self, index: u64) -> &RtpKeys {
         if let Derivation::Every(rate) = &mut self.derivation {
             let r = index >> rate.log2;
@@ -134,7 +134,7 @@ impl KeyContext {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count(&mut self, protocol: Protocol, events: &mut EventQueue) {
         match protocol {
             Protocol::Srtp => self.rtp_use.count(self.lifetime.srtp(), protocol, events),
@@ -220,7 +220,7 @@ impl Generation {
     }
 
     /// The key of a received SRTP packet.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn rtp_key(&self, mki: &[u8], index: u64) -> Option<usize> {
         self.keys.iter().position(|key| match &key.selector {
             KeySelector::Only => true,
@@ -238,7 +238,7 @@ impl Generation {
     }
 
     /// The key to send an SRTP packet under: the first, in order of preference, whose lifetime is not over.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn rtp_sending_key(&mut self, index: u64, events: &mut EventQueue) -> Option<usize> {
         (0..self.keys.len()).find(|&at| {
             let key = &mut self.keys[at];
@@ -259,13 +259,13 @@ impl Generation {
         (0..self.keys.len()).find(|&at| !self.keys[at].is_expired(Protocol::Srtcp, events))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn key(&mut self, at: usize) -> &mut KeyContext {
         &mut self.keys[at]
     }
 
     /// Counts an SRTP packet that was protected or authenticated under the key.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn used_for_rtp(&mut self, at: usize, events: &mut EventQueue) {
         self.last = at;
         self.keys[at].count(Protocol::Srtp, events);

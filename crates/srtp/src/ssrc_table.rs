@@ -25,7 +25,7 @@ pub(crate) struct SsrcTable {
 
 impl SsrcTable {
     /// Finds the SSRC; does not add it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&mut self, ssrc: u32) -> Slot {
         if self.streams.get(self.recent).is_some_and(|stream| stream.ssrc == ssrc) {
             return Slot::Known(self.recent);
@@ -47,7 +47,7 @@ impl SsrcTable {
     }
 
     /// Records an index, and with its first the SSRC. `size`: packets of a new window.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn commit(&mut self, slot: Slot, ssrc: u32, index: u64, size: u32) {
         match slot {
             Slot::Known(at) => self.streams[at].window.commit(index),

@@ -89,7 +89,7 @@ impl ReplayWindow {
     }
 
     /// Whether `index` may be used.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn check(&self, index: u64) -> Result<(), Stale> {
         if index > self.highest || self.is_unused() {
             Ok(())
@@ -103,7 +103,7 @@ impl ReplayWindow {
     }
 
     /// Marks an index that [`check`](Self::check) allowed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn commit(&mut self, index: u64) {
         let size = self.size();
         if self.is_unused() {
@@ -132,7 +132,7 @@ impl ReplayWindow {
 
 /// The most likely index of a packet with sequence number `seq` after `highest` (RFC 3711 section 3.3.1, appendix A).
 /// `None`: the 48 bits are used up.
-#[inline]
+#[inline(always)]
 pub(crate) fn estimate_index(highest: u64, seq: u16) -> Option<u64> {
     const HALF: u64 = 1 << 15;
     let (roc, last) = (highest >> 16, highest & 0xffff);

@@ -31,7 +31,7 @@ fn every_key_is_found_by_its_mki_both_ways() {
             for library in &libraries {
                 let mut theirs = Oracle::new(library, &keys);
                 let mut ours = Ours::new(&keys);
-                for at in 0..mkis.len() {
+                for (at, mki) in mkis.iter().enumerate() {
                     // Ours sends with its first key.
                     let mut rotated = keys.clone();
                     rotated.keys.rotate_left(at);
@@ -49,14 +49,14 @@ fn every_key_is_found_by_its_mki_both_ways() {
                         // A sender that begins behind the wrap is at ROC 0.
                         prop_assert_eq!(&our_sender.protect_rtp(&packet), &wire);
                     }
-                    prop_assert_eq!(bytes.len(), packet.len() + mkis[at].len() + suite.rtp_tag_len());
+                    prop_assert_eq!(bytes.len(), packet.len() + mki.len() + suite.rtp_tag_len());
                     prop_assert_eq!(ours.unprotect_rtp(bytes), Verdict::Taken(packet.clone()));
                     prop_assert_eq!(theirs.unprotect_rtp(bytes), Verdict::Taken(packet));
 
                     let Verdict::Taken(bytes) = our_sender.protect_rtcp(&rtcp) else {
                         return Err(TestCaseError::fail("not protected"));
                     };
-                    prop_assert_eq!(bytes.len(), rtcp.len() + 4 + mkis[at].len() + suite.rtcp_tag_len());
+                    prop_assert_eq!(bytes.len(), rtcp.len() + 4 + mki.len() + suite.rtcp_tag_len());
                     if finds_mki_of_rtcp(suite) {
                         let opened = Oracle::new(library, &keys).unprotect_rtcp(&bytes);
                         prop_assert_eq!(opened, Verdict::Taken(rtcp.clone()));

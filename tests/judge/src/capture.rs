@@ -76,6 +76,9 @@ pub fn judge(file: &str, input: impl Read, mut output: impl Write) -> Result<(),
         for keys in flow.keys.iter().rev() {
             receiver.add_keys(Inbound::new(keys)?);
         }
+        if flow.keys.is_empty() {
+            receiver.declare_clear();
+        }
         by_address.entry(flow.destination).or_default().push(flows.len());
         flows.push(Judged { flow, receiver, first_us: 0, last_us: 0 });
     }

@@ -24,6 +24,9 @@ pub struct KeySet {
     pub suite: String,
     /// One key, or several with MKIs.
     pub keys: Vec<MasterKey>,
+    /// AES-192 session keys as libsrtp derives them, not as RFC 6188 says.
+    #[serde(default)]
+    pub libsrtp_aes192: bool,
 }
 
 /// Why a packet was refused.
@@ -71,7 +74,7 @@ impl Engine {
         if keys.iter().any(|(key, _)| key.len() != suite.key_len() + suite.salt_len()) {
             return Err(format!("a key of the wrong length for {}", set.suite));
         }
-        if suite.key_len() == 24 {
+        if suite.key_len() == 24 && !set.libsrtp_aes192 {
             let [(key, mki)] = &keys[..] else { return Err("AES-192 takes one key here".into()) };
             return mki
                 .is_empty()

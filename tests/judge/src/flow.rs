@@ -73,8 +73,13 @@ impl Stream {
     }
 }
 
+/// Datagrams kept until it is known how to judge them.
+const MAX_EARLY: usize = 1000;
+
 /// Judges the packets of one direction, one after the other.
 pub struct Receiver {
+    /// Datagrams that came before keys, or the word that there are none, were given.
+    early: Option<Vec<Vec<u8>>>,
     keys: Vec<Inbound>,
     current: usize,
     payload_type: u8,
@@ -84,9 +89,11 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// A receiver of a flow without keys; `known_audio` is what `clear_audio` is counted by.
+    /// A receiver that waits for [`Self::add_keys`] or [`Self::declare_clear`]; `known_audio` is what `clear_audio` is
+    /// counted by.
     pub fn new(payload_type: u8, known_audio: Vec<u8>) -> Self {
         Self {
+            early: Some(Vec::new()),
             keys: Vec::new(),
             current: 0,
             payload_type,
@@ -101,10 +108,28 @@ impl Receiver {
         self.keys.push(keys);
         self.current = self.keys.len() - 1;
         self.report.by_keys.push(0);
+        self.judge_early();
+    }
+
+    /// There are no keys: RTP is taken as it is.
+    pub fn declare_clear(&mut self) {
+        self.judge_early();
+    }
+
+    fn judge_early(&mut self) {
+        for datagram in self.early.take().unwrap_or_default() {
+            self.datagram(&datagram);
+        }
     }
 
     /// Judges one datagram.
     pub fn datagram(&mut self, wire: &[u8]) {
+        if let Some(early) = &mut self.early {
+            if early.len() < MAX_EARLY {
+                early.push(wire.to_vec());
+            }
+            return;
+        }
         if rtp::is_rtcp(wire) {
             let good = self.keys.is_empty()
                 || self.attempts().any(|at| self.keys[at].rtcp(&mut wire.to_vec()).is_ok());
@@ -205,6 +230,8 @@ impl Receiver {
     /// The counts so far.
     pub fn report(&self) -> Report {
         let mut report = self.report.clone();
+        let early = self.early.iter().flatten();
+        report.packets += early.filter(|wire| rtp::parse(wire).is_some()).count() as u64;
         report.lost = self.streams.values().map(Stream::lost).sum();
         report.payload_bytes =
             self.streams.values().flat_map(|s| s.audio.values()).map(|p| p.len() as u64).sum();
@@ -232,6 +259,7 @@ mod tests {
         KeySet {
             suite: "AES_CM_128_HMAC_SHA1_80".into(),
             keys: vec![MasterKey::new(vec![byte; 30], Vec::new())],
+            libsrtp_aes192: false,
         }
     }
 
@@ -258,6 +286,18 @@ mod tests {
         assert_eq!((report.conflicts, report.clear_looking, report.clear_audio), (1, 1, 1));
         assert_eq!(report.plain_on_wire, 0);
         assert_eq!(receiver.audio(), AUDIO);
+    }
+
+    #[test]
+    fn packets_before_the_keys_are_judged_when_the_keys_come() {
+        let mut receiver = Receiver::new(0, AUDIO.to_vec());
+        let mut out = Outbound::new(&keys(1), 0).unwrap();
+        receiver.datagram(&protected(&mut out, 5));
+        receiver.datagram(&packet(6));
+        assert_eq!((receiver.report().packets, receiver.report().authenticated), (2, 0));
+        receiver.add_keys(Inbound::new(&keys(1)).unwrap());
+        let report = receiver.report();
+        assert_eq!((report.packets, report.authenticated, report.clear_audio), (2, 1, 1));
     }
 
     #[test]

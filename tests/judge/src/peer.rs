@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const FRAME: usize = 160;
 const FRAME_TIME: Duration = Duration::from_millis(20);
 /// Ports tried for a free pair.
-const PORTS: std::ops::Range<u16> = 31000..45000;
+const PORTS: std::ops::Range<u16> = 33000..49000;
 
 /// One line of standard input; each is answered by one line with `"ok"`.
 #[derive(Deserialize)]
@@ -33,10 +33,11 @@ pub enum Command {
     },
     /// Where media goes from now on.
     Remote { address: SocketAddrV4 },
-    /// Keys to send with from now on; without keys: clear RTP.
+    /// No keys in either direction: clear RTP.
+    Clear,
+    /// Keys to send with from now on, the one at the place `with`.
     SendKeys {
-        #[serde(default)]
-        keys: Option<KeySet>,
+        keys: KeySet,
         #[serde(default)]
         with: usize,
     },
@@ -44,6 +45,8 @@ pub enum Command {
     ReceiveKeys { keys: KeySet },
     /// Starts to send a file, once or (`repeat`) over and over.
     Play(Play),
+    /// Sends so many datagrams that no honest peer sends, half of them to the RTCP port; the same ones for the same seed.
+    Garbage { count: u32, seed: u64 },
     /// Ends sending; answered with the counts of what was sent.
     Stop,
     /// Waits until a file played once is sent, or `seconds` are over.
@@ -78,6 +81,8 @@ pub struct Play {
     repeat: bool,
     #[serde(default = "default_ssrc")]
     ssrc: u32,
+    #[serde(default)]
+    payload_type: u8,
     /// The first sequence number; absent: go on where the last `Play` ended.
     #[serde(default)]
     sequence: Option<u16>,
@@ -110,6 +115,7 @@ fn one() -> u32 {
 struct Sending {
     remote: Option<SocketAddrV4>,
     keys: Option<Outbound>,
+    clear: bool,
     sequence: u16,
     timestamp: u32,
     packets: u64,
@@ -178,11 +184,16 @@ fn obey(slot: &mut Option<EndPoint>, command: Command) -> Result<Value, String> 
         Command::Bind { .. } => unreachable!("handled above"),
         Command::Remote { address } => lock(&end_point.sending).remote = Some(address),
         Command::SendKeys { keys, with } => {
-            let outbound = keys.map(|keys| Outbound::new(&keys, with)).transpose()?;
-            lock(&end_point.sending).keys = outbound;
+            lock(&end_point.sending).keys = Some(Outbound::new(&keys, with)?);
+        }
+        Command::Clear => {
+            lock(&end_point.receiver).declare_clear();
+            let mut sending = lock(&end_point.sending);
+            (sending.keys, sending.clear) = (None, true);
         }
         Command::ReceiveKeys { keys } => lock(&end_point.receiver).add_keys(Inbound::new(&keys)?),
         Command::Play(play) => end_point.play(play)?,
+        Command::Garbage { count, seed } => end_point.garbage(count, seed)?,
         Command::Stop => end_point.end_play(),
         Command::Drain { seconds } => {
             let until = Instant::now() + Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())?;
@@ -240,6 +251,20 @@ impl EndPoint {
             state.playing = false;
             state.error = done.err().or(state.error.take());
         }));
+        Ok(())
+    }
+
+    fn garbage(&self, count: u32, seed: u64) -> Result<(), String> {
+        let remote = lock(&self.sending).remote.ok_or("no remote address")?;
+        let mut garbage = Garbage(seed | 1);
+        for number in 0..count {
+            let datagram = garbage.datagram();
+            let (socket, port) = match number % 2 {
+                0 => (&self.sockets.rtp, remote.port()),
+                _ => (&self.sockets.rtcp, remote.port().wrapping_add(1)),
+            };
+            deliver(socket, &datagram, SocketAddrV4::new(*remote.ip(), port))?;
+        }
         Ok(())
     }
 
@@ -333,7 +358,7 @@ fn one_packet(
 ) -> Result<(), String> {
     let header = rtp::Header {
         length: rtp::FIXED_HEADER,
-        payload_type: 0,
+        payload_type: play.payload_type,
         sequence: state.sequence,
         timestamp: state.timestamp,
         ssrc: play.ssrc,
@@ -345,8 +370,11 @@ fn one_packet(
         return Ok(());
     }
     let mut packet = rtp::build(&header, number == 0, audio);
-    if let Some(keys) = state.keys.as_mut().filter(|_| !play.clear.holds(number)) {
-        keys.rtp(&mut packet)?;
+    match &mut state.keys {
+        _ if play.clear.holds(number) => {}
+        Some(keys) => keys.rtp(&mut packet)?,
+        None if state.clear => {}
+        None => return Err("neither keys nor the word that there are none".into()),
     }
     if play.corrupt.holds(number)
         && let Some(last) = packet.last_mut()
@@ -368,6 +396,33 @@ fn one_packet(
         state.rtcp += 1;
     }
     Ok(())
+}
+
+/// Hostile datagrams out of a xorshift generator.
+struct Garbage(u64);
+
+impl Garbage {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// Random bytes of 0 to 1499, three quarters of them dressed as RTP or RTCP whose lengths may lie.
+    fn datagram(&mut self) -> Vec<u8> {
+        let length = (self.next() % 1500) as usize >> (self.next() % 8);
+        let mut datagram: Vec<u8> = (0..length).map(|_| (self.next() >> 32) as u8).collect();
+        if let [first, second, ..] = &mut datagram[..] {
+            match self.next() % 4 {
+                0 => *first = 0x80,
+                1 => *first = 0x90 | (*first & 0x2f),
+                2 => (*first, *second) = (0x80 | (*first & 0x3f), 200 + (*second % 8)),
+                _ => {}
+            }
+        }
+        datagram
+    }
 }
 
 fn deliver(socket: &UdpSocket, packet: &[u8], remote: SocketAddrV4) -> Result<(), String> {

@@ -96,11 +96,11 @@ impl Library {
         // LOCAL and DEEPBIND keep its srtp_* apart from those linked into this program.
         let flags = RTLD_NOW | RTLD_LOCAL | libc::RTLD_DEEPBIND;
         // SAFETY: the object is a libsrtp; its constructors do nothing but what the loader does for any program.
-        let object = unsafe { SharedObject::open(Some(path), flags) }.map_err(|e| absent(e.to_string()))?;
+        let object = unsafe { SharedObject::open(Some(path), flags) }.map_err(|e| absent(cause(&e)))?;
         macro_rules! symbol {
             ($name:literal) => {
                 // SAFETY: the field's type is the prototype of this function in srtp.h, the same in all of 2.x.
-                *unsafe { object.get($name.to_bytes()) }.map_err(|e| absent(e.to_string()))?
+                *unsafe { object.get($name.to_bytes()) }.map_err(|e| absent(cause(&e)))?
             };
         }
         let functions = Functions {
@@ -145,6 +145,11 @@ impl Library {
     pub fn version(&self) -> &str {
         &self.version
     }
+}
+
+/// What the loader said; the error itself only tells which of its functions failed.
+fn cause(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 impl fmt::Debug for Library {

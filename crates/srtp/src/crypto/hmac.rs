@@ -2,7 +2,7 @@
 
 use sha1::compress;
 use sha1::digest::block_buffer::EagerBuffer;
-use sha1::digest::generic_array::typenum::U64;
+use sha1::digest::generic_array::{GenericArray, typenum::U64};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Bytes of a SHA-1 block.
@@ -20,6 +20,10 @@ pub(crate) struct HmacSha1 {
 /// Bytes of an SRTP authentication key (RFC 3711 section 8.2).
 pub(crate) const AUTH_KEY_LEN: usize = 20;
 
+fn add_block(state: &mut [u32; 5], block: &[u8; BLOCK]) {
+    compress(state, std::slice::from_ref(GenericArray::<u8, U64>::from_slice(block)));
+}
+
 impl HmacSha1 {
     pub(crate) fn new(key: &[u8; AUTH_KEY_LEN]) -> Self {
         let state_after_pad = |pad: u8| {
@@ -28,7 +32,7 @@ impl HmacSha1 {
                 *b ^= k;
             }
             let mut state = INITIAL;
-            add_blocks(&mut state, &block);
+            add_block(&mut state, &block);
             block.zeroize();
             state
         };
@@ -36,38 +40,27 @@ impl HmacSha1 {
     }
 
     /// The tag over `message || suffix`; the caller cuts it to its length.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn tag(&self, message: &[u8], suffix: [u8; 4]) -> [u8; 20] {
         let mut state = self.inner;
-        let (whole, rest) = message.split_at(message.len() / BLOCK * BLOCK);
-        add_blocks(&mut state, whole);
+        let mut inner = EagerBuffer::<U64>::default();
+        inner.digest_blocks(message, |blocks| compress(&mut state, blocks));
+        inner.digest_blocks(&suffix, |blocks| compress(&mut state, blocks));
         // One length field covers the key block, the message and the suffix.
-        let bits = ((BLOCK + message.len() + suffix.len()) as u64 * 8).to_be_bytes();
-        let used = rest.len() + suffix.len();
-        let mut tail = [0u8; 2 * BLOCK];
-        tail[..rest.len()].copy_from_slice(rest);
-        tail[rest.len()..used].copy_from_slice(&suffix);
-        tail[used] = 0x80;
-        let end = if used + 1 + bits.len() <= BLOCK { BLOCK } else { 2 * BLOCK };
-        tail[end - bits.len()..end].copy_from_slice(&bits);
-        add_blocks(&mut state, &tail[..end]);
+        let bits = (BLOCK + message.len() + suffix.len()) as u64 * 8;
+        inner.len64_padding_be(bits, |block| compress(&mut state, std::slice::from_ref(block)));
 
         let mut words = [0u32; 16];
         words[..5].copy_from_slice(&state);
         words[5] = 0x8000_0000;
         words[15] = (BLOCK as u32 + 20) * 8;
         let mut outer = self.outer;
-        add_blocks(&mut outer, words.map(u32::to_be_bytes).as_flattened());
+        let bytes = words.map(u32::to_be_bytes);
+        compress(&mut outer, std::slice::from_ref(GenericArray::<u8, U64>::from_slice(bytes.as_flattened())));
         let mut tag = [0u8; 20];
         tag.copy_from_slice(outer.map(u32::to_be_bytes).as_flattened());
         tag
     }
-}
-
-/// Adds whole blocks in one call: SHA-1's state stays in registers from one to the next.
-#[inline]
-fn add_blocks(state: &mut [u32; 5], blocks: &[u8]) {
-    EagerBuffer::<U64>::default().digest_blocks(blocks, |blocks| compress(state, blocks));
 }
 
 #[cfg(test)]

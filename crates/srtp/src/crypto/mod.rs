@@ -6,16 +6,17 @@ mod hmac;
 mod kdf;
 mod stream_cipher;
 
+use sealrtp_srtp_accel::CmHmacSha1;
 use subtle::ConstantTimeEq;
 
 use self::gcm::{Aead, NONCE_LEN, PortableGcm};
 use self::hmac::HmacSha1;
-use self::kdf::derive;
-use self::stream_cipher::{SessionKey, StreamCipher};
+use self::kdf::{Derived, derive};
+use self::stream_cipher::{PacketIv, SessionKey, StreamCipher};
 use crate::event::Protocol;
 use crate::header::{RTCP_CLEAR, RtpHeader, SRTCP_WORD};
 use crate::keys::{MAX_SALT_LEN, MasterKey, SessionParams};
-use crate::suite::Suite;
+use crate::suite::{CipherKind, Suite};
 
 /// The packet is not one that its sender's key protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +26,12 @@ pub(crate) struct AuthFailed;
 const E_FLAG: u32 = 1 << 31;
 
 /// SRTP session keys, expanded.
-#[expect(clippy::large_enum_variant, reason = "the common variant is read for every packet and stays inline")]
+#[expect(clippy::large_enum_variant, reason = "the largest variant is the one of nearly every packet")]
 pub(crate) enum RtpKeys {
     /// Encrypt, then authenticate packet and ROC; MKI and tag follow. `tag_len` 0: no authentication.
     CipherThenMac { cipher: StreamCipher, salt: [u8; MAX_SALT_LEN], mac: HmacSha1, tag_len: usize },
+    /// The same for AES_CM with a tag, where the processor has instructions for both.
+    Accelerated { keys: CmHmacSha1, salt: u128, tag_len: usize },
     /// RFC 7714: the MKI follows the tag.
     Aead { aead: Aead, salt: [u8; NONCE_LEN] },
 }
@@ -42,16 +45,29 @@ impl RtpKeys {
             let aead = Aead::new(&derived.session.key[..suite.key_len()], suite.rtp_tag_len());
             return Self::Aead { aead, salt: aead_salt(&derived.session) };
         }
+        let tag_len = if params.unauthenticated_srtp { 0 } else { suite.rtp_tag_len() };
+        if suite.cipher() == CipherKind::AesCm && !params.unencrypted_srtp && tag_len > 0 {
+            let key = &derived.session.key[..suite.key_len()];
+            if let Some(keys) = CmHmacSha1::new(key, &derived.auth) {
+                let mut block = [0; 16];
+                block[..MAX_SALT_LEN].copy_from_slice(&derived.session.salt);
+                return Self::Accelerated { keys, salt: u128::from_be_bytes(block), tag_len };
+            }
+        }
+        Self::portable(suite, !params.unencrypted_srtp, &derived, tag_len)
+    }
+
+    fn portable(suite: Suite, encrypted: bool, derived: &Derived, tag_len: usize) -> Self {
         Self::CipherThenMac {
-            cipher: StreamCipher::new(suite, !params.unencrypted_srtp, &derived.session),
+            cipher: StreamCipher::new(suite, encrypted, &derived.session),
             salt: derived.session.salt,
             mac: HmacSha1::new(&derived.auth),
-            tag_len: if params.unauthenticated_srtp { 0 } else { suite.rtp_tag_len() },
+            tag_len,
         }
     }
 
     /// Protects `buf[..len]` in place and returns the new length. The caller has made room for MKI and tag.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn seal(
         &self,
         buf: &mut [u8],
@@ -62,9 +78,15 @@ impl RtpKeys {
     ) -> usize {
         match self {
             Self::CipherThenMac { cipher, salt, mac, tag_len } => {
-                let (clear, payload) = buf[..len].split_at_mut(header.len);
-                cipher.apply(salt, counter(header.ssrc, index), || rtp_f8(clear, index), payload);
+                let iv = rtp_iv(buf, header.ssrc, index);
+                cipher.apply(salt, iv, &mut buf[header.len..len]);
                 let tag = mac_unless_empty(mac, *tag_len, &buf[..len], roc(index));
+                let end = append(buf, len, mki);
+                append(buf, end, &tag[..*tag_len])
+            }
+            Self::Accelerated { keys, salt, tag_len } => {
+                let counter = salt ^ counter(header.ssrc, index);
+                let tag = keys.seal(counter, buf, header.len, len, roc(index));
                 let end = append(buf, len, mki);
                 append(buf, end, &tag[..*tag_len])
             }
@@ -78,7 +100,7 @@ impl RtpKeys {
 
     /// Opens `packet` in place and returns the length of the RTP packet. After a failure of an AEAD suite the payload may
     /// be wiped.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn open(
         &self,
         packet: &mut [u8],
@@ -95,9 +117,16 @@ impl RtpKeys {
                         return Err(AuthFailed);
                     }
                 }
-                let (clear, payload) = packet[..end].split_at_mut(header.len);
-                cipher.apply(salt, counter(header.ssrc, index), || rtp_f8(clear, index), payload);
+                let iv = rtp_iv(packet, header.ssrc, index);
+                cipher.apply(salt, iv, &mut packet[header.len..end]);
                 Ok(end)
+            }
+            Self::Accelerated { keys, salt, tag_len } => {
+                let end = packet.len() - tag_len - mki_len;
+                let counter = salt ^ counter(header.ssrc, index);
+                let (body, behind) = packet.split_at_mut(end);
+                let opened = keys.open(counter, body, header.len, roc(index), &behind[mki_len..]);
+                if opened { Ok(end) } else { Err(AuthFailed) }
             }
             Self::Aead { aead, salt } => {
                 let end = packet.len() - mki_len;
@@ -133,11 +162,6 @@ impl RtcpKeys {
         Self { suite, session: derived.session, protection }
     }
 
-    fn apply(&self, clear: &[u8], word: [u8; 4], ssrc: u32, index: u32, encrypted: bool, payload: &mut [u8]) {
-        let cipher = StreamCipher::new(self.suite, encrypted, &self.session);
-        cipher.apply(&self.session.salt, counter(ssrc, index.into()), || rtcp_f8(clear, word), payload);
-    }
-
     fn gcm(&self) -> PortableGcm {
         PortableGcm::new(&self.session.key[..self.suite.key_len()], self.suite.rtcp_tag_len())
     }
@@ -155,8 +179,9 @@ impl RtcpKeys {
         let word = if encrypt { index | E_FLAG } else { index }.to_be_bytes();
         match &self.protection {
             RtcpProtection::CipherThenMac(mac) => {
-                let (clear, payload) = buf[..len].split_at_mut(RTCP_CLEAR);
-                self.apply(clear, word, ssrc, index, encrypt, payload);
+                let iv = rtcp_iv(buf, word, ssrc, index);
+                let cipher = StreamCipher::new(self.suite, encrypt, &self.session);
+                cipher.apply(&self.session.salt, iv, &mut buf[RTCP_CLEAR..len]);
                 let tag = mac.tag(&buf[..len], word);
                 let end = append(buf, len, &word);
                 let end = append(buf, end, mki);
@@ -199,8 +224,9 @@ impl RtcpKeys {
                 if !same_tag(&tag, &packet[packet.len() - tag_len..]) {
                     return Err(AuthFailed);
                 }
-                let (clear, payload) = packet[..end].split_at_mut(RTCP_CLEAR);
-                self.apply(clear, word, ssrc, index, encrypted, payload);
+                let iv = rtcp_iv(packet, word, ssrc, index);
+                let cipher = StreamCipher::new(self.suite, encrypted, &self.session);
+                cipher.apply(&self.session.salt, iv, &mut packet[RTCP_CLEAR..end]);
                 Ok(end)
             }
             RtcpProtection::Aead { salt } => {
@@ -233,7 +259,7 @@ pub(crate) fn srtcp_word(packet: &[u8], behind: usize) -> (bool, u32) {
 
 /// Compares a received tag of 1 to 16 bytes with the front of ours, in constant time: as one number, since a loop over the
 /// bytes costs a tenth of a small packet.
-#[inline]
+#[inline(always)]
 fn same_tag(ours: &[u8; 20], received: &[u8]) -> bool {
     let mut word = [0u8; 16];
     word[..received.len()].copy_from_slice(received);
@@ -242,15 +268,9 @@ fn same_tag(ours: &[u8; 20], received: &[u8]) -> bool {
     ours.ct_eq(&u128::from_be_bytes(word)).into()
 }
 
+#[inline(always)]
 fn append(buf: &mut [u8], at: usize, bytes: &[u8]) -> usize {
-    // The lengths of nearly all tags, spelt out: a copy of known length is no call.
-    let to = &mut buf[at..at + bytes.len()];
-    match bytes.len() {
-        0 => {}
-        4 => to[..4].copy_from_slice(&bytes[..4]),
-        10 => to[..10].copy_from_slice(&bytes[..10]),
-        _ => to.copy_from_slice(bytes),
-    }
+    buf[at..at + bytes.len()].copy_from_slice(bytes);
     at + bytes.len()
 }
 
@@ -258,29 +278,28 @@ fn roc(index: u64) -> [u8; 4] {
     ((index >> 16) as u32).to_be_bytes()
 }
 
+#[inline(always)]
 fn mac_unless_empty(mac: &HmacSha1, tag_len: usize, message: &[u8], roc: [u8; 4]) -> [u8; 20] {
     if tag_len == 0 { [0; 20] } else { mac.tag(message, roc) }
 }
 
 /// RFC 3711 section 4.1.1, without the salt.
-fn counter(ssrc: u32, index: u64) -> [u8; 16] {
-    (u128::from(ssrc) << 64 | u128::from(index) << 16).to_be_bytes()
+fn counter(ssrc: u32, index: u64) -> u128 {
+    u128::from(ssrc) << 64 | u128::from(index) << 16
 }
 
-/// RFC 3711 section 4.1.2.2.
-fn rtp_f8(header: &[u8], index: u64) -> [u8; 16] {
-    let mut iv = [0; 16];
-    iv[1..12].copy_from_slice(&header[1..12]);
-    iv[12..].copy_from_slice(&roc(index));
-    iv
+fn rtp_iv(packet: &[u8], ssrc: u32, index: u64) -> PacketIv {
+    let mut f8 = [0; 16];
+    f8[1..12].copy_from_slice(&packet[1..12]);
+    f8[12..].copy_from_slice(&roc(index));
+    PacketIv { counter: counter(ssrc, index).to_be_bytes(), f8 }
 }
 
-/// RFC 3711 section 4.1.2.3.
-fn rtcp_f8(clear: &[u8], word: [u8; 4]) -> [u8; 16] {
-    let mut iv = [0; 16];
-    iv[4..8].copy_from_slice(&word);
-    iv[8..].copy_from_slice(&clear[..RTCP_CLEAR]);
-    iv
+fn rtcp_iv(packet: &[u8], word: [u8; 4], ssrc: u32, index: u32) -> PacketIv {
+    let mut f8 = [0; 16];
+    f8[4..8].copy_from_slice(&word);
+    f8[8..].copy_from_slice(&packet[..RTCP_CLEAR]);
+    PacketIv { counter: counter(ssrc, u64::from(index)).to_be_bytes(), f8 }
 }
 
 fn aead_salt(session: &SessionKey) -> [u8; NONCE_LEN] {
@@ -388,5 +407,51 @@ mod rfc_7714 {
             "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61 deadbeef deadbeef deadbeef deadbeef
              deadbeef 841dd968 3dd78ec9 2ae58790 125f62b3 000005d4",
         );
+    }
+}
+
+#[cfg(test)]
+mod accelerated {
+    use super::*;
+    use crate::header::RtpHeader;
+
+    #[test]
+    fn the_accelerated_path_is_the_portable_one_byte_for_byte() {
+        let mut compared = 0;
+        for suite in Suite::ALL.into_iter().filter(|s| s.cipher() == CipherKind::AesCm && s.rtp_tag_len() > 0)
+        {
+            let key: Vec<u8> = (0..suite.key_len()).map(|i| i as u8 * 7 + 1).collect();
+            let master = MasterKey::new(suite, &key, &[9; 14]).unwrap();
+            let fast = RtpKeys::derive(&master, SessionParams::default(), 0);
+            if !matches!(fast, RtpKeys::Accelerated { .. }) {
+                println!("SKIPPED: this processor lacks the instructions");
+                return;
+            }
+            let slow = RtpKeys::portable(
+                suite,
+                true,
+                &derive(&master, Protocol::Srtp, 0, false),
+                suite.rtp_tag_len(),
+            );
+            for payload in 0..=1500 {
+                let len = 12 + payload;
+                let mut a: Vec<u8> = (0..len + 30).map(|i| (i * 31 + i / 256) as u8).collect();
+                a[..12].copy_from_slice(&[0x80, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+                let plain = a.clone();
+                let mut b = a.clone();
+                let header = RtpHeader::parse(&a[..len], 0).unwrap();
+                let index = u64::from(payload as u32) << 20 | u64::from(header.seq);
+                let sealed = fast.seal(&mut a, len, header, index, &[1, 2, 3]);
+                assert_eq!(slow.seal(&mut b, len, header, index, &[1, 2, 3]), sealed);
+                assert_eq!(a, b, "{suite} {payload}");
+                assert_eq!(fast.open(&mut a[..sealed], header, index, 3), Ok(len));
+                assert_eq!(a[..len], plain[..len]);
+                assert_eq!(slow.open(&mut b[..sealed], header, index, 3), Ok(len));
+                b[len + 3] ^= 1;
+                assert_eq!(fast.open(&mut b[..sealed], header, index, 3), Err(AuthFailed));
+                compared += 1;
+            }
+        }
+        assert_eq!(compared, 6 * 1501);
     }
 }
