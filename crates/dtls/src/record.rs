@@ -9,6 +9,11 @@ pub(crate) const ALERT: u8 = 21;
 pub(crate) const HANDSHAKE: u8 = 22;
 pub(crate) const APPLICATION_DATA: u8 = 23;
 
+/// Longest handshake message that OpenSSL is given to reassemble, in bytes: a certificate chain of some 20 certificates.
+const MAX_MESSAGE: u32 = 32 * 1024;
+/// Longest encrypted record: a Finished or an alert with the padding and tag of any cipher suite stays below.
+const MAX_ENCRYPTED: usize = 512;
+
 /// One record of a datagram.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a> {
@@ -121,10 +126,12 @@ pub(crate) fn sound(datagram: &[u8]) -> Vec<u8> {
             (CHANGE_CIPHER_SPEC, 0) => record.body == [1],
             (ALERT, 0) => matches!(record.body, [1 | 2, _]),
             (HANDSHAKE, 0) => {
+                let small = record.fragments().all(|fragment| fragment.len <= MAX_MESSAGE);
                 let messages = record.fragments().map(|fragment| HANDSHAKE_HEADER + fragment.body.len());
-                !record.body.is_empty() && messages.sum::<usize>() == record.body.len()
+                small && !record.body.is_empty() && messages.sum::<usize>() == record.body.len()
             }
-            (_, epoch) => epoch == 1,
+            (HANDSHAKE | ALERT, 1) => record.body.len() <= MAX_ENCRYPTED,
+            _ => false,
         };
         if sound {
             out.extend(whole);
