@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Result, Write};
 
-use crate::record::{HEADER, records};
+use crate::record::{self, HEADER, records};
 
 /// Most datagrams of one flight kept; OpenSSL's largest message in the smallest fragments stays below.
 const MAX_FLIGHT: usize = 512;
@@ -12,17 +12,25 @@ const MAX_FLIGHT: usize = 512;
 #[derive(Debug, Default)]
 pub(crate) struct Wire {
     inbound: VecDeque<Vec<u8>>,
+    /// Records taken so far.
+    numbered: u64,
     outbound: Vec<Vec<u8>>,
 }
 
 impl Wire {
     /// Puts a datagram where OpenSSL reads it: each record by itself, since what follows a record in OpenSSL's own buffer is
     /// lost when its timer ends in between.
+    ///
+    /// Records of epoch 0 are numbered anew. Nothing authenticates their numbers, so a forged high one would move OpenSSL's
+    /// replay window past those of the peer; their handshake messages have numbers of their own against replay.
     pub(crate) fn put(&mut self, datagram: &[u8]) {
         let mut rest = datagram;
         for record in records(datagram) {
             let (whole, after) = rest.split_at(HEADER + record.body.len());
-            self.inbound.push_back(whole.to_vec());
+            let mut whole = whole.to_vec();
+            record::renumber(&mut whole, self.numbered.wrapping_sub(record.sequence));
+            self.numbered += 1;
+            self.inbound.push_back(whole);
             rest = after;
         }
     }

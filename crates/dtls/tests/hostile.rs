@@ -189,3 +189,25 @@ fn a_server_that_nobody_calls_gives_up_by_its_own_deadline() {
     Told::of(&mut server).failure();
     assert_eq!(server.poll_timeout(), None);
 }
+
+#[test]
+fn forged_record_numbers_do_not_shut_the_peer_out() {
+    let side = Side::new(Config::default());
+    let mut pair = Pair::new(&side, &side);
+    for _ in 0..2 {
+        while let Some(out) = pair.client.poll_transmit() {
+            pair.server.receive(&out.datagram, address(1), pair.now);
+        }
+        while let Some(out) = pair.server.poll_transmit() {
+            pair.client.receive(&out.datagram, address(2), pair.now);
+        }
+    }
+    // An empty fragment of a message far ahead, in a record with the highest number there is.
+    let forged =
+        [22, 0xfe, 0xfd, 0, 0, 255, 255, 255, 255, 255, 255, 0, 12, 11, 0, 0, 0, 0, 200, 0, 0, 0, 0, 0, 0];
+    pair.server.receive(&forged, address(9), pair.now);
+    pair.client.receive(&forged, address(9), pair.now);
+    pair.settle();
+    Told::of(&mut pair.client).keys();
+    Told::of(&mut pair.server).keys();
+}
