@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Result, Write};
 
-use crate::record::{self, HEADER, records};
+use crate::record::{self, CHANGE_CIPHER_SPEC, HEADER, records};
 
 /// Most datagrams of one flight kept; OpenSSL's largest message in the smallest fragments stays below.
 const MAX_FLIGHT: usize = 512;
@@ -15,6 +15,8 @@ pub(crate) struct Wire {
     /// Records taken so far.
     numbered: u64,
     outbound: Vec<Vec<u8>>,
+    /// The peer's ChangeCipherSpec, once it has come.
+    change: Vec<u8>,
 }
 
 impl Wire {
@@ -27,12 +29,24 @@ impl Wire {
         let mut rest = datagram;
         for record in records(datagram) {
             let (whole, after) = rest.split_at(HEADER + record.body.len());
-            let mut whole = whole.to_vec();
-            record::renumber(&mut whole, self.numbered.wrapping_sub(record.sequence));
-            self.numbered += 1;
-            self.inbound.push_back(whole);
             rest = after;
+            if record.content == CHANGE_CIPHER_SPEC {
+                self.change = whole.to_vec();
+            }
+            self.push(whole.to_vec(), record.sequence);
         }
+        // OpenSSL keeps all that comes early but this, which it drops: it gets it again after each datagram that may have
+        // been in front of it.
+        let change = self.change.clone();
+        if let Some(record) = records(&change).next() {
+            self.push(change.clone(), record.sequence);
+        }
+    }
+
+    fn push(&mut self, mut record: Vec<u8>, sequence: u64) {
+        record::renumber(&mut record, self.numbered.wrapping_sub(sequence));
+        self.numbered += 1;
+        self.inbound.push_back(record);
     }
 
     /// Records that OpenSSL has yet to read.

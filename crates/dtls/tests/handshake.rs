@@ -373,3 +373,51 @@ fn debug_output_of_keys_shows_no_key() {
     let key = client.keys().inbound.keys().first().map(|key| key.key().to_vec()).unwrap();
     assert!(!text.contains(&format!("{key:?}")) && text.contains("sha-256"), "{text}");
 }
+
+/// The records of datagrams, each a datagram by itself.
+fn single_records(datagrams: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
+    let mut out = Vec::new();
+    for datagram in datagrams {
+        let mut rest = &datagram[..];
+        while rest.len() > 13 {
+            let (record, after) = rest.split_at(13 + usize::from(u16::from_be_bytes([rest[11], rest[12]])));
+            out.push(record.to_vec());
+            rest = after;
+        }
+    }
+    out
+}
+
+#[test]
+fn each_flight_is_understood_in_any_order_of_its_records_without_waiting_for_a_timer() {
+    let side = Side::new(Config { cookies: CookieExchange::Skipped, ..Config::default() });
+    for order in 0..120usize {
+        let mut pair = Pair::new(&side, &side);
+        for _ in 0..4 {
+            for to_server in [true, false] {
+                let (from, to, source) = if to_server {
+                    (&mut pair.client, &mut pair.server, address(1))
+                } else {
+                    (&mut pair.server, &mut pair.client, address(2))
+                };
+                let mut left =
+                    single_records(std::iter::from_fn(|| from.poll_transmit().map(|out| out.datagram)));
+                let mut choice = order;
+                while !left.is_empty() {
+                    let record = left.remove(choice % left.len());
+                    choice /= left.len() + 1;
+                    to.receive(&record, source, pair.now);
+                }
+            }
+        }
+        let (client, server) = (Told::of(&mut pair.client), Told::of(&mut pair.server));
+        assert_eq!(
+            (client.connected.len(), server.connected.len()),
+            (1, 1),
+            "order {order}: {:?} {:?}",
+            client.failed,
+            server.failed
+        );
+        assert!(client.keys().outbound.same_as(&server.keys().inbound));
+    }
+}
