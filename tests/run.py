@@ -218,6 +218,8 @@ CHECK = [
                                           RUSTDOCFLAGS="-D warnings")),
     Step("licences and sources", deny),
     Step("unit and property tests, header", lambda: cargo_test("--workspace"), BUILD),
+    Step("seeds of the fuzz targets",
+         lambda: cargo_test("--manifest-path", "tests/fuzz/Cargo.toml", "--target-dir", "target"), BUILD),
 ]
 
 ROOTS = Step("private Debian roots", lambda: Count() + python("tests/pbx/roots.py", "ensure", "testing", "bullseye"), CALLS)

@@ -30,9 +30,9 @@ def wrap_on_bridge(site: Site) -> Outcome:
         at_caller, at_callee = caller.report(), callee.report()
         good_media(at_caller)
         good_media(at_callee)
-        require_audio(OTHER_SPEECH, at_caller, 190)
+        require_audio(OTHER_SPEECH, at_caller, 185)
         return Outcome(f"{CM80} to {CM32}").add(at_caller.sent + at_callee.sent, at_caller.packets + at_callee.packets,
-                                                require_audio(SPEECH, at_callee, 190))
+                                                require_audio(SPEECH, at_callee, 185))
 
 
 @scenario("new-ssrc", "echo, SSRC changes", PEER, suite=CM80)

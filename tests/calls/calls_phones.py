@@ -8,10 +8,9 @@ from collections.abc import Callable
 from pbx.endpoints import Media
 from pbx.sounds import PLAYBACK
 
-from calls import sdp
 from calls.audio import OTHER_SPEECH, SPEECH
 from calls.calls_media import CM80, GCM, SECOND
-from calls.legs import Leg, good_media, legs
+from calls.legs import good_media, legs
 from calls.phones import Baresip, Linphone, Program, share_heard
 from calls.registry import Outcome, Scenario, add, scenario
 from calls.site import Site
