@@ -1,0 +1,501 @@
+//! One association with one peer.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use openssl::error::ErrorStack;
+
+use crate::client_hello::Head;
+use crate::cookie;
+use crate::event::{Direction, HandshakeType, MAX_TRACES, Message, Trace, Why};
+use crate::handshake::{Handshake, Progress};
+use crate::record::{self, Fragment, records};
+use crate::{Connected, Context, CookieExchange, Event, Failure, Fingerprints};
+
+/// How long a server answers a client's repeated Finished after keys are there: longer than an OpenSSL client, with its 12
+/// retransmissions, can go on.
+pub const REPEAT_FOR: Duration = Duration::from_secs(600);
+/// How often at most it does.
+pub const MAX_REPEATS: u32 = 32;
+/// Most datagrams that wait for [`Association::poll_transmit`]; answers to ClientHellos beyond that are dropped.
+pub const MAX_TRANSMITS: usize = 64;
+
+/// No faster than this is a last flight repeated: a client's flight is several datagrams with one Finished each at most.
+const REPEAT_PAUSE: Duration = Duration::from_millis(100);
+/// RFC 6347 section 4.2.4.1: first and longest retransmission timer, as OpenSSL has them.
+const FIRST_TIMER: Duration = Duration::from_secs(1);
+const LONGEST_TIMER: Duration = Duration::from_secs(60);
+/// When OpenSSL's timer has not ended though ours has: how soon to ask again, at first and at most.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
+const ASK_AGAIN_MAX: Duration = Duration::from_millis(500);
+/// What an SSL object of OpenSSL 3 holds on the heap while a handshake runs, as `examples/memory.rs` measures it.
+const SSL_BYTES: usize = 56 * 1024;
+
+/// Who sends the ClientHello; [`Setup`](crate::Setup) decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// `a=setup:active`.
+    Client,
+    /// `a=setup:passive`.
+    Server,
+}
+
+impl Role {
+    /// The peer's.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+/// Where a datagram goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Where media goes.
+    Peer,
+    /// Back to the source of a ClientHello: the source that a server's client has shown to be its own, or has yet to.
+    Source(SocketAddr),
+}
+
+/// A datagram to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where to.
+    pub to: Destination,
+    /// Its bytes, at most [`Config::mtu`](crate::Config::mtu).
+    pub datagram: Vec<u8>,
+}
+
+/// Whether a datagram was for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It was, whatever came of it.
+    Taken,
+    /// Its first byte is not one of DTLS's, 20 to 63 (RFC 7983 section 7).
+    NotDtls,
+}
+
+/// A handshake and what belongs to it.
+struct Running {
+    handshake: Handshake,
+    to: Destination,
+    began: Instant,
+    /// When to have OpenSSL look at its timer.
+    deadline: Instant,
+    timer: Duration,
+    ask_again: Duration,
+    retransmissions: u32,
+    /// The number of our next new handshake message.
+    next_sequence: u16,
+}
+
+/// After the keys: no OpenSSL object any more.
+struct Established {
+    to: Destination,
+    /// A server's last flight; empty for a client, and when its time is over.
+    last_flight: Vec<Vec<u8>>,
+    until: Instant,
+    not_before: Instant,
+    repeats: u32,
+    close_notify: Vec<Vec<u8>>,
+}
+
+enum State {
+    /// A server that has not seen a ClientHello it may take.
+    Waiting,
+    Running(Box<Running>),
+    Established(Box<Established>),
+    Over,
+}
+
+/// One DTLS-SRTP association: from the role and the peer's fingerprints to keys, or to a [`Failure`].
+pub struct Association {
+    context: Context,
+    role: Role,
+    expected: Fingerprints,
+    state: State,
+    give_up: Instant,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+    traces: usize,
+    trace: bool,
+}
+
+impl Association {
+    /// Begins: a client's ClientHello waits at once for [`Association::poll_transmit`], a server waits for one.
+    ///
+    /// # Errors
+    /// OpenSSL's, when it has no memory or no randomness to give.
+    pub fn new(
+        context: &Context,
+        role: Role,
+        expected: Fingerprints,
+        now: Instant,
+    ) -> Result<Self, ErrorStack> {
+        let mut this = Self {
+            context: context.clone(),
+            role,
+            expected: expected.clone(),
+            state: State::Waiting,
+            give_up: now + context.config().timeout,
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            traces: 0,
+            trace: context.config().trace,
+        };
+        this.trace(|| Trace::Started { role, local: context.fingerprint(), remote: expected.clone() });
+        if role == Role::Client {
+            let handshake = Handshake::client(context, expected.clone())?;
+            this.run_new(handshake, Destination::Peer, None, now);
+        }
+        Ok(this)
+    }
+
+    /// Our role.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The peer's fingerprints.
+    pub fn expected(&self) -> &Fingerprints {
+        &self.expected
+    }
+
+    /// Whether each step is told from now on.
+    pub fn set_trace(&mut self, trace: bool) {
+        self.trace = trace;
+    }
+
+    /// Takes a datagram that came from `from`. Whatever it holds, this neither fails nor panics; what cannot be used is
+    /// passed over. A handshake's work is done here: some 0.5 ms of CPU with ECDSA, several with RSA.
+    pub fn receive(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) -> Taken {
+        if !datagram.first().is_some_and(|first| (20..64).contains(first)) {
+            return Taken::NotDtls;
+        }
+        if records(datagram).next().is_none() {
+            self.ignored(datagram, Why::NotDtls);
+            return Taken::Taken;
+        }
+        if now >= self.give_up {
+            self.handle_timeout(now);
+        }
+        self.trace_datagram(Direction::In, datagram);
+        let sound = record::sound(datagram);
+        if sound.len() < datagram.len() {
+            self.ignored(&datagram[..datagram.len() - sound.len()], Why::Malformed);
+        }
+        if sound.is_empty() {
+            return Taken::Taken;
+        }
+        let datagram = sound.as_slice();
+        match &mut self.state {
+            State::Waiting => self.first(datagram, from, now),
+            State::Running(_) => self.run(Some(datagram), now),
+            State::Established(_) => self.repeat(datagram, now),
+            State::Over => self.ignored(datagram, Why::Over),
+        }
+        Taken::Taken
+    }
+
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// The next thing that has happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let event = self.events.pop_front()?;
+        if matches!(event, Event::Trace(_)) {
+            self.traces -= 1;
+        }
+        Some(event)
+    }
+
+    /// When to call [`Association::handle_timeout`]; changes with every call.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Waiting => Some(self.give_up),
+            State::Running(running) => Some(running.deadline.min(self.give_up)),
+            State::Established(established) if !established.last_flight.is_empty() => Some(established.until),
+            State::Established(_) | State::Over => None,
+        }
+    }
+
+    /// Retransmits, gives up or forgets, if it is time to. Calling it early does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Waiting | State::Running(_) if now >= self.give_up => {
+                self.over(Event::Failed(Failure::TimedOut));
+            }
+            State::Running(running) if now >= running.deadline => self.run(None, now),
+            State::Established(established) if now >= established.until => {
+                established.last_flight = Vec::new();
+            }
+            State::Waiting | State::Running(_) | State::Established(_) | State::Over => {}
+        }
+    }
+
+    /// Ends the association: the peer gets a close_notify if there are keys for one. Nothing comes after [`Event::Closed`].
+    pub fn close(&mut self) {
+        let (to, datagrams) = match &mut self.state {
+            State::Over => return,
+            State::Waiting => (Destination::Peer, Vec::new()),
+            State::Running(running) => (running.to, running.handshake.close()),
+            State::Established(established) => (established.to, mem::take(&mut established.close_notify)),
+        };
+        self.send(datagrams, to);
+        self.over(Event::Closed);
+    }
+
+    /// Bytes this association takes: exact for what is held here, and while a handshake runs a measured 56 KiB for
+    /// OpenSSL's part, which it does not tell. The shared [`Context`] is not counted.
+    pub fn memory_bytes(&self) -> usize {
+        let bytes = |datagrams: &[Vec<u8>]| -> usize {
+            datagrams.iter().map(|d| d.capacity() + size_of::<Vec<u8>>()).sum()
+        };
+        let state = match &self.state {
+            State::Waiting | State::Over => 0,
+            State::Running(_) => size_of::<Running>() + SSL_BYTES,
+            State::Established(established) => {
+                size_of::<Established>() + bytes(&established.last_flight) + bytes(&established.close_notify)
+            }
+        };
+        let waiting: usize = self.transmits.iter().map(|transmit| transmit.datagram.capacity()).sum();
+        let queues =
+            self.transmits.capacity() * size_of::<Transmit>() + self.events.capacity() * size_of::<Event>();
+        size_of::<Self>() + size_of_val(self.expected.as_slice()) + state + waiting + queues
+    }
+
+    /// A server's first datagrams: nothing is kept of them until one is a ClientHello to be taken.
+    fn first(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) {
+        // The last one: a client whose timer ended sends its first again, and the one with the cookie after it.
+        let hellos = records(datagram).filter(|record| record.epoch == 0).filter_map(|record| {
+            let fragment =
+                record.fragments().find(|f| f.kind == HandshakeType::CLIENT_HELLO && f.offset == 0)?;
+            Some((record.sequence, fragment, Head::read(fragment.body)?))
+        });
+        let hello = hellos.last();
+        let Some((sequence, Fragment { sequence: number, .. }, head)) = hello else {
+            return self.ignored(datagram, Why::NotAClientHello);
+        };
+        if let Some(profiles) = head.profiles() {
+            self.trace(|| Trace::Offered { direction: Direction::In, profiles });
+        }
+        let handshake = match self.context.config().cookies {
+            CookieExchange::Skipped if number == 0 => Handshake::server(&self.context, self.expected.clone()),
+            CookieExchange::Skipped => return self.ignored(datagram, Why::NotAClientHello),
+            CookieExchange::Required => {
+                let Ok(cookie) = self.context.cookie_key().cookie(from, head.bound) else {
+                    return self.ignored(datagram, Why::Full);
+                };
+                match number {
+                    0 => {
+                        let request = cookie::hello_verify_request(sequence, &cookie);
+                        self.trace_datagram(Direction::Out, &request);
+                        return self.send(vec![request], Destination::Source(from));
+                    }
+                    1 if cookie::same(&cookie, head.cookie) => {
+                        let expected = self.expected.clone();
+                        Handshake::server_after_cookie(&self.context, expected, cookie, sequence)
+                    }
+                    _ => return self.ignored(datagram, Why::Cookie),
+                }
+            }
+        };
+        match handshake {
+            Ok(handshake) => self.run_new(handshake, Destination::Source(from), Some(datagram), now),
+            Err(_) => self.ignored(datagram, Why::Full),
+        }
+    }
+
+    fn run_new(&mut self, handshake: Handshake, to: Destination, datagram: Option<&[u8]>, now: Instant) {
+        self.state = State::Running(Box::new(Running {
+            handshake,
+            to,
+            began: now,
+            deadline: now + FIRST_TIMER,
+            timer: FIRST_TIMER,
+            ask_again: ASK_AGAIN,
+            retransmissions: 0,
+            next_sequence: 0,
+        }));
+        self.run(datagram, now);
+    }
+
+    /// Runs OpenSSL and mirrors its timer.
+    fn run(&mut self, datagram: Option<&[u8]>, now: Instant) {
+        let State::Running(running) = &mut self.state else { return };
+        let (progress, flight) = running.handshake.run(datagram);
+        let to = running.to;
+        let first_sent = running.next_sequence;
+        let sent = flight.iter().flat_map(|d| records(d)).flat_map(|record| record.fragments());
+        let (mut lowest, mut next) = (u16::MAX, first_sent);
+        for fragment in sent {
+            lowest = lowest.min(fragment.sequence);
+            next = next.max(fragment.sequence.saturating_add(1));
+        }
+        running.next_sequence = next;
+        let again = lowest < first_sent;
+        let mut timeout = None;
+        if flight.is_empty() {
+            if now >= running.deadline {
+                running.deadline = now + running.ask_again;
+                running.ask_again = (running.ask_again * 2).min(ASK_AGAIN_MAX);
+            }
+        } else {
+            running.ask_again = ASK_AGAIN;
+            // A flight goes out again because OpenSSL's timer has ended; a new one may follow it at once.
+            running.timer = if next > first_sent || !again {
+                FIRST_TIMER
+            } else {
+                (running.timer * 2).min(LONGEST_TIMER)
+            };
+            if again {
+                running.retransmissions += 1;
+                timeout =
+                    Some(Trace::Timeout { retransmissions: running.retransmissions, next: running.timer });
+            }
+            running.deadline = now + running.timer;
+        }
+        if let Some(timeout) = timeout {
+            self.trace(|| timeout);
+        }
+        self.trace_flight(&flight, first_sent);
+        match progress {
+            Progress::Going => self.send(flight, to),
+            Progress::Done => self.done(flight, now),
+            Progress::Closed => {
+                self.send(flight, to);
+                self.over(Event::Closed);
+            }
+            Progress::Failed(failure) => {
+                self.send(flight, to);
+                self.over(Event::Failed(failure));
+            }
+        }
+    }
+
+    /// The handshake is over: checks, exports, and gives OpenSSL's state back.
+    fn done(&mut self, last_flight: Vec<Vec<u8>>, now: Instant) {
+        let State::Running(mut running) = mem::replace(&mut self.state, State::Over) else { return };
+        let to = running.to;
+        self.send(last_flight.clone(), to);
+        let agreed = running.handshake.agreed(self.context.config());
+        let close_notify = running.handshake.close();
+        let took = now.saturating_duration_since(running.began);
+        drop(running);
+        self.trace(|| Trace::Released);
+        match agreed {
+            Ok(agreed) => {
+                let last_flight = match self.role {
+                    Role::Server => last_flight,
+                    Role::Client => Vec::new(),
+                };
+                self.state = State::Established(Box::new(Established {
+                    to,
+                    last_flight,
+                    until: now + REPEAT_FOR,
+                    not_before: now + REPEAT_PAUSE,
+                    repeats: 0,
+                    close_notify,
+                }));
+                self.events.push_back(Event::Connected(Box::new(Connected {
+                    suite: agreed.suite,
+                    inbound: agreed.inbound,
+                    outbound: agreed.outbound,
+                    local_fingerprint: self.context.fingerprint(),
+                    remote_fingerprint: agreed.remote,
+                    cipher: agreed.cipher,
+                    version: agreed.version,
+                    extended_master_secret: agreed.extended_master_secret,
+                    took,
+                })));
+            }
+            Err(failure) => {
+                self.send(close_notify, to);
+                self.over(Event::Failed(failure));
+            }
+        }
+    }
+
+    /// A server's last flight is lost if the client's Finished comes again: it goes out again as it was, with the same
+    /// record numbers, since what the client has got of it already it need not get twice.
+    fn repeat(&mut self, datagram: &[u8], now: Instant) {
+        let State::Established(established) = &mut self.state else { return };
+        let finished =
+            records(datagram).any(|record| record.content == record::HANDSHAKE && record.epoch > 0);
+        let may = !established.last_flight.is_empty()
+            && now < established.until
+            && now >= established.not_before
+            && established.repeats < MAX_REPEATS;
+        if !(finished && may) {
+            return self.ignored(datagram, Why::Over);
+        }
+        established.repeats += 1;
+        established.not_before = now + REPEAT_PAUSE;
+        let (flight, to) = (established.last_flight.clone(), established.to);
+        self.send(flight, to);
+        self.trace(|| Trace::LastFlightRepeated);
+    }
+
+    fn over(&mut self, event: Event) {
+        if matches!(mem::replace(&mut self.state, State::Over), State::Running(_)) {
+            self.trace(|| Trace::Released);
+        }
+        self.events.push_back(event);
+    }
+
+    fn send(&mut self, datagrams: Vec<Vec<u8>>, to: Destination) {
+        for datagram in datagrams {
+            if self.transmits.len() >= MAX_TRANSMITS {
+                return self.ignored(&datagram, Why::Full);
+            }
+            self.transmits.push_back(Transmit { to, datagram });
+        }
+    }
+
+    fn trace(&mut self, trace: impl FnOnce() -> Trace) {
+        if self.trace && self.traces < MAX_TRACES {
+            self.traces += 1;
+            self.events.push_back(Event::Trace(trace()));
+        }
+    }
+
+    fn ignored(&mut self, datagram: &[u8], why: Why) {
+        self.trace(|| Trace::Ignored { len: datagram.len(), why });
+    }
+
+    fn trace_datagram(&mut self, direction: Direction, datagram: &[u8]) {
+        if !self.trace {
+            return;
+        }
+        for record in records(datagram) {
+            record.messages(|message| self.trace(|| Trace::Message { direction, message, again: false }));
+        }
+    }
+
+    /// Traces what goes out; messages below `first_sent` have gone out before.
+    fn trace_flight(&mut self, flight: &[Vec<u8>], first_sent: u16) {
+        if !self.trace {
+            return;
+        }
+        let direction = Direction::Out;
+        for record in flight.iter().flat_map(|datagram| records(datagram)) {
+            for fragment in
+                record.fragments().filter(|f| f.kind == HandshakeType::CLIENT_HELLO && f.offset == 0)
+            {
+                if let Some(profiles) = Head::read(fragment.body).and_then(|head| head.profiles()) {
+                    self.trace(|| Trace::Offered { direction, profiles });
+                }
+            }
+            record.messages(|message| {
+                let again = matches!(message, Message::Handshake { sequence, .. } if sequence < first_sent);
+                self.trace(|| Trace::Message { direction, message, again });
+            });
+        }
+    }
+}

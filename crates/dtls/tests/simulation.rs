@@ -1,0 +1,187 @@
+//! Two of ours over a network that loses, repeats, delays and reorders, in virtual time.
+//!
+//! OpenSSL's retransmission timer reads `gettimeofday`; this binary brings its own, so that its clock is the simulation's.
+
+mod common;
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::ffi::{c_int, c_void};
+use std::time::{Duration, Instant};
+
+use common::{Kind, Pair, Random, Side, Told, address};
+use sealrtp_dtls::{Config, CookieExchange, Failure, Trace};
+
+/// `struct timeval` of 64-bit Linux.
+#[repr(C)]
+struct Timeval {
+    seconds: i64,
+    micros: i64,
+}
+
+thread_local! {
+    static MICROS: Cell<i64> = const { Cell::new(1_700_000_000_000_000) };
+}
+
+/// Virtual time of the calling thread.
+///
+/// # Safety
+/// As C's: `out` must be writable.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn gettimeofday(out: *mut Timeval, _zone: *mut c_void) -> c_int {
+    let micros = MICROS.with(Cell::get);
+    // SAFETY: the caller's promise, and OpenSSL gives the address of a local variable.
+    unsafe { out.write(Timeval { seconds: micros / 1_000_000, micros: micros % 1_000_000 }) };
+    0
+}
+
+#[derive(Clone, Copy)]
+struct Network {
+    loss: u64,
+    repeat: u64,
+    /// Longest delay in ms; each datagram has its own.
+    delay: u64,
+}
+
+struct Run {
+    client: Told,
+    server: Told,
+    took: Duration,
+    steps: u64,
+}
+
+/// Runs until both are done or nothing more will happen.
+fn run(mut pair: Pair, network: Network, seed: u64) -> Run {
+    let mut random = Random::new(seed);
+    let begin = pair.now;
+    let clock = MICROS.with(Cell::get);
+    let mut air: BTreeMap<(Instant, u64), (bool, Vec<u8>)> = BTreeMap::new();
+    let (mut client, mut server) = (Told::default(), Told::default());
+    let mut steps = 0;
+    loop {
+        for to_server in [true, false] {
+            let side = if to_server { &mut pair.client } else { &mut pair.server };
+            while let Some(out) = side.poll_transmit() {
+                for _ in 0..1 + u64::from(random.chance(network.repeat)) {
+                    steps += 1;
+                    if !random.chance(network.loss) {
+                        let delay = Duration::from_millis(random.below(network.delay + 1));
+                        air.insert((pair.now + delay, steps), (to_server, out.datagram.clone()));
+                    }
+                }
+            }
+        }
+        client.hear(&mut pair.client);
+        server.hear(&mut pair.server);
+        let done = |told: &Told| told.connected.len() + told.failed.len() > 0;
+        let timers = [pair.client.poll_timeout(), pair.server.poll_timeout()].into_iter().flatten().min();
+        let arrival = air.keys().next().map(|(at, _)| *at);
+        let next = [timers, arrival].into_iter().flatten().min();
+        let (Some(next), false) = (next, done(&client) && done(&server)) else { break };
+        steps += 1;
+        assert!(steps < 20_000, "seed {seed}: goes on for ever");
+        pair.now = pair.now.max(next);
+        MICROS.with(|m| m.set(clock + (pair.now - begin).as_micros() as i64));
+        while let Some(entry) = air.first_entry().filter(|entry| entry.key().0 <= pair.now) {
+            let (to_server, datagram) = entry.remove();
+            let (side, from) =
+                if to_server { (&mut pair.server, address(1)) } else { (&mut pair.client, address(2)) };
+            side.receive(&datagram, from, pair.now);
+        }
+        pair.client.handle_timeout(pair.now);
+        pair.server.handle_timeout(pair.now);
+    }
+    Run { client, server, took: pair.now - begin, steps }
+}
+
+fn patient(mtu: usize, cookies: CookieExchange) -> Config {
+    Config { mtu, cookies, timeout: Duration::from_secs(600), trace: true, ..Config::default() }
+}
+
+fn seeds() -> u64 {
+    std::env::var("SEALRTP_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(300)
+}
+
+#[test]
+fn both_ends_get_the_same_keys_though_three_of_ten_datagrams_are_lost() {
+    let network = Network { loss: 30, repeat: 10, delay: 500 };
+    let (mut longest, mut unlucky) = (Duration::ZERO, 0);
+    let only = std::env::var("SEALRTP_SEED").ok().and_then(|seed| seed.parse().ok());
+    for seed in only.map_or(0..seeds(), |seed: u64| seed..seed + 1) {
+        let mtu = [1200, 1200, 400, 256][seed as usize % 4];
+        let cookies = [CookieExchange::Required, CookieExchange::Skipped][seed as usize / 4 % 2];
+        let kind = [Kind::Ec, Kind::Rsa][usize::from(seed % 16 == 5)];
+        let (client, server) = (Side::new(patient(mtu, cookies)), Side::of(patient(mtu, cookies), kind));
+        let run = run(Pair::new(&client, &server), network, seed);
+        if only.is_some() {
+            println!("client {:?}\nserver {:?}", run.client.traces, run.server.traces);
+        }
+        // OpenSSL gives up after twelve timeouts in a row, and three losses of ten sometimes fall that way.
+        let out_of_luck = Failure::Handshake("read timeout expired".into());
+        if run.client.failed.iter().chain(&run.server.failed).any(|failure| *failure == out_of_luck) {
+            unlucky += 1;
+            continue;
+        }
+        let (ours, theirs) = (run.client.keys(), run.server.keys());
+        assert!(
+            ours.outbound.same_as(&theirs.inbound) && ours.inbound.same_as(&theirs.outbound),
+            "seed {seed}"
+        );
+        longest = longest.max(run.took);
+    }
+    println!("{} seeds, longest handshake {longest:?}, {unlucky} given up by OpenSSL", seeds());
+    assert!(unlucky <= 1 + seeds() / 500, "{unlucky} of {} given up", seeds());
+}
+
+#[test]
+fn a_peer_that_never_answers_is_asked_with_doubling_pauses_and_then_given_up() {
+    let config = Config { trace: true, ..Config::default() };
+    let side = Side::new(config);
+    let run = run(Pair::new(&side, &side), Network { loss: 100, repeat: 0, delay: 0 }, 1);
+    assert_eq!(run.client.failure(), &Failure::TimedOut);
+    assert_eq!(run.server.failure(), &Failure::TimedOut);
+    assert_eq!(run.took, Duration::from_secs(60));
+    let pauses: Vec<u64> = run
+        .client
+        .traces
+        .iter()
+        .filter_map(|trace| match trace {
+            Trace::Timeout { next, .. } => Some(next.as_secs()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(pauses, [2, 4, 8, 16, 32], "sent again after 1, 3, 7, 15 and 31 seconds");
+    assert!(run.steps < 40, "the deadline and OpenSSL's timer agree: {} steps", run.steps);
+}
+
+#[test]
+fn a_perfect_network_needs_no_timer() {
+    let side = Side::new(Config::default());
+    let run = run(Pair::new(&side, &side), Network { loss: 0, repeat: 0, delay: 0 }, 1);
+    assert_eq!(run.took, Duration::ZERO);
+    assert!(run.client.keys().outbound.same_as(&run.server.keys().inbound));
+}
+
+#[test]
+fn a_datagram_that_comes_when_the_timer_has_ended_is_used_all_the_same() {
+    let side = Side::new(Config::default());
+    let mut pair = Pair::new(&side, &side);
+    // Each way takes five seconds, and nobody looks at the deadlines.
+    for _ in 0..3 {
+        for to_server in [true, false] {
+            MICROS.with(|m| m.set(m.get() + 5_000_000));
+            pair.now += Duration::from_secs(5);
+            let (from, to, source) = if to_server {
+                (&mut pair.client, &mut pair.server, address(1))
+            } else {
+                (&mut pair.server, &mut pair.client, address(2))
+            };
+            while let Some(out) = from.poll_transmit() {
+                to.receive(&out.datagram, source, pair.now);
+            }
+        }
+    }
+    let (client, server) = (Told::of(&mut pair.client), Told::of(&mut pair.server));
+    client.keys();
+    server.keys();
+}
