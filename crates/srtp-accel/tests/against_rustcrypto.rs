@@ -72,10 +72,10 @@ fn compare(key: &[u8], auth: &[u8; 20], counter: [u8; 16], plain: &[u8], from: u
 
 #[test]
 fn every_length_is_as_rustcrypto_has_it() {
-    let auth: [u8; 20] = std::array::from_fn(|i| i as u8 * 11 + 3);
+    let auth: [u8; 20] = std::array::from_fn(|i| (i as u8).wrapping_mul(11) ^ 3);
     for key_len in [16, 24, 32] {
         let key = pattern(key_len, 7);
-        let mut counter: [u8; 16] = std::array::from_fn(|i| i as u8 * 17 + 5);
+        let mut counter: [u8; 16] = std::array::from_fn(|i| (i as u8).wrapping_mul(17));
         counter[14..].fill(0);
         for len in 0..=LONGEST {
             compare(&key, &auth, counter, &pattern(12 + len, 31), 12, 0);
