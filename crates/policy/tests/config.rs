@@ -12,7 +12,7 @@ fn defaults_hold_nothing_weak_and_short_tags_come_last() {
     assert!(config.suites().contains(&Suite::AesCm128HmacSha1_80), "RFC 4568 section 6.2 makes it mandatory");
     let tags: Vec<_> = config.suites().iter().map(|suite| suite.rtp_tag_len()).collect();
     assert!(tags.is_sorted_by(|a, b| a >= b), "{tags:?}");
-    assert_eq!((config.limits().replay_window(), config.limits().max_ssrcs()), (128, 64));
+    assert_eq!((config.limits().replay_window(), config.limits().max_ssrcs()), (128, 1024));
     assert_eq!((config.lifetime(), config.mki_length(), config.key_derivation_rate()), (None, 0, 0));
     assert!(!config.libsrtp_aes192());
 }

@@ -54,8 +54,9 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// A replay window of 128 packets and 64 SSRCs.
+    /// A replay window of 128 packets (64 bytes an SSRC) and 1024 SSRCs: a bridged leg sends under the SSRCs of every leg it is
+    /// bridged to in its life.
     fn default() -> Self {
-        Self { replay_window: 128, max_ssrcs: 64 }
+        Self { replay_window: 128, max_ssrcs: 1024 }
     }
 }
