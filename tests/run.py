@@ -109,10 +109,11 @@ def command(argv: list[str], show: bool = False, **environment: str) -> Count:
 
 
 def cargo_test(*arguments: str) -> Count:
-    """cargo test, counted by its own result lines."""
-    count, said = Count(), []
+    """cargo test, counted by its own result lines. What passing tests print is shown too: one that found nothing to test with
+    says SKIPPED and why there, and each such line counts once."""
+    count, said, skipped = Count(), [], set()
     result = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
-    for line in lines_of(["cargo", "test", "--locked", *arguments], "cargo test"):
+    for line in lines_of(["cargo", "test", "--locked", *arguments, "--", "--show-output"], "cargo test"):
         if isinstance(line, int):
             if line != 0:
                 say("\n".join(said[-150:]))
@@ -121,8 +122,9 @@ def cargo_test(*arguments: str) -> Count:
         said.append(line)
         if found := result.search(line):
             count += Count(*(int(number) for number in found.groups()))
-        if "SKIPPED" in line:
-            count += Count(skipped=1, notes=[line.strip()])
+        if line.startswith("SKIPPED") and line not in skipped:
+            skipped.add(line)
+            count += Count(skipped=1, notes=[line])
         if line.lstrip().startswith(("Running", "Doc-tests", "test result")):
             say(f"    {line.strip()}")
     return count
