@@ -131,7 +131,7 @@ impl Inbound {
             Overlap::None => {
                 open_rtp(&mut self.current, self.limits, &mut self.events, packet, Roc::Estimated)
             }
-            Overlap::Both(_) => self.unprotect_in_overlap(packet, open_rtp),
+            Overlap::Both(_) => self.unprotect_in_overlap(packet, open_rtp, RTP_SSRC),
         }
     }
 
@@ -144,12 +144,17 @@ impl Inbound {
             Overlap::None => {
                 open_rtcp(&mut self.current, self.limits, &mut self.events, packet, Roc::Estimated)
             }
-            Overlap::Both(_) => self.unprotect_in_overlap(packet, open_rtcp),
+            Overlap::Both(_) => self.unprotect_in_overlap(packet, open_rtcp, RTCP_SSRC),
         }
     }
 
     #[cold]
-    fn unprotect_in_overlap(&mut self, packet: &mut [u8], open: Open) -> Result<usize, UnprotectError> {
+    fn unprotect_in_overlap(
+        &mut self,
+        packet: &mut [u8],
+        open: Open,
+        ssrc_at: usize,
+    ) -> Result<usize, UnprotectError> {
         let Overlap::Both(previous) = &mut self.overlap else { unreachable!("called in an overlap only") };
         let Previous { generation, under_new, received } = &mut **previous;
         received.clear();
@@ -164,7 +169,7 @@ impl Inbound {
         let Err(error) = first else {
             *under_new += 1;
             if *under_new == 1 {
-                let ssrc = RtpHeader::parse(packet, 0).map_or(0, |header| header.ssrc);
+                let ssrc = packet[ssrc_at..].first_chunk().map_or(0, |ssrc| u32::from_be_bytes(*ssrc));
                 self.events.push(Event::Rekeyed { ssrc });
             }
             if *under_new >= IN_FLIGHT {
@@ -182,6 +187,10 @@ impl Inbound {
         }
     }
 }
+
+/// Where an RTP and an RTCP packet have their SSRC (RFC 3550 sections 5.1 and 6.4).
+const RTP_SSRC: usize = 8;
+const RTCP_SSRC: usize = 4;
 
 type Open = fn(&mut Generation, Limits, &mut EventQueue, &mut [u8], Roc) -> Result<usize, UnprotectError>;
 

@@ -102,6 +102,7 @@ fn the_srtcp_index_goes_on_over_a_rekey() {
     let wire = protected_rtcp(&mut sender, &rtcp(7));
     assert_eq!(index(&wire), 2);
     assert_eq!(opened_rtcp(&mut receiver, &wire), Ok(rtcp(7)));
+    assert_eq!(receiver.poll_event(), Some(Event::Rekeyed { ssrc: 7 }));
     assert_eq!(opened_rtcp(&mut receiver, &in_flight), Ok(rtcp(7)));
 }
 
