@@ -61,10 +61,10 @@ static uint64_t refused(const struct sealrtp_direction_stats *direction)
 
 static void show_row(int fd, struct ast_srtp *stream)
 {
-	sealrtp_media_stats stats = {.size = sizeof(stats)};
+	sealrtp_session_stats stats = {.size = sizeof(stats)};
 	char texts[8][NUMBER_SIZE], channel[AST_CHANNEL_NAME];
 
-	if (sealrtp_media_get_stats(stream->media, &stats) < 0) {
+	if (sealrtp_session_get_stats(stream->session, &stats) < 0) {
 		return;
 	}
 	channel_name(stream, channel, sizeof(channel));
@@ -99,9 +99,9 @@ static void show_direction(int fd, const char *name, const struct sealrtp_direct
 
 static void show_details(int fd, struct ast_srtp *stream, const char *channel)
 {
-	sealrtp_media_stats stats = {.size = sizeof(stats)};
+	sealrtp_session_stats stats = {.size = sizeof(stats)};
 
-	if (sealrtp_media_get_stats(stream->media, &stats) < 0) {
+	if (sealrtp_session_get_stats(stream->session, &stats) < 0) {
 		return;
 	}
 	ast_cli(fd, "Stream %u of %s: keys by %s, local RTP %s, up %lld s\n", stream->number, channel,

@@ -47,7 +47,7 @@ struct settings *config_get(void);
  * all but the counters; it is taken behind the channel's and the RTP instance's lock. Later methods hang
  * their state here. */
 struct ast_srtp {
-	sealrtp_media *media;
+	sealrtp_session *session;
 	/* The owner, which outlives the stream; NULL once it has let go. */
 	struct ast_rtp_instance *rtp;
 	/* Who made the keys, e.g. "SDES". */

@@ -137,7 +137,7 @@ static void log_events(struct ast_srtp *stream)
 	sealrtp_event event = {.size = sizeof(event)};
 	char call[CALL_TEXT_SIZE];
 
-	while (sealrtp_media_poll_event(stream->media, &event) == SEALRTP_OK) {
+	while (sealrtp_session_poll_event(stream->session, &event) == SEALRTP_OK) {
 		if (event.kind == SEALRTP_EVENT_REKEYED) {
 			ast_verb(3, "SealRTP: %s: %s\n", stream_call(stream, call, sizeof(call)), event.text);
 		} else {
@@ -160,8 +160,8 @@ static int engine_unprotect(struct ast_srtp *stream, void *buf, int *size, int f
 	}
 	len = *size;
 	ao2_lock(stream);
-	result = rtcp ? sealrtp_unprotect_rtcp(stream->media, buf, &len)
-				  : sealrtp_unprotect_rtp(stream->media, buf, &len);
+	result = rtcp ? sealrtp_unprotect_rtcp(stream->session, buf, &len)
+				  : sealrtp_unprotect_rtp(stream->session, buf, &len);
 	if (result == SEALRTP_OK_EVENT) {
 		log_events(stream);
 	} else if (result < 0) {
@@ -190,8 +190,8 @@ static int engine_protect(struct ast_srtp *stream, void **buf, int *size, int rt
 	len = *size;
 	memcpy(output, *buf, len);
 	ao2_lock(stream);
-	result = rtcp ? sealrtp_protect_rtcp(stream->media, output, &len, OUTPUT_SIZE)
-				  : sealrtp_protect_rtp(stream->media, output, &len, OUTPUT_SIZE);
+	result = rtcp ? sealrtp_protect_rtcp(stream->session, output, &len, OUTPUT_SIZE)
+				  : sealrtp_protect_rtp(stream->session, output, &len, OUTPUT_SIZE);
 	if (result == SEALRTP_OK_EVENT) {
 		log_events(stream);
 	} else if (result < 0) {
@@ -309,8 +309,8 @@ static int install(struct ast_srtp *stream, const struct ast_srtp_policy *policy
 	sealrtp_result result;
 
 	ao2_lock(stream);
-	result = direction == INBOUND ? sealrtp_media_set_inbound(stream->media, policy->keys)
-								  : sealrtp_media_set_outbound(stream->media, policy->keys);
+	result = direction == INBOUND ? sealrtp_session_set_inbound(stream->session, policy->keys)
+								  : sealrtp_session_set_outbound(stream->session, policy->keys);
 	if (result < 0) {
 		ast_log(LOG_ERROR, "Keys by %s of %s refused: %s\n", policy->method,
 			stream_call(stream, call, sizeof(call)), sealrtp_result_text(result));

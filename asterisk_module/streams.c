@@ -42,7 +42,7 @@ static void stream_destroy(void *object)
 {
 	struct ast_srtp *stream = object;
 
-	sealrtp_media_free(stream->media);
+	sealrtp_session_free(stream->session);
 }
 
 /* A stream that refuses everything until it has keys. Each one keeps the module loaded. The instance is
@@ -61,7 +61,7 @@ struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method)
 		ao2_ref(settings, -1);
 		return NULL;
 	}
-	result = sealrtp_media_new(settings->config, &stream->media);
+	result = sealrtp_session_new(settings->config, &stream->session);
 	ao2_ref(settings, -1);
 	if (result < 0) {
 		ast_log(LOG_ERROR, "No stream for %p: %s\n", rtp, sealrtp_result_text(result));

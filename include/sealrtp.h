@@ -10,13 +10,13 @@
 #include <stdint.h>
 
 // The version of this ABI: it changes when a caller must be built anew.
-#define SEALRTP_ABI_VERSION 1
-
-// Most bytes that protection adds to a packet.
-#define SEALRTP_MAX_TRAILER 148
+#define SEALRTP_ABI_VERSION 2
 
 // Most `a=crypto` attributes of one m-line that are read.
 #define SEALRTP_SDES_MAX_LINES 64
+
+// Most bytes that protection adds to a packet.
+#define SEALRTP_MAX_TRAILER 148
 
 // What a call answers: zero or positive is success, negative is an error and nothing was done.
 enum sealrtp_result
@@ -26,7 +26,7 @@ enum sealrtp_result
  {
     // Done.
     SEALRTP_OK = 0,
-    // Done, and `sealrtp_media_poll_event` has something to say.
+    // Done, and `sealrtp_session_poll_event` has something to say.
     SEALRTP_OK_EVENT = 1,
     // SDES: negotiated, and keys are new: fetch them with `sealrtp_sdes_keys`.
     SEALRTP_OK_KEYS_CHANGED = 2,
@@ -145,14 +145,14 @@ typedef struct sealrtp_config sealrtp_config;
 // Master keys of one direction with their suite and session parameters; zeroised when freed.
 typedef struct sealrtp_keys sealrtp_keys;
 
-// One media stream.
-//
-// One thread at a time may protect, unprotect, set keys or poll; `sealrtp_media_get_stats` may run in any thread
-// meanwhile.
-typedef struct sealrtp_media sealrtp_media;
-
 // Offer and answer of one m-line, over the whole call. One thread at a time.
 typedef struct sealrtp_sdes sealrtp_sdes;
+
+// One media stream.
+//
+// One thread at a time may protect, unprotect, set keys or poll; `sealrtp_session_get_stats` may run in any thread
+// meanwhile.
+typedef struct sealrtp_session sealrtp_session;
 
 // Counters of one direction.
 typedef struct sealrtp_direction_stats {
@@ -181,14 +181,14 @@ typedef struct sealrtp_direction_stats {
 } sealrtp_direction_stats;
 
 // Counters of a stream.
-typedef struct sealrtp_media_stats {
-    // Set by the caller: sizeof(sealrtp_media_stats).
+typedef struct sealrtp_session_stats {
+    // Set by the caller: sizeof(sealrtp_session_stats).
     size_t size;
     // What we receive.
     struct sealrtp_direction_stats inbound;
     // What we send.
     struct sealrtp_direction_stats outbound;
-} sealrtp_media_stats;
+} sealrtp_session_stats;
 
 // Something the owner of a stream should log or act on.
 typedef struct sealrtp_event {
@@ -267,78 +267,6 @@ struct sealrtp_keys *sealrtp_keys_new(uint32_t suite,
 // `keys` is null or a handle that is not used again.
 void sealrtp_keys_free(struct sealrtp_keys *keys);
 
-// Makes a stream that refuses everything until it has keys.
-//
-// # Safety
-// `config` is a handle or null, `out` points to a pointer or is null.
-sealrtp_result sealrtp_media_new(const struct sealrtp_config *config, struct sealrtp_media **out);
-
-// Frees the stream and zeroises its keys; null is nothing.
-//
-// # Safety
-// `media` is null or a handle that is not used again.
-void sealrtp_media_free(struct sealrtp_media *media);
-
-// Installs the keys the peer sends under, or re-keys: packets in flight under the old keys still open. The same keys
-// again change nothing. The handle stays the caller's.
-//
-// # Safety
-// `media` and `keys` are handles or null.
-sealrtp_result sealrtp_media_set_inbound(struct sealrtp_media *media,
-                                         const struct sealrtp_keys *keys);
-
-// Installs the keys we send under, or re-keys from the next packet on. The same keys again change nothing. The handle
-// stays the caller's.
-//
-// # Safety
-// `media` and `keys` are handles or null.
-sealrtp_result sealrtp_media_set_outbound(struct sealrtp_media *media,
-                                          const struct sealrtp_keys *keys);
-
-// Protects the RTP packet of `*len` bytes in `buf` in place and sets `*len` to its new length, at most
-// SEALRTP_MAX_TRAILER bytes more; `capacity` is the size of `buf`. On an error nothing must be sent.
-//
-// # Safety
-// `media` is a handle or null, `buf` points to `capacity` initialised bytes or is null, `len` to a size or is null.
-sealrtp_result sealrtp_protect_rtp(struct sealrtp_media *media,
-                                   uint8_t *buf,
-                                   size_t *len,
-                                   size_t capacity);
-
-// Protects the RTCP packet of `*len` bytes in `buf` in place, like `sealrtp_protect_rtp`.
-//
-// # Safety
-// As `sealrtp_protect_rtp`.
-sealrtp_result sealrtp_protect_rtcp(struct sealrtp_media *media, uint8_t *buf, size_t *len, size_t capacity);
-
-// Opens the SRTP packet of `*len` bytes in `buf` in place and sets `*len` to the RTP packet's length. On an error the
-// packet must be dropped, whatever `buf` then holds.
-//
-// # Safety
-// `media` is a handle or null, `buf` points to `*len` bytes or is null, `len` to a size or is null.
-sealrtp_result sealrtp_unprotect_rtp(struct sealrtp_media *media,
-                                     uint8_t *buf,
-                                     size_t *len);
-
-// Opens the SRTCP packet of `*len` bytes in `buf` in place, like `sealrtp_unprotect_rtp`.
-//
-// # Safety
-// As `sealrtp_unprotect_rtp`.
-sealrtp_result sealrtp_unprotect_rtcp(struct sealrtp_media *media, uint8_t *buf, size_t *len);
-
-// Fills `stats`, whose `size` the caller has set. May be called in any thread while the stream is used in another.
-//
-// # Safety
-// `media` is a handle or null, `stats` points to a struct with its size set or is null.
-sealrtp_result sealrtp_media_get_stats(const struct sealrtp_media *media,
-                                       struct sealrtp_media_stats *stats);
-
-// The oldest event not yet polled: SEALRTP_OK, or SEALRTP_DONE if there is none.
-//
-// # Safety
-// `media` is a handle or null, `event` points to a struct with its size set or is null.
-sealrtp_result sealrtp_media_poll_event(struct sealrtp_media *media, struct sealrtp_event *event);
-
 // What a result means, in English. Never null; the text lives as long as the library.
 const char *sealrtp_result_text(int32_t result);
 
@@ -400,6 +328,81 @@ sealrtp_result sealrtp_sdes_remote_all(struct sealrtp_sdes *sdes,
 sealrtp_result sealrtp_sdes_keys(const struct sealrtp_sdes *sdes,
                                  struct sealrtp_keys **inbound,
                                  struct sealrtp_keys **outbound);
+
+// Makes a stream that refuses everything until it has keys.
+//
+// # Safety
+// `config` is a handle or null, `out` points to a pointer or is null.
+sealrtp_result sealrtp_session_new(const struct sealrtp_config *config, struct sealrtp_session **out);
+
+// Frees the stream and zeroises its keys; null is nothing.
+//
+// # Safety
+// `session` is null or a handle that is not used again.
+void sealrtp_session_free(struct sealrtp_session *session);
+
+// Installs the keys the peer sends under, or re-keys: packets in flight under the old keys still open. The same keys
+// again change nothing. The handle stays the caller's.
+//
+// # Safety
+// `session` and `keys` are handles or null.
+sealrtp_result sealrtp_session_set_inbound(struct sealrtp_session *session,
+                                           const struct sealrtp_keys *keys);
+
+// Installs the keys we send under, or re-keys from the next packet on. The same keys again change nothing. The handle
+// stays the caller's.
+//
+// # Safety
+// `session` and `keys` are handles or null.
+sealrtp_result sealrtp_session_set_outbound(struct sealrtp_session *session,
+                                            const struct sealrtp_keys *keys);
+
+// Protects the RTP packet of `*len` bytes in `buf` in place and sets `*len` to its new length, at most
+// SEALRTP_MAX_TRAILER bytes more; `capacity` is the size of `buf`. On an error nothing must be sent.
+//
+// # Safety
+// `session` is a handle or null, `buf` points to `capacity` initialised bytes or is null, `len` to a size or is null.
+sealrtp_result sealrtp_protect_rtp(struct sealrtp_session *session,
+                                   uint8_t *buf,
+                                   size_t *len,
+                                   size_t capacity);
+
+// Protects the RTCP packet of `*len` bytes in `buf` in place, like `sealrtp_protect_rtp`.
+//
+// # Safety
+// As `sealrtp_protect_rtp`.
+sealrtp_result sealrtp_protect_rtcp(struct sealrtp_session *session,
+                                    uint8_t *buf,
+                                    size_t *len,
+                                    size_t capacity);
+
+// Opens the SRTP packet of `*len` bytes in `buf` in place and sets `*len` to the RTP packet's length. On an error the
+// packet must be dropped, whatever `buf` then holds.
+//
+// # Safety
+// `session` is a handle or null, `buf` points to `*len` bytes or is null, `len` to a size or is null.
+sealrtp_result sealrtp_unprotect_rtp(struct sealrtp_session *session,
+                                     uint8_t *buf,
+                                     size_t *len);
+
+// Opens the SRTCP packet of `*len` bytes in `buf` in place, like `sealrtp_unprotect_rtp`.
+//
+// # Safety
+// As `sealrtp_unprotect_rtp`.
+sealrtp_result sealrtp_unprotect_rtcp(struct sealrtp_session *session, uint8_t *buf, size_t *len);
+
+// Fills `stats`, whose `size` the caller has set. May be called in any thread while the stream is used in another.
+//
+// # Safety
+// `session` is a handle or null, `stats` points to a struct with its size set or is null.
+sealrtp_result sealrtp_session_get_stats(const struct sealrtp_session *session,
+                                         struct sealrtp_session_stats *stats);
+
+// The oldest event not yet polled: SEALRTP_OK, or SEALRTP_DONE if there is none.
+//
+// # Safety
+// `session` is a handle or null, `event` points to a struct with its size set or is null.
+sealrtp_result sealrtp_session_poll_event(struct sealrtp_session *session, struct sealrtp_event *event);
 
 // The suite's name as in the RFCs, or null for a number of none. The text lives as long as the library.
 const char *sealrtp_suite_name(uint32_t suite);

@@ -39,8 +39,8 @@ pub struct sealrtp_direction_stats {
 #[allow(non_camel_case_types)]
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub struct sealrtp_media_stats {
-    /// Set by the caller: sizeof(sealrtp_media_stats).
+pub struct sealrtp_session_stats {
+    /// Set by the caller: sizeof(sealrtp_session_stats).
     pub size: usize,
     /// What we receive.
     pub inbound: sealrtp_direction_stats,

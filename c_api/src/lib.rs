@@ -8,17 +8,17 @@ mod boundary;
 mod config;
 mod counters;
 mod keys;
-mod media;
 mod result;
 mod sdes;
+mod session;
 mod suite;
 
 pub use config::*;
-pub use counters::{sealrtp_direction_stats, sealrtp_media_stats};
+pub use counters::{sealrtp_direction_stats, sealrtp_session_stats};
 pub use keys::*;
-pub use media::*;
 pub use result::*;
 pub use sdes::*;
+pub use session::*;
 pub use suite::*;
 
 use std::ffi::c_char;
@@ -27,7 +27,7 @@ use boundary::{bytes_mut, guard};
 use sealrtp_result::{SEALRTP_E_RANDOM, SEALRTP_OK};
 
 /// The version of this ABI: it changes when a caller must be built anew.
-pub const SEALRTP_ABI_VERSION: u32 = 1;
+pub const SEALRTP_ABI_VERSION: u32 = 2;
 
 /// The ABI version of the library that is loaded; compare it with SEALRTP_ABI_VERSION before anything else.
 #[unsafe(no_mangle)]

@@ -11,7 +11,7 @@ use sealrtp_srtp::{KeyError, ProtectError, UnprotectError};
 pub enum sealrtp_result {
     /// Done.
     SEALRTP_OK = 0,
-    /// Done, and `sealrtp_media_poll_event` has something to say.
+    /// Done, and `sealrtp_session_poll_event` has something to say.
     SEALRTP_OK_EVENT = 1,
     /// SDES: negotiated, and keys are new: fetch them with `sealrtp_sdes_keys`.
     SEALRTP_OK_KEYS_CHANGED = 2,

@@ -57,12 +57,12 @@ static sealrtp_config *config_with(const char *key, const char *value)
 static void null_is_an_error(void)
 {
 	sealrtp_config *config = sealrtp_config_new();
-	sealrtp_media *media = NULL;
+	sealrtp_session *media = NULL;
 	sealrtp_sdes *sdes = NULL;
 	size_t len = 0;
 
-	CHECK(sealrtp_media_new(NULL, &media) == SEALRTP_E_ARGUMENT);
-	CHECK(sealrtp_media_new(config, NULL) == SEALRTP_E_ARGUMENT);
+	CHECK(sealrtp_session_new(NULL, &media) == SEALRTP_E_ARGUMENT);
+	CHECK(sealrtp_session_new(config, NULL) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_sdes_new(NULL, &sdes) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_sdes_new(config, NULL) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_config_set(NULL, "suites", "x", NULL, 0) == SEALRTP_E_ARGUMENT);
@@ -70,14 +70,14 @@ static void null_is_an_error(void)
 	CHECK(sealrtp_config_set(config, "nonsense", "1", NULL, 0) == SEALRTP_E_CONFIG);
 	CHECK(sealrtp_config_describe(NULL, NULL, 0) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_config_describe(config, NULL, 0) == SEALRTP_E_BUFFER);
-	CHECK(sealrtp_media_set_inbound(NULL, NULL) == SEALRTP_E_ARGUMENT);
-	CHECK(sealrtp_media_set_outbound(NULL, NULL) == SEALRTP_E_ARGUMENT);
+	CHECK(sealrtp_session_set_inbound(NULL, NULL) == SEALRTP_E_ARGUMENT);
+	CHECK(sealrtp_session_set_outbound(NULL, NULL) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_protect_rtp(NULL, NULL, NULL, 0) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_protect_rtcp(NULL, NULL, NULL, 0) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_unprotect_rtp(NULL, NULL, NULL) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_unprotect_rtcp(NULL, NULL, NULL) == SEALRTP_E_ARGUMENT);
-	CHECK(sealrtp_media_get_stats(NULL, NULL) == SEALRTP_E_ARGUMENT);
-	CHECK(sealrtp_media_poll_event(NULL, NULL) == SEALRTP_E_ARGUMENT);
+	CHECK(sealrtp_session_get_stats(NULL, NULL) == SEALRTP_E_ARGUMENT);
+	CHECK(sealrtp_session_poll_event(NULL, NULL) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_sdes_local(NULL, 0, NULL, 0) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_sdes_remote(NULL, NULL, NULL, 0) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_sdes_remote_all(NULL, NULL, 0, NULL, 0) == SEALRTP_E_ARGUMENT);
@@ -87,13 +87,13 @@ static void null_is_an_error(void)
 	CHECK(sealrtp_suite_from_name(NULL) == 0);
 	CHECK(sealrtp_suite_name(0) == NULL);
 
-	CHECK(sealrtp_media_new(config, &media) == SEALRTP_OK);
-	CHECK(sealrtp_media_set_inbound(media, NULL) == SEALRTP_E_ARGUMENT);
+	CHECK(sealrtp_session_new(config, &media) == SEALRTP_OK);
+	CHECK(sealrtp_session_set_inbound(media, NULL) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_protect_rtp(media, NULL, &len, 100) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_unprotect_rtp(media, NULL, &len) == SEALRTP_E_ARGUMENT);
-	CHECK(sealrtp_media_get_stats(media, NULL) == SEALRTP_E_ARGUMENT);
-	sealrtp_media_free(media);
-	sealrtp_media_free(NULL);
+	CHECK(sealrtp_session_get_stats(media, NULL) == SEALRTP_E_ARGUMENT);
+	sealrtp_session_free(media);
+	sealrtp_session_free(NULL);
 	sealrtp_sdes_free(NULL);
 	sealrtp_keys_free(NULL);
 	sealrtp_config_free(config);
@@ -138,9 +138,9 @@ static void a_call_is_negotiated_and_heard(const char *suites)
 	enum { BUFFER = HEADER + PAYLOAD + SEALRTP_MAX_TRAILER };
 	sealrtp_config *config = config_with("suites", suites);
 	sealrtp_sdes *offerer, *answerer;
-	sealrtp_media *alice, *bob;
+	sealrtp_session *alice, *bob;
 	sealrtp_keys *inbound, *outbound;
-	sealrtp_media_stats stats = {.size = sizeof(stats)};
+	sealrtp_session_stats stats = {.size = sizeof(stats)};
 	sealrtp_event event = {.size = sizeof(event)};
 	char lines[8][2048];
 	const char *values[8];
@@ -151,8 +151,8 @@ static void a_call_is_negotiated_and_heard(const char *suites)
 
 	CHECK(sealrtp_sdes_new(config, &offerer) == SEALRTP_OK);
 	CHECK(sealrtp_sdes_new(config, &answerer) == SEALRTP_OK);
-	CHECK(sealrtp_media_new(config, &alice) == SEALRTP_OK);
-	CHECK(sealrtp_media_new(config, &bob) == SEALRTP_OK);
+	CHECK(sealrtp_session_new(config, &alice) == SEALRTP_OK);
+	CHECK(sealrtp_session_new(config, &bob) == SEALRTP_OK);
 
 	CHECK(sealrtp_sdes_keys(offerer, &inbound, &outbound) == SEALRTP_E_NO_KEYS);
 	while (count < 8 && sealrtp_sdes_local(offerer, count, lines[count], sizeof(lines[0])) == SEALRTP_OK) {
@@ -180,13 +180,13 @@ static void a_call_is_negotiated_and_heard(const char *suites)
 	CHECK(len == HEADER + PAYLOAD);
 
 	CHECK(sealrtp_sdes_keys(offerer, &inbound, &outbound) == SEALRTP_OK);
-	CHECK(sealrtp_media_set_inbound(alice, inbound) == SEALRTP_OK);
-	CHECK(sealrtp_media_set_outbound(alice, outbound) == SEALRTP_OK);
+	CHECK(sealrtp_session_set_inbound(alice, inbound) == SEALRTP_OK);
+	CHECK(sealrtp_session_set_outbound(alice, outbound) == SEALRTP_OK);
 	sealrtp_keys_free(inbound);
 	sealrtp_keys_free(outbound);
 	CHECK(sealrtp_sdes_keys(answerer, &inbound, &outbound) == SEALRTP_OK);
-	CHECK(sealrtp_media_set_inbound(bob, inbound) == SEALRTP_OK);
-	CHECK(sealrtp_media_set_outbound(bob, outbound) == SEALRTP_OK);
+	CHECK(sealrtp_session_set_inbound(bob, inbound) == SEALRTP_OK);
+	CHECK(sealrtp_session_set_outbound(bob, outbound) == SEALRTP_OK);
 	sealrtp_keys_free(inbound);
 	sealrtp_keys_free(outbound);
 
@@ -223,22 +223,22 @@ static void a_call_is_negotiated_and_heard(const char *suites)
 	CHECK(sealrtp_unprotect_rtcp(alice, buf, &len) == SEALRTP_OK);
 	CHECK(len == 8);
 
-	CHECK(sealrtp_media_get_stats(bob, &stats) == SEALRTP_OK);
+	CHECK(sealrtp_session_get_stats(bob, &stats) == SEALRTP_OK);
 	CHECK(stats.inbound.rtp_packets == 51 && stats.inbound.auth_failures == 1 && stats.inbound.replays == 1);
 	CHECK(stats.inbound.malformed == 1 && stats.inbound.refused == 1 && stats.inbound.ssrcs == 1);
 	CHECK(stats.outbound.rtcp_packets == 1 && stats.outbound.suite == stats.inbound.suite);
-	CHECK(sealrtp_media_poll_event(bob, &event) == SEALRTP_DONE);
+	CHECK(sealrtp_session_poll_event(bob, &event) == SEALRTP_DONE);
 
 	/* An older caller's struct is shorter: nothing is written behind it. */
 	memset(&stats, 0xee, sizeof(stats));
-	stats.size = offsetof(sealrtp_media_stats, outbound);
-	CHECK(sealrtp_media_get_stats(bob, &stats) == SEALRTP_OK);
+	stats.size = offsetof(sealrtp_session_stats, outbound);
+	CHECK(sealrtp_session_get_stats(bob, &stats) == SEALRTP_OK);
 	CHECK(stats.inbound.rtp_packets == 51 && stats.outbound.suite == 0xeeeeeeeeu);
 	stats.size = 0;
-	CHECK(sealrtp_media_get_stats(bob, &stats) == SEALRTP_E_ARGUMENT);
+	CHECK(sealrtp_session_get_stats(bob, &stats) == SEALRTP_E_ARGUMENT);
 
-	sealrtp_media_free(alice);
-	sealrtp_media_free(bob);
+	sealrtp_session_free(alice);
+	sealrtp_session_free(bob);
 	sealrtp_sdes_free(offerer);
 	sealrtp_sdes_free(answerer);
 	sealrtp_config_free(config);
@@ -249,7 +249,7 @@ static void a_lifetime_is_told_by_events(void)
 	char message[256], offer[2048], answer[2048];
 	sealrtp_config *config = config_with("suites", "AES_CM_128_HMAC_SHA1_80");
 	sealrtp_sdes *us, *peer;
-	sealrtp_media *media;
+	sealrtp_session *media;
 	sealrtp_keys *inbound, *outbound;
 	sealrtp_event event = {.size = sizeof(event)};
 	uint8_t buf[HEADER + PAYLOAD + SEALRTP_MAX_TRAILER];
@@ -265,8 +265,8 @@ static void a_lifetime_is_told_by_events(void)
 	CHECK(sealrtp_sdes_local(peer, 0, answer, sizeof(answer)) == SEALRTP_OK);
 	CHECK(sealrtp_sdes_remote(us, answer, message, sizeof(message)) == SEALRTP_OK_KEYS_CHANGED);
 	CHECK(sealrtp_sdes_keys(us, &inbound, &outbound) == SEALRTP_OK);
-	CHECK(sealrtp_media_new(config, &media) == SEALRTP_OK);
-	CHECK(sealrtp_media_set_outbound(media, outbound) == SEALRTP_OK);
+	CHECK(sealrtp_session_new(config, &media) == SEALRTP_OK);
+	CHECK(sealrtp_session_set_outbound(media, outbound) == SEALRTP_OK);
 	for (seq = 0; seq < 16; seq++) {
 		rtp(buf, 7, seq);
 		len = HEADER + PAYLOAD;
@@ -276,14 +276,14 @@ static void a_lifetime_is_told_by_events(void)
 	rtp(buf, 7, 16);
 	len = HEADER + PAYLOAD;
 	CHECK(sealrtp_protect_rtp(media, buf, &len, sizeof(buf)) == SEALRTP_E_KEY_EXPIRED);
-	CHECK(sealrtp_media_poll_event(media, &event) == SEALRTP_OK);
+	CHECK(sealrtp_session_poll_event(media, &event) == SEALRTP_OK);
 	CHECK(event.kind == SEALRTP_EVENT_KEY_EXPIRING && event.outbound == 1 && event.value == 2);
-	CHECK(sealrtp_media_poll_event(media, &event) == SEALRTP_OK);
+	CHECK(sealrtp_session_poll_event(media, &event) == SEALRTP_OK);
 	CHECK(event.kind == SEALRTP_EVENT_KEY_EXPIRED && strstr(event.text, "lifetime"));
-	CHECK(sealrtp_media_poll_event(media, &event) == SEALRTP_DONE);
+	CHECK(sealrtp_session_poll_event(media, &event) == SEALRTP_DONE);
 	sealrtp_keys_free(inbound);
 	sealrtp_keys_free(outbound);
-	sealrtp_media_free(media);
+	sealrtp_session_free(media);
 	sealrtp_sdes_free(us);
 	sealrtp_sdes_free(peer);
 	sealrtp_config_free(config);
@@ -291,11 +291,11 @@ static void a_lifetime_is_told_by_events(void)
 
 static void *read_statistics(void *media)
 {
-	sealrtp_media_stats stats = {.size = sizeof(stats)};
+	sealrtp_session_stats stats = {.size = sizeof(stats)};
 	uint64_t last = 0;
 
 	while (last < 2000) {
-		if (sealrtp_media_get_stats(media, &stats) != SEALRTP_OK || stats.outbound.rtp_packets < last) {
+		if (sealrtp_session_get_stats(media, &stats) != SEALRTP_OK || stats.outbound.rtp_packets < last) {
 			return media;
 		}
 		last = stats.outbound.rtp_packets;
@@ -308,7 +308,7 @@ static void statistics_are_read_while_packets_flow(void)
 	static const uint8_t key[16] = {1}, salt[14] = {2};
 	sealrtp_config *config = sealrtp_config_new();
 	sealrtp_keys *keys = sealrtp_keys_new(SEALRTP_SUITE_AES_CM_128_HMAC_SHA1_80, key, 16, salt, 14);
-	sealrtp_media *media;
+	sealrtp_session *media;
 	uint8_t buf[HEADER + PAYLOAD + SEALRTP_MAX_TRAILER];
 	pthread_t reader;
 	void *fault = NULL;
@@ -317,8 +317,8 @@ static void statistics_are_read_while_packets_flow(void)
 
 	CHECK(keys != NULL);
 	CHECK(sealrtp_keys_new(SEALRTP_SUITE_AES_CM_128_HMAC_SHA1_80, key, 15, salt, 14) == NULL);
-	CHECK(sealrtp_media_new(config, &media) == SEALRTP_OK);
-	CHECK(sealrtp_media_set_outbound(media, keys) == SEALRTP_OK);
+	CHECK(sealrtp_session_new(config, &media) == SEALRTP_OK);
+	CHECK(sealrtp_session_set_outbound(media, keys) == SEALRTP_OK);
 	CHECK(pthread_create(&reader, NULL, read_statistics, media) == 0);
 	for (seq = 0; seq < 2000; seq++) {
 		rtp(buf, 7, seq);
@@ -328,7 +328,7 @@ static void statistics_are_read_while_packets_flow(void)
 	CHECK(pthread_join(reader, &fault) == 0);
 	CHECK(fault == NULL);
 	sealrtp_keys_free(keys);
-	sealrtp_media_free(media);
+	sealrtp_session_free(media);
 	sealrtp_config_free(config);
 }
 

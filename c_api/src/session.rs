@@ -10,7 +10,7 @@ use sealrtp_srtp::{Event, Inbound, Limits, MAX_TRAILER_LEN, Outbound, Protocol};
 
 use crate::boundary::{bytes_mut, give, guard, shared, take_back, unique, write_sized, write_text};
 use crate::config::sealrtp_config;
-use crate::counters::{Counters, sealrtp_media_stats};
+use crate::counters::{Counters, sealrtp_session_stats};
 use crate::keys::sealrtp_keys;
 use crate::result::sealrtp_result::{self, *};
 
@@ -20,10 +20,10 @@ const _: () = assert!(SEALRTP_MAX_TRAILER == MAX_TRAILER_LEN);
 
 /// One media stream.
 ///
-/// One thread at a time may protect, unprotect, set keys or poll; `sealrtp_media_get_stats` may run in any thread
+/// One thread at a time may protect, unprotect, set keys or poll; `sealrtp_session_get_stats` may run in any thread
 /// meanwhile.
 #[allow(non_camel_case_types)]
-pub struct sealrtp_media {
+pub struct sealrtp_session {
     state: UnsafeCell<State>,
     inbound: Counters,
     outbound: Counters,
@@ -56,14 +56,14 @@ impl<T> Direction<T> {
 /// # Safety
 /// `config` is a handle or null, `out` points to a pointer or is null.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sealrtp_media_new(
+pub unsafe extern "C" fn sealrtp_session_new(
     config: *const sealrtp_config,
-    out: *mut *mut sealrtp_media,
+    out: *mut *mut sealrtp_session,
 ) -> sealrtp_result {
     guard(|| {
         // SAFETY: the caller's promise.
         let (config, out) = unsafe { (shared(config)?, unique(out)?) };
-        *out = give(sealrtp_media {
+        *out = give(sealrtp_session {
             state: UnsafeCell::new(State {
                 limits: config.limits(),
                 inbound: Direction::Blocked,
@@ -80,34 +80,34 @@ pub unsafe extern "C" fn sealrtp_media_new(
 /// Frees the stream and zeroises its keys; null is nothing.
 ///
 /// # Safety
-/// `media` is null or a handle that is not used again.
+/// `session` is null or a handle that is not used again.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sealrtp_media_free(media: *mut sealrtp_media) {
+pub unsafe extern "C" fn sealrtp_session_free(session: *mut sealrtp_session) {
     // SAFETY: the caller's promise.
-    unsafe { take_back(media) }
+    unsafe { take_back(session) }
 }
 
 /// Runs a call on a stream that no fault has broken; a fault in it breaks the stream.
 ///
 /// # Safety
-/// `media` is null or a handle on which no other call but `sealrtp_media_get_stats` runs.
+/// `session` is null or a handle on which no other call but `sealrtp_session_get_stats` runs.
 #[inline]
-unsafe fn with_media(
-    media: *const sealrtp_media,
-    body: impl FnOnce(&mut State, &sealrtp_media) -> Result<sealrtp_result, sealrtp_result>,
+unsafe fn with_session(
+    session: *const sealrtp_session,
+    body: impl FnOnce(&mut State, &sealrtp_session) -> Result<sealrtp_result, sealrtp_result>,
 ) -> sealrtp_result {
     let result = guard(|| {
         // SAFETY: null or a live handle.
-        let media = unsafe { shared(media)? };
-        if media.broken.load(Ordering::Relaxed) {
+        let session = unsafe { shared(session)? };
+        if session.broken.load(Ordering::Relaxed) {
             return Err(SEALRTP_E_INTERNAL);
         }
         // SAFETY: no other call uses the state now; statistics are apart from it.
-        body(unsafe { &mut *media.state.get() }, media)
+        body(unsafe { &mut *session.state.get() }, session)
     });
-    if result == SEALRTP_E_INTERNAL && !media.is_null() {
+    if result == SEALRTP_E_INTERNAL && !session.is_null() {
         // SAFETY: a live handle, as above.
-        unsafe { &(*media).broken }.store(true, Ordering::Relaxed);
+        unsafe { &(*session).broken }.store(true, Ordering::Relaxed);
     }
     result
 }
@@ -116,21 +116,21 @@ unsafe fn with_media(
 /// again change nothing. The handle stays the caller's.
 ///
 /// # Safety
-/// `media` and `keys` are handles or null.
+/// `session` and `keys` are handles or null.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sealrtp_media_set_inbound(
-    media: *mut sealrtp_media,
+pub unsafe extern "C" fn sealrtp_session_set_inbound(
+    session: *mut sealrtp_session,
     keys: *const sealrtp_keys,
 ) -> sealrtp_result {
     // SAFETY: the caller's promise.
     unsafe {
-        with_media(media, |state, media| {
+        with_session(session, |state, session| {
             let keys = &shared(keys)?.0;
             match &mut state.inbound {
                 Direction::Blocked => state.inbound = Direction::Keyed(Inbound::new(keys, state.limits)),
                 Direction::Keyed(inbound) => inbound.rekey(keys),
             }
-            media.inbound.keyed(keys.suite());
+            session.inbound.keyed(keys.suite());
             Ok(SEALRTP_OK)
         })
     }
@@ -140,21 +140,21 @@ pub unsafe extern "C" fn sealrtp_media_set_inbound(
 /// stays the caller's.
 ///
 /// # Safety
-/// `media` and `keys` are handles or null.
+/// `session` and `keys` are handles or null.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sealrtp_media_set_outbound(
-    media: *mut sealrtp_media,
+pub unsafe extern "C" fn sealrtp_session_set_outbound(
+    session: *mut sealrtp_session,
     keys: *const sealrtp_keys,
 ) -> sealrtp_result {
     // SAFETY: the caller's promise.
     unsafe {
-        with_media(media, |state, media| {
+        with_session(session, |state, session| {
             let keys = &shared(keys)?.0;
             match &mut state.outbound {
                 Direction::Blocked => state.outbound = Direction::Keyed(Outbound::new(keys, state.limits)),
                 Direction::Keyed(outbound) => outbound.rekey(keys),
             }
-            media.outbound.keyed(keys.suite());
+            session.outbound.keyed(keys.suite());
             Ok(SEALRTP_OK)
         })
     }
@@ -164,16 +164,16 @@ pub unsafe extern "C" fn sealrtp_media_set_outbound(
 /// SEALRTP_MAX_TRAILER bytes more; `capacity` is the size of `buf`. On an error nothing must be sent.
 ///
 /// # Safety
-/// `media` is a handle or null, `buf` points to `capacity` initialised bytes or is null, `len` to a size or is null.
+/// `session` is a handle or null, `buf` points to `capacity` initialised bytes or is null, `len` to a size or is null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealrtp_protect_rtp(
-    media: *mut sealrtp_media,
+    session: *mut sealrtp_session,
     buf: *mut u8,
     len: *mut usize,
     capacity: usize,
 ) -> sealrtp_result {
     // SAFETY: the caller's promise.
-    unsafe { protect(media, buf, len, capacity, Protocol::Srtp) }
+    unsafe { protect(session, buf, len, capacity, Protocol::Srtp) }
 }
 
 /// Protects the RTCP packet of `*len` bytes in `buf` in place, like `sealrtp_protect_rtp`.
@@ -182,20 +182,20 @@ pub unsafe extern "C" fn sealrtp_protect_rtp(
 /// As `sealrtp_protect_rtp`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealrtp_protect_rtcp(
-    media: *mut sealrtp_media,
+    session: *mut sealrtp_session,
     buf: *mut u8,
     len: *mut usize,
     capacity: usize,
 ) -> sealrtp_result {
     // SAFETY: the caller's promise.
-    unsafe { protect(media, buf, len, capacity, Protocol::Srtcp) }
+    unsafe { protect(session, buf, len, capacity, Protocol::Srtcp) }
 }
 
 /// # Safety
 /// As [`sealrtp_protect_rtp`].
 #[inline]
 unsafe fn protect(
-    media: *mut sealrtp_media,
+    session: *mut sealrtp_session,
     buf: *mut u8,
     len: *mut usize,
     capacity: usize,
@@ -203,7 +203,7 @@ unsafe fn protect(
 ) -> sealrtp_result {
     // SAFETY: the caller's promise.
     unsafe {
-        with_media(media, |state, media| {
+        with_session(session, |state, session| {
             let (buf, len) = (bytes_mut(buf, capacity)?, unique(len)?);
             let plain = *len;
             if plain > capacity {
@@ -216,8 +216,8 @@ unsafe fn protect(
                 };
                 Ok((result?, outbound.has_event(), outbound.ssrcs()))
             });
-            let (new_len, event, ssrcs) = media.outbound.count(protected, protocol)?;
-            media.outbound.has_ssrcs(ssrcs);
+            let (new_len, event, ssrcs) = session.outbound.count(protected, protocol)?;
+            session.outbound.has_ssrcs(ssrcs);
             *len = new_len;
             Ok(if event { SEALRTP_OK_EVENT } else { SEALRTP_OK })
         })
@@ -228,15 +228,15 @@ unsafe fn protect(
 /// packet must be dropped, whatever `buf` then holds.
 ///
 /// # Safety
-/// `media` is a handle or null, `buf` points to `*len` bytes or is null, `len` to a size or is null.
+/// `session` is a handle or null, `buf` points to `*len` bytes or is null, `len` to a size or is null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealrtp_unprotect_rtp(
-    media: *mut sealrtp_media,
+    session: *mut sealrtp_session,
     buf: *mut u8,
     len: *mut usize,
 ) -> sealrtp_result {
     // SAFETY: the caller's promise.
-    unsafe { unprotect(media, buf, len, Protocol::Srtp) }
+    unsafe { unprotect(session, buf, len, Protocol::Srtp) }
 }
 
 /// Opens the SRTCP packet of `*len` bytes in `buf` in place, like `sealrtp_unprotect_rtp`.
@@ -245,26 +245,26 @@ pub unsafe extern "C" fn sealrtp_unprotect_rtp(
 /// As `sealrtp_unprotect_rtp`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealrtp_unprotect_rtcp(
-    media: *mut sealrtp_media,
+    session: *mut sealrtp_session,
     buf: *mut u8,
     len: *mut usize,
 ) -> sealrtp_result {
     // SAFETY: the caller's promise.
-    unsafe { unprotect(media, buf, len, Protocol::Srtcp) }
+    unsafe { unprotect(session, buf, len, Protocol::Srtcp) }
 }
 
 /// # Safety
 /// As [`sealrtp_unprotect_rtp`].
 #[inline]
 unsafe fn unprotect(
-    media: *mut sealrtp_media,
+    session: *mut sealrtp_session,
     buf: *mut u8,
     len: *mut usize,
     protocol: Protocol,
 ) -> sealrtp_result {
     // SAFETY: the caller's promise.
     unsafe {
-        with_media(media, |state, media| {
+        with_session(session, |state, session| {
             let len = unique(len)?;
             let packet = bytes_mut(buf, *len)?;
             let opened = state.inbound.keyed().and_then(|inbound| {
@@ -274,8 +274,8 @@ unsafe fn unprotect(
                 };
                 Ok((result?, inbound.has_event(), inbound.ssrcs()))
             });
-            let (new_len, event, ssrcs) = media.inbound.count(opened, protocol)?;
-            media.inbound.has_ssrcs(ssrcs);
+            let (new_len, event, ssrcs) = session.inbound.count(opened, protocol)?;
+            session.inbound.has_ssrcs(ssrcs);
             *len = new_len;
             Ok(if event { SEALRTP_OK_EVENT } else { SEALRTP_OK })
         })
@@ -285,20 +285,20 @@ unsafe fn unprotect(
 /// Fills `stats`, whose `size` the caller has set. May be called in any thread while the stream is used in another.
 ///
 /// # Safety
-/// `media` is a handle or null, `stats` points to a struct with its size set or is null.
+/// `session` is a handle or null, `stats` points to a struct with its size set or is null.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sealrtp_media_get_stats(
-    media: *const sealrtp_media,
-    stats: *mut sealrtp_media_stats,
+pub unsafe extern "C" fn sealrtp_session_get_stats(
+    session: *const sealrtp_session,
+    stats: *mut sealrtp_session_stats,
 ) -> sealrtp_result {
     guard(|| {
         // SAFETY: the caller's promise; counters are atomic.
         unsafe {
-            let media = shared(media)?;
-            let filled = sealrtp_media_stats {
-                size: size_of::<sealrtp_media_stats>(),
-                inbound: media.inbound.read(),
-                outbound: media.outbound.read(),
+            let session = shared(session)?;
+            let filled = sealrtp_session_stats {
+                size: size_of::<sealrtp_session_stats>(),
+                inbound: session.inbound.read(),
+                outbound: session.outbound.read(),
             };
             write_sized(stats, &filled)?;
         }
@@ -344,15 +344,15 @@ pub struct sealrtp_event {
 /// The oldest event not yet polled: SEALRTP_OK, or SEALRTP_DONE if there is none.
 ///
 /// # Safety
-/// `media` is a handle or null, `event` points to a struct with its size set or is null.
+/// `session` is a handle or null, `event` points to a struct with its size set or is null.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn sealrtp_media_poll_event(
-    media: *mut sealrtp_media,
+pub unsafe extern "C" fn sealrtp_session_poll_event(
+    session: *mut sealrtp_session,
     event: *mut sealrtp_event,
 ) -> sealrtp_result {
     // SAFETY: the caller's promise.
     unsafe {
-        with_media(media, |state, _| {
+        with_session(session, |state, _| {
             let sent = state.outbound.keyed().ok().and_then(Outbound::poll_event).map(|event| (true, event));
             let received =
                 || state.inbound.keyed().ok().and_then(Inbound::poll_event).map(|event| (false, event));
