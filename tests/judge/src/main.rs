@@ -3,10 +3,12 @@
 //! All SRTP here is libsrtp's, never our own: two ends that share a bug agree. Keys come through standard input.
 //!
 //! - `sealrtp-judge pcap FILE`: reads one JSON job from standard input (see [`capture::Job`]), prints one JSON line per flow.
+//! - `sealrtp-judge clear FILE`: reads one JSON job (see [`clear::Job`]), counts what is not encrypted, without keys.
 //! - `sealrtp-judge peer`: a live end point, driven by JSON lines on standard input (see [`peer::Command`]).
 
 mod aes192;
 mod capture;
+mod clear;
 mod crypto;
 mod flow;
 mod pcap;
@@ -19,8 +21,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["pcap", file] => capture::judge(file, std::io::stdin().lock(), std::io::stdout().lock()),
+        ["clear", file] => clear::look(file, std::io::stdin().lock(), std::io::stdout().lock()),
         ["peer"] => peer::run(std::io::stdin().lock(), std::io::stdout().lock()),
-        _ => Err("usage: sealrtp-judge pcap FILE < JOB | sealrtp-judge peer".into()),
+        _ => {
+            Err("usage: sealrtp-judge pcap FILE < JOB | sealrtp-judge clear FILE < JOB | sealrtp-judge peer"
+                .into())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
