@@ -84,5 +84,6 @@ pub use error::{ConfigError, Failure, IdentityError};
 pub use event::{Alert, Connected, Direction, Event, HandshakeType, MAX_TRACES, Message, Trace, Why};
 pub use fingerprint::{Fingerprint, FingerprintError, Fingerprints, HashFunction, MAX_FINGERPRINTS, Sha1};
 pub use identity::Identity;
+pub use profile::suite_of_profile;
 pub use setup::{Connection, Setup, SetupError};
 pub use tls_id::{TlsId, TlsIdError};

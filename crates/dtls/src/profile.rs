@@ -26,6 +26,11 @@ pub(crate) fn suite(id: u64) -> Option<Suite> {
     TABLE.iter().find(|row| u64::from(row.id) == id).map(|row| row.suite)
 }
 
+/// The suite of a protection profile's number.
+pub fn suite_of_profile(number: u16) -> Option<Suite> {
+    suite(u64::from(number))
+}
+
 /// OpenSSL's name for a suite's profile.
 pub(crate) fn openssl_name(suite: Suite) -> Option<&'static str> {
     TABLE.iter().find(|row| row.suite == suite).map(|row| row.openssl)
