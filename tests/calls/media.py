@@ -104,6 +104,18 @@ class EndPoint:
         """Keys of the peer from now on."""
         self.ask(do="receive_keys", keys=crypto.key_set())
 
+    def certificate(self, kind: str = "ec") -> dict[str, str]:
+        """A new certificate ("ec" or "rsa") for the next handshake; its fingerprints by hash. Associations that run end silently."""
+        return self.ask(do="certificate", kind=kind)["fingerprints"]  # type: ignore[return-value]
+
+    def handshake(self, role: str, *, profiles: Sequence[str] | None = None, separate_rtcp: bool = False) -> None:
+        """Starts DTLS as "client" or "server"; its keys serve both directions. `profiles` are suites, all of OpenSSL's by default."""
+        self.ask(do="handshake", role=role, separate_rtcp=separate_rtcp, **({} if profiles is None else {"profiles": list(profiles)}))
+
+    def wait_dtls(self, seconds: float = 5.0) -> list[SimpleNamespace]:
+        """Waits for the end of the handshakes, good or bad; what is known of each, RTP's first."""
+        return [SimpleNamespace(**each) for each in self.ask(do="await", seconds=seconds)["dtls"]]  # type: ignore[attr-defined]
+
     def play(self, audio: bytes, **how: object) -> None:
         """Starts to send `audio`; `how` are the fields of the play command (copies, corrupt, clear, lose, repeat, ...)."""
         self.ask(do="play", file=str(self.file(audio)), **how)
@@ -124,6 +136,7 @@ class EndPoint:
         """The judgement so far, with `audio` as heard."""
         out = self.directory / f"{self.name}-heard.ul"
         answer = self.ask(do="report", out=str(out))
+        answer["dtls"] = [SimpleNamespace(**each) for each in answer["dtls"]]  # type: ignore[attr-defined]
         return SimpleNamespace(**answer, audio=out.read_bytes())
 
 

@@ -92,3 +92,36 @@ def test_the_judge_tells_good_packets_from_broken_clear_and_doubled_ones(tmp_pat
         one.play(said, sequence=100)
         one.drain(5)
         assert two.report().by_keys == [85, 0], "packets under the old key are counted under the old key"
+
+
+@pytest.mark.parametrize("kind", ["ec", "rsa"])
+@pytest.mark.parametrize("profile", ["AEAD_AES_256_GCM", "AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"])
+def test_two_end_points_secure_media_by_dtls(tmp_path: Path, kind: str, profile: str) -> None:
+    said = SPEECH[:50 * FRAME]
+    with EndPoint(tmp_path, "one") as one, EndPoint(tmp_path, "two", known_audio=said) as two:
+        ours, theirs = one.certificate(kind), two.certificate(kind)
+        one.remote(f"127.0.0.1:{two.port}")
+        two.remote(f"127.0.0.1:{one.port}")
+        one.handshake("client", separate_rtcp=True)
+        two.handshake("server", profiles=[profile], separate_rtcp=True)
+        for each, other in ((one, theirs), (two, ours)):
+            states = each.wait_dtls()
+            assert [(state.state, state.profile, state.peer) for state in states] == 2 * [("done", profile, other)], states
+        one.play(said, rtcp=True)
+        one.drain(5)
+        report = two.report()
+        good_media(report)
+        assert (compare(said, report.audio).frames, report.rtcp) == (50, 1)
+
+
+def test_without_a_common_profile_there_are_no_keys(tmp_path: Path) -> None:
+    with EndPoint(tmp_path, "one") as one, EndPoint(tmp_path, "two") as two:
+        for each, other, role, profiles in ((one, two, "client", []), (two, one, "server", None)):
+            each.certificate()
+            each.remote(f"127.0.0.1:{other.port}")
+            each.handshake(role, profiles=profiles)
+        assert [one.wait_dtls()[0].state, two.wait_dtls()[0].state] == ["failed", "failed"]
+        with pytest.raises(MediaError, match="neither keys"):
+            one.play(SPEECH[:FRAME])
+            one.drain(3)
+            one.report()

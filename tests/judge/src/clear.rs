@@ -134,7 +134,7 @@ fn varied(run: &[u8]) -> bool {
 /// The A-law byte nearest to a u-law byte (ITU-T G.711).
 fn alaw_of(ulaw: u8) -> u8 {
     let bits = !ulaw;
-    let magnitude = ((i32::from(bits & 0x0f) << 3) + 132 << (bits >> 4 & 7)) - 132;
+    let magnitude = (((i32::from(bits & 0x0f) << 3) + 132) << (bits >> 4 & 7)) - 132;
     let level = (magnitude >> 3).min(4095);
     let mut segment = 0;
     while segment < 7 && level >> (segment + 5) > 0 {
@@ -185,10 +185,11 @@ fn clear_media(header: &rtp::Header, payload: &[u8], known: &KnownAudio) -> Opti
 fn is_clear_rtcp(datagram: &[u8]) -> bool {
     let mut rest = datagram;
     while !rest.is_empty() {
-        if !rtp::is_rtcp(rest) && !(rest.len() >= 4 && rest[0] >> 6 == 2 && (192..=223).contains(&rest[1])) {
+        let &[first, kind, high, low, ..] = rest else { return false };
+        if first >> 6 != 2 || !(192..=223).contains(&kind) {
             return false;
         }
-        let length = 4 * (1 + usize::from(u16::from_be_bytes([rest[2], rest[3]])));
+        let length = 4 * (1 + usize::from(u16::from_be_bytes([high, low])));
         let Some(after) = rest.get(length..) else { return false };
         rest = after;
     }

@@ -43,7 +43,7 @@ pub enum Fault {
 }
 
 impl MasterKey {
-    #[cfg(test)]
+    /// Key and salt in one, and MKI bytes.
     pub fn new(key: Vec<u8>, mki: Vec<u8>) -> Self {
         Self { key: Base64::encode_string(&key), mki: mki.iter().map(|b| format!("{b:02x}")).collect() }
     }

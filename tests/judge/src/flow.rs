@@ -81,6 +81,10 @@ pub struct Receiver {
     /// Datagrams that came before keys, or the word that there are none, were given.
     early: Option<Vec<Vec<u8>>>,
     keys: Vec<Inbound>,
+    /// Keys of RTCP alone, where it has some; else `keys` serve it too.
+    rtcp_keys: Vec<Inbound>,
+    /// RTCP kept until it has its keys; `None` when it needs none of its own.
+    early_rtcp: Option<Vec<Vec<u8>>>,
     current: usize,
     payload_type: u8,
     known_audio: Vec<u8>,
@@ -95,6 +99,8 @@ impl Receiver {
         Self {
             early: Some(Vec::new()),
             keys: Vec::new(),
+            rtcp_keys: Vec::new(),
+            early_rtcp: None,
             current: 0,
             payload_type,
             known_audio,
@@ -109,6 +115,19 @@ impl Receiver {
         self.current = self.keys.len() - 1;
         self.report.by_keys.push(0);
         self.judge_early();
+    }
+
+    /// RTCP will have keys of its own, by [`Self::add_rtcp_keys`].
+    pub fn await_rtcp_keys(&mut self) {
+        self.early_rtcp.get_or_insert_default();
+    }
+
+    /// From now on RTCP is judged by these keys, or those it had before.
+    pub fn add_rtcp_keys(&mut self, keys: Inbound) {
+        self.rtcp_keys.push(keys);
+        for datagram in self.early_rtcp.take().unwrap_or_default() {
+            self.datagram(&datagram);
+        }
     }
 
     /// There are no keys: RTP is taken as it is.
@@ -131,8 +150,15 @@ impl Receiver {
             return;
         }
         if rtp::is_rtcp(wire) {
-            let good = self.keys.is_empty()
-                || self.attempts().any(|at| self.keys[at].rtcp(&mut wire.to_vec()).is_ok());
+            if let Some(early) = &mut self.early_rtcp {
+                if early.len() < MAX_EARLY {
+                    early.push(wire.to_vec());
+                }
+                return;
+            }
+            let keys = if self.rtcp_keys.is_empty() { &mut self.keys } else { &mut self.rtcp_keys };
+            let good =
+                keys.is_empty() || keys.iter_mut().rev().any(|keys| keys.rtcp(&mut wire.to_vec()).is_ok());
             *(if good { &mut self.report.rtcp } else { &mut self.report.rtcp_failures }) += 1;
         } else if let Some(header) = rtp::parse(wire) {
             self.report.packets += 1;

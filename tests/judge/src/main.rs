@@ -1,6 +1,7 @@
 //! `sealrtp-judge`: the other end of a secured call, and a judge of captured media, for the whole-call tests.
 //!
-//! All SRTP here is libsrtp's, never our own: two ends that share a bug agree. Keys come through standard input.
+//! All SRTP here is libsrtp's, all DTLS OpenSSL's, never our own: two ends that share a bug agree. Keys come through standard
+//! input or out of a handshake.
 //!
 //! - `sealrtp-judge pcap FILE`: reads one JSON job from standard input (see [`capture::Job`]), prints one JSON line per flow.
 //! - `sealrtp-judge clear FILE`: reads one JSON job (see [`clear::Job`]), counts what is not encrypted, without keys.
@@ -10,6 +11,7 @@ mod aes192;
 mod capture;
 mod clear;
 mod crypto;
+mod dtls;
 mod flow;
 mod pcap;
 mod peer;

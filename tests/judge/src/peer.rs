@@ -1,6 +1,7 @@
 //! A live media end point: sends a file of audio as (S)RTP, judges and keeps what comes back.
 
 use crate::crypto::{Inbound, KeySet, Outbound};
+use crate::dtls::{self, Identity, KeyKind, Keys, Role, Status, Terms};
 use crate::flow::Receiver;
 use crate::rtp;
 use serde::Deserialize;
@@ -9,6 +10,7 @@ use std::io::{BufRead, ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -43,6 +45,21 @@ pub enum Command {
     },
     /// Keys to receive with from now on; those before stay valid.
     ReceiveKeys { keys: KeySet },
+    /// Makes a certificate for DTLS, answered with `fingerprints` by hash. Associations that run end without a word, and DTLS that
+    /// comes from now on is kept for the next one.
+    Certificate { kind: KeyKind },
+    /// Starts a DTLS handshake with the remote address; its keys are then those of both directions.
+    Handshake {
+        role: Role,
+        /// Suites whose profiles are offered or taken; all when absent, no use_srtp when empty.
+        #[serde(default)]
+        profiles: Option<Vec<String>>,
+        /// RTCP does a handshake of its own on its own port.
+        #[serde(default)]
+        separate_rtcp: bool,
+    },
+    /// Waits until every handshake is done or has failed, or `seconds` are over; answered with `dtls`, as is `report`.
+    Await { seconds: f64 },
     /// Starts to send a file, once or (`repeat`) over and over.
     Play(Play),
     /// Sends so many datagrams that no honest peer sends, half of them to the RTCP port; the same ones for the same seed.
@@ -115,6 +132,10 @@ fn one() -> u32 {
 struct Sending {
     remote: Option<SocketAddrV4>,
     keys: Option<Outbound>,
+    /// Keys of RTCP alone, where it has some.
+    rtcp_keys: Option<Outbound>,
+    /// RTCP goes over RTP's port.
+    mux: bool,
     clear: bool,
     sequence: u16,
     timestamp: u32,
@@ -130,8 +151,41 @@ struct Sockets {
     rtcp: UdpSocket,
 }
 
+/// DTLS datagrams of one socket on their way to an association.
+#[derive(Default)]
+struct Inbox {
+    /// DTLS is spoken here; else such datagrams are judged as any other.
+    open: bool,
+    /// Those that came before the association was started, the first few.
+    early: Vec<Vec<u8>>,
+    association: Option<Sender<Vec<u8>>>,
+}
+
+/// Most datagrams kept for an association to come.
+const MAX_EARLY_DTLS: usize = 100;
+
+impl Inbox {
+    /// Whether the datagram was taken.
+    fn take(&mut self, datagram: &[u8]) -> bool {
+        if !self.open || !dtls::is_dtls(datagram) {
+            return false;
+        }
+        match &self.association {
+            Some(association) => drop(association.send(datagram.to_vec())),
+            None if self.early.len() < MAX_EARLY_DTLS => self.early.push(datagram.to_vec()),
+            None => {}
+        }
+        true
+    }
+}
+
 struct EndPoint {
     sockets: Arc<Sockets>,
+    /// Of RTP and of RTCP.
+    inboxes: [Arc<Mutex<Inbox>>; 2],
+    identity: Option<Identity>,
+    /// Of the associations that were started last, RTP's first.
+    handshakes: Vec<Arc<Mutex<Status>>>,
     receiver: Arc<Mutex<Receiver>>,
     sending: Arc<Mutex<Sending>>,
     stop_receiving: Arc<AtomicBool>,
@@ -158,6 +212,7 @@ pub fn run(input: impl BufRead, mut output: impl Write) -> Result<(), String> {
     if let Some(mut end_point) = end_point {
         end_point.end_play();
         end_point.stop_receiving.store(true, Ordering::Relaxed);
+        end_point.inboxes.iter().for_each(|inbox| *lock(inbox) = Inbox::default());
         for thread in end_point.threads.drain(..) {
             let _ = thread.join();
         }
@@ -191,6 +246,26 @@ fn obey(slot: &mut Option<EndPoint>, command: Command) -> Result<Value, String> 
             let mut sending = lock(&end_point.sending);
             (sending.keys, sending.clear) = (None, true);
         }
+        Command::Certificate { kind } => {
+            let identity = Identity::new(kind).map_err(|e| e.to_string())?;
+            let fingerprints = identity.fingerprints().map_err(|e| e.to_string())?;
+            end_point.identity = Some(identity);
+            for inbox in &end_point.inboxes {
+                *lock(inbox) = Inbox { open: true, ..Inbox::default() };
+            }
+            return Ok(json!({"ok": true, "fingerprints": fingerprints}));
+        }
+        Command::Handshake { role, profiles, separate_rtcp } => {
+            end_point.handshake(role, profiles, separate_rtcp)?;
+        }
+        Command::Await { seconds } => {
+            let until = Instant::now() + Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())?;
+            let going = |status: &Arc<Mutex<Status>>| lock(status).state == "going";
+            while end_point.handshakes.iter().any(going) && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            return Ok(json!({"ok": true, "dtls": end_point.dtls()}));
+        }
         Command::ReceiveKeys { keys } => lock(&end_point.receiver).add_keys(Inbound::new(&keys)?),
         Command::Play(play) => end_point.play(play)?,
         Command::Garbage { count, seed } => end_point.garbage(count, seed)?,
@@ -213,14 +288,19 @@ impl EndPoint {
         let receiver = Arc::new(Mutex::new(receiver));
         let stop_receiving = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
+        let inboxes = [Arc::default(), Arc::default()];
         for rtcp in [false, true] {
             let (sockets, receiver, stop) = (sockets.clone(), receiver.clone(), stop_receiving.clone());
+            let inbox: Arc<Mutex<Inbox>> = Arc::clone(&inboxes[usize::from(rtcp)]);
             threads.push(std::thread::spawn(move || {
-                receive(if rtcp { &sockets.rtcp } else { &sockets.rtp }, &receiver, &stop);
+                receive(if rtcp { &sockets.rtcp } else { &sockets.rtp }, &receiver, &inbox, &stop);
             }));
         }
         Ok(Self {
             sockets,
+            inboxes,
+            identity: None,
+            handshakes: Vec::new(),
             receiver,
             sending: Arc::default(),
             stop_receiving,
@@ -228,6 +308,59 @@ impl EndPoint {
             threads,
             player: None,
         })
+    }
+
+    fn dtls(&self) -> Vec<Status> {
+        self.handshakes.iter().map(|status| lock(status).clone()).collect()
+    }
+
+    fn handshake(
+        &mut self,
+        role: Role,
+        profiles: Option<Vec<String>>,
+        separate_rtcp: bool,
+    ) -> Result<(), String> {
+        let identity = self.identity.clone().ok_or("no certificate yet")?;
+        let profiles = profiles.unwrap_or_else(|| dtls::suites().map(String::from).collect());
+        let remote = lock(&self.sending).remote.ok_or("no remote address")?;
+        lock(&self.sending).mux = !separate_rtcp;
+        if separate_rtcp {
+            lock(&self.receiver).await_rtcp_keys();
+        }
+        self.handshakes.clear();
+        for rtcp in [false, true].into_iter().take(1 + usize::from(separate_rtcp)) {
+            let socket = if rtcp { &self.sockets.rtcp } else { &self.sockets.rtp };
+            let socket = socket.try_clone().map_err(|e| e.to_string())?;
+            let port = remote.port().wrapping_add(u16::from(rtcp));
+            let terms = Terms {
+                role,
+                profiles: profiles.clone(),
+                identity: identity.clone(),
+                remote: SocketAddrV4::new(*remote.ip(), port),
+            };
+            let (to, inbox) = channel();
+            {
+                let mut waiting = lock(&self.inboxes[usize::from(rtcp)]);
+                waiting.early.drain(..).for_each(|datagram| drop(to.send(datagram)));
+                waiting.association = Some(to);
+            }
+            let status = Arc::new(Mutex::new(Status::going()));
+            self.handshakes.push(Arc::clone(&status));
+            let (receiver, sending) = (self.receiver.clone(), self.sending.clone());
+            let secured = move |keys: Keys| {
+                let (inbound, outbound) = (Inbound::new(&keys.receive)?, Outbound::new(&keys.send, 0)?);
+                if rtcp {
+                    lock(&receiver).add_rtcp_keys(inbound);
+                    lock(&sending).rtcp_keys = Some(outbound);
+                } else {
+                    lock(&receiver).add_keys(inbound);
+                    lock(&sending).keys = Some(outbound);
+                }
+                Ok(())
+            };
+            self.threads.push(std::thread::spawn(move || dtls::run(&terms, socket, inbox, &status, secured)));
+        }
+        Ok(())
     }
 
     fn play(&mut self, play: Play) -> Result<(), String> {
@@ -288,6 +421,7 @@ impl EndPoint {
         value["ok"] = true.into();
         value["sent"] = sending.packets.into();
         value["sent_rtcp"] = sending.rtcp.into();
+        value["dtls"] = serde_json::to_value(self.dtls()).map_err(|e| e.to_string())?;
         Ok(value)
     }
 }
@@ -309,11 +443,15 @@ fn free_pair(address: Ipv4Addr) -> Result<Sockets, String> {
     Err(format!("no free pair of ports on {address}"))
 }
 
-fn receive(socket: &UdpSocket, receiver: &Mutex<Receiver>, stop: &AtomicBool) {
+fn receive(socket: &UdpSocket, receiver: &Mutex<Receiver>, inbox: &Mutex<Inbox>, stop: &AtomicBool) {
     let mut buffer = [0u8; 2048];
     while !stop.load(Ordering::Relaxed) {
         match socket.recv_from(&mut buffer) {
-            Ok((length, _)) => lock(receiver).datagram(&buffer[..length]),
+            Ok((length, _)) => {
+                if !lock(inbox).take(&buffer[..length]) {
+                    lock(receiver).datagram(&buffer[..length]);
+                }
+            }
             // ConnectionRefused is the other side's closed port, told by ICMP.
             Err(error)
                 if matches!(
@@ -389,10 +527,13 @@ fn one_packet(
     if play.rtcp && number % 50 == 25 {
         let mut report =
             rtp::sender_report(play.ssrc, state.timestamp, state.packets as u32, state.bytes as u32);
-        if let Some(keys) = &mut state.keys {
+        let state = &mut *state;
+        if let Some(keys) = state.rtcp_keys.as_mut().or(state.keys.as_mut()) {
             keys.rtcp(&mut report)?;
         }
-        deliver(&sockets.rtcp, &report, SocketAddrV4::new(*remote.ip(), remote.port().wrapping_add(1)))?;
+        let above = SocketAddrV4::new(*remote.ip(), remote.port().wrapping_add(1));
+        let (socket, to) = if state.mux { (&sockets.rtp, remote) } else { (&sockets.rtcp, above) };
+        deliver(socket, &report, to)?;
         state.rtcp += 1;
     }
     Ok(())
