@@ -1,0 +1,232 @@
+//! The DTLS associations of a session: one for RTP, or for all with rtcp-mux, and one for RTCP where it has a port.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use sealrtp_dtls::{Association, Connected, Context, Continuity, Failure, Role, Taken, Terms, Trace};
+
+use crate::hold::HoldQueue;
+use crate::negotiation::Negotiation;
+use crate::{Component, RtcpTransport, Secured, Transmit};
+
+/// What became of [`Session::dtls_start`](crate::Session::dtls_start).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// A handshake began, or waits for the peer's ClientHello.
+    New,
+    /// The terms are those of the association there is: it goes on.
+    Kept,
+    /// The peer wants none for the time being, `a=setup:holdconn`.
+    Held,
+}
+
+/// Why no association can be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DtlsError {
+    /// The session has no certificate to use.
+    #[error("no DTLS was set up for this stream")]
+    NotSetUp,
+    /// Offer and answer do not say who is active.
+    #[error("the peer's SDP has no a=setup")]
+    NoSetup,
+    /// No fingerprint that may be used.
+    #[error("the peer's SDP: {0}")]
+    NoFingerprint(#[from] sealrtp_dtls::FingerprintError),
+    /// OpenSSL has no memory or no randomness.
+    #[error("OpenSSL cannot begin a handshake")]
+    OpenSsl,
+}
+
+/// What a step of an association means for its session.
+pub(crate) enum Step {
+    Connected(Box<Connected>, Role),
+    Failed(Failure),
+    Closed,
+    Trace(Trace),
+}
+
+/// The association of one component.
+enum Side {
+    /// None yet. Datagrams that come before the signalling is done wait here.
+    Early(HoldQueue<SocketAddr>),
+    Begun(Box<Begun>),
+}
+
+struct Begun {
+    association: Association,
+    terms: Terms,
+    /// Of the association's keys, once there are any.
+    secured: Vec<Secured>,
+    over: bool,
+}
+
+impl Side {
+    fn new() -> Self {
+        Self::Early(HoldQueue::new())
+    }
+}
+
+pub(crate) struct Dtls {
+    context: Context,
+    pub(crate) negotiation: Negotiation,
+    sides: [Side; 2],
+    trace: bool,
+}
+
+impl Dtls {
+    pub(crate) fn new(context: Context, negotiation: Negotiation, trace: bool) -> Self {
+        Self { context, negotiation, sides: [Side::new(), Side::new()], trace }
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Another certificate or configuration, for associations to come.
+    pub(crate) fn set_context(&mut self, context: Context) {
+        self.context = context;
+    }
+
+    pub(crate) fn set_trace(&mut self, trace: bool) {
+        self.trace = trace;
+        for side in &mut self.sides {
+            if let Side::Begun(begun) = side {
+                begun.association.set_trace(trace);
+            }
+        }
+    }
+
+    pub(crate) fn start(
+        &mut self,
+        rtcp: RtcpTransport,
+        transport_changed: bool,
+        now: Instant,
+    ) -> Result<Started, DtlsError> {
+        let Some(terms) = self.negotiation.terms()? else { return Ok(Started::Held) };
+        if rtcp == RtcpTransport::Muxed {
+            self.sides[Component::Rtcp as usize] = Side::new();
+        }
+        let mut started = Started::Kept;
+        for &component in rtcp.components() {
+            let side = &mut self.sides[component as usize];
+            let mut early = match side {
+                Side::Begun(begun)
+                    if !begun.over && !transport_changed && begun.terms.then(&terms) == Continuity::Keep =>
+                {
+                    continue;
+                }
+                Side::Begun(_) => HoldQueue::new(),
+                Side::Early(early) => std::mem::replace(early, HoldQueue::new()),
+            };
+            let mut association =
+                Association::new(&self.context, terms.role, terms.fingerprints.clone(), now)
+                    .map_err(|_| DtlsError::OpenSsl)?;
+            if self.trace && !self.context.config().trace {
+                association.set_trace(true);
+            }
+            while let Some((from, datagram)) = early.pop() {
+                association.receive(&datagram, from, now);
+            }
+            let terms = terms.clone();
+            *side = Side::Begun(Box::new(Begun { association, terms, secured: Vec::new(), over: false }));
+            started = Started::New;
+        }
+        Ok(started)
+    }
+
+    pub(crate) fn receive(
+        &mut self,
+        component: Component,
+        datagram: &[u8],
+        from: SocketAddr,
+        now: Instant,
+    ) -> Taken {
+        match &mut self.sides[component as usize] {
+            Side::Begun(begun) => begun.association.receive(datagram, from, now),
+            Side::Early(early) => {
+                early.push(from, datagram);
+                Taken::Taken
+            }
+        }
+    }
+
+    /// Whether a handshake is going on that may end with keys for the component.
+    pub(crate) fn is_running(&self, component: Component) -> bool {
+        matches!(&self.sides[component as usize], Side::Begun(begun) if !begun.over && begun.secured.is_empty())
+    }
+
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.begun().find_map(|(component, begun)| {
+            let sealrtp_dtls::Transmit { to, datagram } = begun.association.poll_transmit()?;
+            Some(Transmit { component, to, datagram })
+        })
+    }
+
+    pub(crate) fn poll_step(&mut self) -> Option<(Component, Step)> {
+        self.begun().find_map(|(component, begun)| {
+            let step = match begun.association.poll_event()? {
+                sealrtp_dtls::Event::Connected(connected) => {
+                    Step::Connected(connected, begun.association.role())
+                }
+                sealrtp_dtls::Event::Failed(failure) => {
+                    begun.over = true;
+                    Step::Failed(failure)
+                }
+                sealrtp_dtls::Event::Closed => {
+                    begun.over = true;
+                    Step::Closed
+                }
+                sealrtp_dtls::Event::Trace(trace) => Step::Trace(trace),
+            };
+            Some((component, step))
+        })
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let deadline = |side: &Side| match side {
+            Side::Begun(begun) => begun.association.poll_timeout(),
+            Side::Early(_) => None,
+        };
+        self.sides.iter().filter_map(deadline).min()
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        for (_, begun) in self.begun() {
+            begun.association.handle_timeout(now);
+        }
+    }
+
+    pub(crate) fn close(&mut self) {
+        for (_, begun) in self.begun() {
+            begun.association.close();
+        }
+    }
+
+    pub(crate) fn remember(&mut self, secured: Secured) {
+        if let Side::Begun(begun) = &mut self.sides[secured.component as usize] {
+            begun.secured = vec![secured];
+        }
+    }
+
+    pub(crate) fn secured(&self, component: Component) -> Option<&Secured> {
+        match &self.sides[component as usize] {
+            Side::Begun(begun) => begun.secured.first(),
+            Side::Early(_) => None,
+        }
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let bytes = |side: &Side| match side {
+            Side::Begun(begun) => size_of::<Begun>() + begun.association.memory_bytes(),
+            Side::Early(early) => early.memory_bytes(),
+        };
+        size_of::<Self>() + self.sides.iter().map(bytes).sum::<usize>()
+    }
+
+    fn begun(&mut self) -> impl Iterator<Item = (Component, &mut Begun)> {
+        Component::BOTH.into_iter().zip(&mut self.sides).filter_map(|(component, side)| match side {
+            Side::Begun(begun) => Some((component, begun.as_mut())),
+            Side::Early(_) => None,
+        })
+    }
+}
