@@ -1,5 +1,7 @@
 //! The configuration of a stream.
 
+use std::time::Duration;
+
 use sealrtp_sdes::SessionParameter;
 use sealrtp_srtp::{Limits, Suite};
 
@@ -15,6 +17,7 @@ pub struct Config {
     pub(crate) key_derivation_rate: u64,
     pub(crate) session_parameters: Vec<SessionParameter>,
     pub(crate) libsrtp_aes192: bool,
+    pub(crate) dtls: Dtls,
 }
 
 impl Default for Config {
@@ -37,6 +40,7 @@ impl Default for Config {
             key_derivation_rate: 0,
             session_parameters: Vec::new(),
             libsrtp_aes192: false,
+            dtls: Dtls::default(),
         }
     }
 }
@@ -102,5 +106,78 @@ impl Config {
     /// Whether AES-192 session keys are derived as libsrtp up to 2.5 does.
     pub fn libsrtp_aes192(&self) -> bool {
         self.libsrtp_aes192
+    }
+
+    /// How DTLS-SRTP handshakes are done.
+    pub fn dtls(&self) -> &Dtls {
+        &self.dtls
+    }
+}
+
+/// How DTLS-SRTP handshakes are done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dtls {
+    pub(crate) profiles: Vec<Suite>,
+    pub(crate) sha1: bool,
+    pub(crate) mtu: usize,
+    pub(crate) timeout: Duration,
+    pub(crate) ciphers: String,
+    pub(crate) groups: String,
+    pub(crate) extended_master_secret: bool,
+}
+
+impl Default for Dtls {
+    /// Every profile, strongest first; no SHA-1; MTU 1200; a minute; forward secrecy only; extended master secrets.
+    fn default() -> Self {
+        Self {
+            profiles: PROFILES.to_vec(),
+            sha1: false,
+            mtu: 1200,
+            timeout: Duration::from_secs(60),
+            ciphers: "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL:!PSK".into(),
+            groups: "X25519:P-256:P-384".into(),
+            extended_master_secret: true,
+        }
+    }
+}
+
+/// The suites that have an SRTP protection profile (RFC 5764 section 4.1.2, RFC 7714 section 14.2), strongest first.
+pub(crate) const PROFILES: [Suite; 4] =
+    [Suite::AeadAes256Gcm, Suite::AeadAes128Gcm, Suite::AesCm128HmacSha1_80, Suite::AesCm128HmacSha1_32];
+
+impl Dtls {
+    /// SRTP protection profiles to offer and accept, best first; never empty.
+    pub fn profiles(&self) -> &[Suite] {
+        &self.profiles
+    }
+
+    /// Whether a peer's fingerprint by SHA-1 counts where it gives nothing stronger.
+    pub fn sha1(&self) -> bool {
+        self.sha1
+    }
+
+    /// Most bytes of a datagram of a handshake, 256 to 16,384.
+    pub fn mtu(&self) -> usize {
+        self.mtu
+    }
+
+    /// How long a handshake may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// DTLS cipher suites in OpenSSL's words.
+    pub fn ciphers(&self) -> &str {
+        &self.ciphers
+    }
+
+    /// Groups of the key exchange in OpenSSL's words, best first.
+    pub fn groups(&self) -> &str {
+        &self.groups
+    }
+
+    /// Whether a peer must agree to RFC 7627.
+    pub fn extended_master_secret(&self) -> bool {
+        self.extended_master_secret
     }
 }

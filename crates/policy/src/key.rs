@@ -24,6 +24,20 @@ pub enum Key {
     SessionParameters,
     /// Whether AES-192 session keys are derived as libsrtp does.
     LibsrtpAes192,
+    /// SRTP protection profiles of DTLS, best first.
+    DtlsProfiles,
+    /// Whether SHA-1 fingerprints count.
+    DtlsSha1,
+    /// Bytes of a handshake's datagrams.
+    DtlsMtu,
+    /// Seconds that a handshake may take.
+    DtlsTimeout,
+    /// DTLS cipher suites.
+    DtlsCiphers,
+    /// Groups of the key exchange.
+    DtlsGroups,
+    /// Whether RFC 7627 is asked for.
+    DtlsExtendedMasterSecret,
 }
 
 /// One row: the key's name, what it means for the administrator, how its value is read and written.
@@ -36,7 +50,7 @@ struct Row {
 }
 
 #[rustfmt::skip]
-const TABLE: [Row; 8] = [
+const TABLE: [Row; 15] = [
     Row { key: Key::Suites, name: "suites", meaning: "SRTP suites to offer and accept, best first",
           read: |config, text| value::suites(text).map(|(v, warning)| { config.suites = v; warning }),
           write: |config| value::join(config.suites.iter().map(|suite| suite.name())) },
@@ -66,7 +80,29 @@ const TABLE: [Row; 8] = [
     Row { key: Key::LibsrtpAes192, name: "libsrtp_aes192",
           meaning: "derive AES-192 session keys as libsrtp up to 2.5 does, not as RFC 6188 says",
           read: |config, text| value::yes_no(text).map(|v| { config.libsrtp_aes192 = v; None }),
-          write: |config| if config.libsrtp_aes192 { "yes" } else { "no" }.into() },
+          write: |config| value::write_yes_no(config.libsrtp_aes192) },
+    Row { key: Key::DtlsProfiles, name: "dtls_profiles", meaning: "SRTP protection profiles of DTLS to offer and accept, best first",
+          read: |config, text| value::profiles(text).map(|(v, warning)| { config.dtls.profiles = v; warning }),
+          write: |config| value::join(config.dtls.profiles.iter().map(|suite| suite.name())) },
+    Row { key: Key::DtlsSha1, name: "dtls_sha1", meaning: "take a=fingerprint by SHA-1 where the peer gives nothing stronger",
+          read: |config, text| value::yes_no(text).map(|v| { config.dtls.sha1 = v; v.then(|| "SHA-1 is weak".into()) }),
+          write: |config| value::write_yes_no(config.dtls.sha1) },
+    Row { key: Key::DtlsMtu, name: "dtls_mtu", meaning: "most bytes of a handshake's datagram, without IP and UDP headers",
+          read: |config, text| value::dtls_mtu(text).map(|v| { config.dtls.mtu = v; None }),
+          write: |config| config.dtls.mtu.to_string() },
+    Row { key: Key::DtlsTimeout, name: "dtls_timeout", meaning: "seconds that a handshake may take",
+          read: |config, text| value::dtls_timeout(text).map(|v| { config.dtls.timeout = v; None }),
+          write: |config| config.dtls.timeout.as_secs().to_string() },
+    Row { key: Key::DtlsCiphers, name: "dtls_ciphers", meaning: "DTLS cipher suites in OpenSSL's words",
+          read: |config, text| value::openssl_list(text).map(|v| { config.dtls.ciphers = v; None }),
+          write: |config| config.dtls.ciphers.clone() },
+    Row { key: Key::DtlsGroups, name: "dtls_groups", meaning: "groups of the key exchange in OpenSSL's words, best first",
+          read: |config, text| value::openssl_list(text).map(|v| { config.dtls.groups = v; None }),
+          write: |config| config.dtls.groups.clone() },
+    Row { key: Key::DtlsExtendedMasterSecret, name: "dtls_extended_master_secret",
+          meaning: "refuse peers that do not agree to an extended master secret (RFC 7627)",
+          read: |config, text| value::yes_no(text).map(|v| { config.dtls.extended_master_secret = v; None }),
+          write: |config| value::write_yes_no(config.dtls.extended_master_secret) },
 ];
 
 impl Key {

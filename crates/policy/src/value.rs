@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::time::Duration;
 
 use sealrtp_sdes::SessionParameter;
 use sealrtp_srtp::{Lifetime, Limits, MAX_MKI_LEN, Suite};
 
+use crate::config::PROFILES;
 use crate::error::Given;
 
 type Expected = Cow<'static, str>;
@@ -31,6 +33,16 @@ pub(crate) fn suites(text: &str) -> Result<(Vec<Suite>, Option<String>), Expecte
         more => Some(format!("{} are weak", join(more.iter()))),
     };
     Ok((named, warning))
+}
+
+/// An ordered list of suites that have a protection profile, without repetition, at least one.
+pub(crate) fn profiles(text: &str) -> Result<(Vec<Suite>, Option<String>), Expected> {
+    let named = list(
+        text,
+        |word| Suite::from_name(word).filter(|suite| PROFILES.contains(suite)),
+        |bad| format!("profiles by name, best first, out of {}; not {bad}", join(PROFILES.iter())),
+    )?;
+    if named.is_empty() { Err("at least one profile".into()) } else { Ok((named, None)) }
 }
 
 /// `none`, or session parameters without repetition.
@@ -105,6 +117,32 @@ pub(crate) fn yes_no(text: &str) -> Result<bool, Expected> {
     } else {
         Err("yes or no".into())
     }
+}
+
+pub(crate) fn write_yes_no(value: bool) -> String {
+    if value { "yes" } else { "no" }.into()
+}
+
+pub(crate) fn dtls_mtu(text: &str) -> Result<usize, Expected> {
+    number(text)
+        .and_then(|n| usize::try_from(n).ok())
+        .filter(|n| (256..=16_384).contains(n))
+        .ok_or_else(|| "a number of bytes from 256 to 16384".into())
+}
+
+pub(crate) fn dtls_timeout(text: &str) -> Result<Duration, Expected> {
+    number(text)
+        .filter(|n| (1..=600).contains(n))
+        .map(Duration::from_secs)
+        .ok_or_else(|| "a number of seconds from 1 to 600".into())
+}
+
+/// A list for OpenSSL, which says itself whether it knows the names.
+pub(crate) fn openssl_list(text: &str) -> Result<String, Expected> {
+    const LONGEST: usize = 512;
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b":+-!@=_.".contains(&b);
+    let good = !text.is_empty() && text.len() <= LONGEST && text.bytes().all(fits);
+    good.then(|| text.to_owned()).ok_or_else(|| "names in OpenSSL's words with colons between them".into())
 }
 
 /// A number as [`number`] reads it: powers of two from 2^10 on as such.

@@ -29,6 +29,13 @@ fn every_key_takes_back_what_it_tells() {
         ("key_derivation_rate", "65536"),
         ("session_parameters", "UNENCRYPTED_SRTCP FEC_KEY"),
         ("libsrtp_aes192", "yes"),
+        ("dtls_profiles", "AES_CM_128_HMAC_SHA1_80 AEAD_AES_256_GCM"),
+        ("dtls_sha1", "on"),
+        ("dtls_mtu", "2^10"),
+        ("dtls_timeout", "20"),
+        ("dtls_ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256:!aNULL"),
+        ("dtls_groups", "P-256"),
+        ("dtls_extended_master_secret", "no"),
     ] {
         config.set(key, value).unwrap();
     }
@@ -39,6 +46,10 @@ fn every_key_takes_back_what_it_tells() {
     assert_eq!(config.key_derivation_rate(), 1 << 16);
     assert_eq!(config.session_parameters(), [SessionParameter::UnencryptedSrtcp, SessionParameter::FecKey]);
     assert!(config.libsrtp_aes192());
+    let dtls = config.dtls();
+    assert_eq!(dtls.profiles(), [Suite::AesCm128HmacSha1_80, Suite::AeadAes256Gcm]);
+    assert_eq!((dtls.mtu(), dtls.timeout().as_secs(), dtls.groups()), (1024, 20, "P-256"));
+    assert!(dtls.sha1() && !dtls.extended_master_secret());
 
     let mut copy = Config::default();
     for key in Key::ALL {
@@ -85,6 +96,19 @@ fn a_refusal_names_key_value_and_expectation_and_changes_nothing() {
             "suites = AEAD_AES_128_GCM, AEAD_AES_128_GCM_16: expected each name once, AEAD_AES_128_GCM_16 comes twice",
         ),
         ("libsrtp_aes192", "perhaps", "libsrtp_aes192 = perhaps: expected yes or no"),
+        ("dtls_mtu", "255", "dtls_mtu = 255: expected a number of bytes from 256 to 16384"),
+        ("dtls_timeout", "0", "dtls_timeout = 0: expected a number of seconds from 1 to 600"),
+        ("dtls_profiles", "", "dtls_profiles = (nothing): expected at least one profile"),
+        (
+            "dtls_profiles",
+            "AES_256_CM_HMAC_SHA1_80",
+            "dtls_profiles = AES_256_CM_HMAC_SHA1_80: expected profiles by name, best first, out of AEAD_AES_256_GCM, AEAD_AES_128_GCM, AES_CM_128_HMAC_SHA1_80, AES_CM_128_HMAC_SHA1_32; not AES_256_CM_HMAC_SHA1_80",
+        ),
+        (
+            "dtls_groups",
+            "P-256, X25519",
+            "dtls_groups = P-256, X25519: expected names in OpenSSL's words with colons between them",
+        ),
     ] {
         let mut config = Config::default();
         assert_eq!(config.set(key, value).unwrap_err().to_string(), expected);
