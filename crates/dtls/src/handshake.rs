@@ -71,8 +71,7 @@ impl Handshake {
         cookie: Cookie,
         sequence: u64,
     ) -> Result<Self, ErrorStack> {
-        let mut ssl = context.new_ssl()?;
-        context.expect_cookie(&mut ssl, cookie);
+        let ssl = context.new_ssl_expecting(cookie)?;
         let mut this = Self::new(context, ssl, Role::Server, expected)?;
         // The HelloVerifyRequest that comes of it has gone out already.
         this.run(Some(&FIRST_CLIENT_HELLO));

@@ -57,9 +57,11 @@
 //! can no longer be authenticated and is ignored; the end of a call is known from its signalling.
 #![forbid(unsafe_code)]
 
+mod admission;
 mod association;
 mod client_hello;
 mod config;
+mod context;
 mod continuity;
 mod cookie;
 mod error;
@@ -78,7 +80,8 @@ mod wire;
 pub use association::{
     Association, Destination, MAX_REPEATS, MAX_TRANSMITS, REPEAT_FOR, Role, Taken, Transmit,
 };
-pub use config::{Config, Context, CookieExchange, ExtendedMasterSecret, Verify};
+pub use config::{Config, CookieExchange, ExtendedMasterSecret, MAX_UNPROVEN, Verify};
+pub use context::Context;
 pub use continuity::{Continuity, Named, Terms};
 pub use error::{ConfigError, Failure, IdentityError};
 pub use event::{Alert, Connected, Direction, Event, HandshakeType, MAX_TRACES, Message, Trace, Why};

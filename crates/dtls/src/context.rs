@@ -1,0 +1,154 @@
+//! What all associations of a process share.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use openssl::error::ErrorStack;
+use openssl::ex_data::Index;
+use openssl::ssl::{
+    Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslSessionCacheMode, SslVersion,
+};
+use openssl::x509::X509;
+
+use crate::config::MTU;
+use crate::cookie::{self, Cookie, CookieKey};
+use crate::{Config, ConfigError, Fingerprint, HashFunction, Identity, MAX_UNPROVEN, Verify, profile};
+
+struct Inner {
+    config: Config,
+    local: Fingerprint,
+    /// For clients, and for servers whose client is not asked for a cookie.
+    unasked: SslContext,
+    /// For servers whose client has shown a cookie.
+    asked: SslContext,
+    cookie_key: CookieKey,
+    /// Where an SSL object keeps the cookie that its peer must show.
+    cookie_slot: Index<Ssl, Cookie>,
+    /// Handshakes that go on with clients who were not asked for a cookie.
+    unproven: AtomicUsize,
+}
+
+/// A [`Config`] and an [`Identity`], ready for use; cheap to clone.
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+impl Context {
+    /// Checks the configuration and hands it to OpenSSL. Make one for each identity, not for each call.
+    ///
+    /// # Errors
+    /// A [`ConfigError`].
+    pub fn new(config: Config, identity: &Identity) -> Result<Self, ConfigError> {
+        if config.profiles.is_empty() {
+            return Err(ConfigError::NoProfile);
+        }
+        if !MTU.contains(&config.mtu) {
+            return Err(ConfigError::Mtu(config.mtu));
+        }
+        let cookie_slot = Ssl::new_ex_index()?;
+        let mut asked = builder(&config, identity)?;
+        require_cookies(&mut asked, cookie_slot);
+        Ok(Self(Arc::new(Inner {
+            local: identity.fingerprint(HashFunction::Sha256)?,
+            unasked: builder(&config, identity)?.build(),
+            asked: asked.build(),
+            cookie_key: CookieKey::random()?,
+            cookie_slot,
+            unproven: AtomicUsize::new(0),
+            config,
+        })))
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Of our certificate, by SHA-256.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.0.local
+    }
+
+    pub(crate) fn cookie_key(&self) -> &CookieKey {
+        &self.0.cookie_key
+    }
+
+    /// For a client, or a server whose client is not asked for a cookie.
+    pub(crate) fn new_ssl(&self) -> Result<Ssl, ErrorStack> {
+        Ssl::new(&self.0.unasked)
+    }
+
+    /// For a server whose client must show `cookie`.
+    pub(crate) fn new_ssl_expecting(&self, cookie: Cookie) -> Result<Ssl, ErrorStack> {
+        let mut ssl = Ssl::new(&self.0.asked)?;
+        ssl.set_ex_data(self.0.cookie_slot, cookie);
+        Ok(ssl)
+    }
+
+    /// Counts one more handshake with a client that was not asked for a cookie, if there may be one.
+    pub(crate) fn admit_unproven(&self) -> Option<Unproven> {
+        let more = |count| (count < MAX_UNPROVEN).then_some(count + 1);
+        self.0.unproven.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Unproven(self.clone()))
+    }
+}
+
+/// A handshake with a client that was not asked for a cookie, counted until this goes.
+pub(crate) struct Unproven(Context);
+
+impl Drop for Unproven {
+    fn drop(&mut self) {
+        self.0.0.unproven.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn builder(config: &Config, identity: &Identity) -> Result<SslContextBuilder, ConfigError> {
+    let name = |suite: &_| profile::openssl_name(*suite).ok_or(ConfigError::NotAProfile(*suite));
+    let profiles = config.profiles.iter().map(name).collect::<Result<Vec<_>, _>>()?;
+
+    let mut ssl = SslContext::builder(SslMethod::dtls())?;
+    ssl.set_min_proto_version(Some(SslVersion::DTLS1_2))?;
+    ssl.set_max_proto_version(Some(SslVersion::DTLS1_2))?;
+    ssl.set_options(SslOptions::NO_RENEGOTIATION | SslOptions::NO_TICKET | SslOptions::NO_COMPRESSION);
+    // Without it OpenSSL asks the wire for an MTU, and for a smaller one after timeouts.
+    ssl.set_options(SslOptions::NO_QUERY_MTU);
+    ssl.set_session_cache_mode(SslSessionCacheMode::OFF);
+    ssl.set_cipher_list(&config.ciphers)?;
+    ssl.set_groups_list(&config.groups)?;
+    ssl.set_tlsext_use_srtp(&profiles.join(":"))?;
+    ssl.set_certificate(identity.certificate())?;
+    for certificate in identity.chain() {
+        ssl.add_extra_chain_cert(certificate.clone())?;
+    }
+    ssl.set_private_key(identity.key())?;
+    ssl.check_private_key()?;
+    if let Verify::Ca(pem) = &config.verify {
+        for certificate in X509::stack_from_pem(pem)? {
+            ssl.cert_store_mut().add_cert(certificate)?;
+        }
+    }
+    Ok(ssl)
+}
+
+/// OpenSSL's part of the cookie exchange: the same cookie that went out without state must be in the ClientHello it takes.
+fn require_cookies(ssl: &mut SslContextBuilder, slot: Index<Ssl, Cookie>) {
+    ssl.set_options(SslOptions::COOKIE_EXCHANGE);
+    ssl.set_cookie_generate_cb(move |ssl, out| {
+        let cookie = ssl.ex_data(slot).ok_or_else(ErrorStack::get)?;
+        let out = out.get_mut(..cookie.len()).ok_or_else(ErrorStack::get)?;
+        out.copy_from_slice(cookie);
+        Ok(out.len())
+    });
+    ssl.set_cookie_verify_cb(move |ssl, theirs| {
+        ssl.ex_data(slot).is_some_and(|ours| cookie::same(ours, theirs))
+    });
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("config", &self.0.config)
+            .field("local", &self.0.local)
+            .finish_non_exhaustive()
+    }
+}
