@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use crate::client_hello::ClientHello;
-use crate::context::Unproven;
-use crate::cookie::{self, Cookie};
+use crate::context::{Asked, Unproven};
+use crate::cookie;
 use crate::{Context, CookieExchange, Why};
 
 /// What is known of a client's source. A client of higher standing may take the place of one of lower.
@@ -18,10 +18,7 @@ pub(crate) struct Standing {
 
 /// What is to be done with a ClientHello.
 pub(crate) enum Verdict {
-    /// Take it, which was not asked for a cookie.
-    Unasked(Option<Unproven>),
-    /// Take it with the cookie it has shown.
-    Proven(Cookie),
+    Take(Asked, Option<Unproven>),
     /// Send this HelloVerifyRequest, and forget it.
     Ask(Vec<u8>),
     Ignore(Why),
@@ -39,10 +36,10 @@ pub(crate) fn judge(
     let policy = context.config().cookies;
     if hello.number == 0 && running.is_none() {
         match policy {
-            CookieExchange::Skipped => return Verdict::Unasked(None),
+            CookieExchange::Skipped => return Verdict::Take(Asked::No, None),
             CookieExchange::UnknownSources if expected => {
                 if let Some(unproven) = context.admit_unproven() {
-                    return Verdict::Unasked(Some(unproven));
+                    return Verdict::Take(Asked::No, Some(unproven));
                 }
             }
             CookieExchange::UnknownSources | CookieExchange::Required => {}
@@ -56,7 +53,7 @@ pub(crate) fn judge(
     };
     match hello.number {
         0 => Verdict::Ask(cookie::hello_verify_request(hello.record, &cookie)),
-        1 if cookie::same(&cookie, hello.head.cookie) => Verdict::Proven(cookie),
+        1 if cookie::same(&cookie, hello.head.cookie) => Verdict::Take(Asked::Yes(cookie), None),
         _ => Verdict::Ignore(Why::Cookie),
     }
 }

@@ -13,7 +13,7 @@ use crate::context::Unproven;
 use crate::event::{Direction, HandshakeType, MAX_TRACES, Message, Trace, Why};
 use crate::handshake::{Handshake, Progress};
 use crate::record::{self, records};
-use crate::{Connected, Context, Event, Failure, Fingerprints};
+use crate::{Connected, Context, Event, Failure, Fingerprints, Resumption};
 
 /// How long a server answers a client's repeated Finished after keys are there: longer than an OpenSSL client, with its 12
 /// retransmissions, can go on.
@@ -128,6 +128,8 @@ pub struct Association {
     context: Context,
     role: Role,
     expected: Fingerprints,
+    /// Until the handshake is over.
+    resumption: Option<Resumption>,
     /// Where the peer is said to be.
     source: Option<SocketAddr>,
     state: State,
@@ -153,6 +155,7 @@ impl Association {
             context: context.clone(),
             role,
             expected: expected.clone(),
+            resumption: None,
             source: None,
             state: State::Waiting,
             give_up: now + context.config().timeout,
@@ -166,6 +169,17 @@ impl Association {
             let handshake = Handshake::client(context, expected.clone())?;
             this.run_new(handshake, Destination::Peer, None, None, now);
         }
+        Ok(this)
+    }
+
+    /// Begins as [`Association::new`] does, for one of several associations with the same peer: as server it lets the peer
+    /// resume a session that an earlier one made. A peer that does not, or too early, gets a full handshake.
+    ///
+    /// # Errors
+    /// As [`Association::new`].
+    pub fn resuming(resumption: &Resumption, role: Role, now: Instant) -> Result<Self, ErrorStack> {
+        let mut this = Self::new(resumption.context(), role, resumption.expected().clone(), now)?;
+        this.resumption = Some(resumption.clone());
         Ok(this)
     }
 
@@ -333,9 +347,9 @@ impl Association {
         let expected = self.expects(from);
         let (context, fingerprints) = (&self.context, self.expected.clone());
         let (handshake, unproven) = match admission::judge(context, hello, from, expected, running) {
-            Verdict::Unasked(unproven) => (Handshake::server(context, fingerprints), unproven),
-            Verdict::Proven(cookie) => {
-                (Handshake::server_after_cookie(context, fingerprints, cookie, hello.record), None)
+            Verdict::Take(asked, unproven) => {
+                let resumption = self.resumption.as_ref();
+                (Handshake::server(context, resumption, fingerprints, asked, hello.record), unproven)
             }
             Verdict::Ask(request) => {
                 self.trace_datagram(Direction::Out, &request);
@@ -437,6 +451,7 @@ impl Association {
         let close_notify = running.handshake.close();
         let took = now.saturating_duration_since(running.began);
         drop(running);
+        self.resumption = None;
         self.trace(|| Trace::Released);
         match agreed {
             Ok(agreed) => {
@@ -461,6 +476,7 @@ impl Association {
                     cipher: agreed.cipher,
                     version: agreed.version,
                     extended_master_secret: agreed.extended_master_secret,
+                    resumed: agreed.resumed,
                     took,
                 })));
             }
@@ -492,6 +508,7 @@ impl Association {
     }
 
     fn over(&mut self, event: Event) {
+        self.resumption = None;
         if matches!(mem::replace(&mut self.state, State::Over), State::Running(_)) {
             self.trace(|| Trace::Released);
         }

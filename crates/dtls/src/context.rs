@@ -15,8 +15,16 @@ use crate::config::MTU;
 use crate::cookie::{self, Cookie, CookieKey};
 use crate::{Config, ConfigError, Fingerprint, HashFunction, Identity, MAX_UNPROVEN, Verify, profile};
 
+/// Whether a server's client was asked for a cookie, and has shown it.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked {
+    No,
+    Yes(Cookie),
+}
+
 struct Inner {
     config: Config,
+    identity: Identity,
     local: Fingerprint,
     /// For clients, and for servers whose client is not asked for a cookie.
     unasked: SslContext,
@@ -45,6 +53,9 @@ impl Context {
         if !MTU.contains(&config.mtu) {
             return Err(ConfigError::Mtu(config.mtu));
         }
+        if let Some(other) = config.profiles.iter().find(|suite| profile::openssl_name(**suite).is_none()) {
+            return Err(ConfigError::NotAProfile(*other));
+        }
         let cookie_slot = Ssl::new_ex_index()?;
         let mut asked = builder(&config, identity)?;
         require_cookies(&mut asked, cookie_slot);
@@ -55,6 +66,7 @@ impl Context {
             cookie_key: CookieKey::random()?,
             cookie_slot,
             unproven: AtomicUsize::new(0),
+            identity: identity.clone(),
             config,
         })))
     }
@@ -73,16 +85,38 @@ impl Context {
         &self.0.cookie_key
     }
 
-    /// For a client, or a server whose client is not asked for a cookie.
-    pub(crate) fn new_ssl(&self) -> Result<Ssl, ErrorStack> {
+    pub(crate) fn client_ssl(&self) -> Result<Ssl, ErrorStack> {
         Ssl::new(&self.0.unasked)
     }
 
-    /// For a server whose client must show `cookie`.
-    pub(crate) fn new_ssl_expecting(&self, cookie: Cookie) -> Result<Ssl, ErrorStack> {
-        let mut ssl = Ssl::new(&self.0.asked)?;
-        ssl.set_ex_data(self.0.cookie_slot, cookie);
+    pub(crate) fn server_ssl(&self, asked: &Asked) -> Result<Ssl, ErrorStack> {
+        let context = match asked {
+            Asked::No => &self.0.unasked,
+            Asked::Yes(_) => &self.0.asked,
+        };
+        self.ssl_of(context, asked)
+    }
+
+    /// Of one of this context's kin in OpenSSL.
+    pub(crate) fn ssl_of(&self, context: &SslContext, asked: &Asked) -> Result<Ssl, ErrorStack> {
+        let mut ssl = Ssl::new(context)?;
+        if let Asked::Yes(cookie) = asked {
+            ssl.set_ex_data(self.0.cookie_slot, *cookie);
+        }
         Ok(ssl)
+    }
+
+    /// A context of OpenSSL's as those here, whose servers remember at most so many sessions.
+    pub(crate) fn remembering(&self, asked: &Asked, sessions: usize) -> Result<SslContext, ErrorStack> {
+        let mut ssl = builder(&self.0.config, &self.0.identity)?;
+        if let Asked::Yes(_) = asked {
+            require_cookies(&mut ssl, self.0.cookie_slot);
+        }
+        // OpenSSL wants a name for its sessions where it asks for certificates.
+        ssl.set_session_id_context(b"sealrtp")?;
+        ssl.set_session_cache_mode(SslSessionCacheMode::SERVER);
+        ssl.set_session_cache_size(i32::try_from(sessions).unwrap_or(i32::MAX));
+        Ok(ssl.build())
     }
 
     /// Counts one more handshake with a client that was not asked for a cookie, if there may be one.
@@ -102,9 +136,8 @@ impl Drop for Unproven {
     }
 }
 
-fn builder(config: &Config, identity: &Identity) -> Result<SslContextBuilder, ConfigError> {
-    let name = |suite: &_| profile::openssl_name(*suite).ok_or(ConfigError::NotAProfile(*suite));
-    let profiles = config.profiles.iter().map(name).collect::<Result<Vec<_>, _>>()?;
+fn builder(config: &Config, identity: &Identity) -> Result<SslContextBuilder, ErrorStack> {
+    let profiles: Vec<_> = config.profiles.iter().filter_map(|suite| profile::openssl_name(*suite)).collect();
 
     let mut ssl = SslContext::builder(SslMethod::dtls())?;
     ssl.set_min_proto_version(Some(SslVersion::DTLS1_2))?;
