@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use openssl::error::ErrorStack;
 
-use crate::client_hello::Head;
-use crate::cookie;
+use crate::admission::{self, Standing, Verdict};
+use crate::client_hello::{ClientHello, Head};
+use crate::context::Unproven;
 use crate::event::{Direction, HandshakeType, MAX_TRACES, Message, Trace, Why};
 use crate::handshake::{Handshake, Progress};
-use crate::record::{self, Fragment, records};
-use crate::{Connected, Context, CookieExchange, Event, Failure, Fingerprints};
+use crate::record::{self, records};
+use crate::{Connected, Context, Event, Failure, Fingerprints, Resumption};
 
 /// How long a server answers a client's repeated Finished after keys are there: longer than an OpenSSL client, with its 12
 /// retransmissions, can go on.
@@ -79,10 +80,20 @@ pub enum Taken {
     NotDtls,
 }
 
+/// The client of a server's handshake.
+struct Client {
+    standing: Standing,
+    /// What tells its ClientHello from those of others.
+    bound: Vec<u8>,
+    _unproven: Option<Unproven>,
+}
+
 /// A handshake and what belongs to it.
 struct Running {
     handshake: Handshake,
     to: Destination,
+    /// Of a server.
+    client: Option<Client>,
     began: Instant,
     /// When to have OpenSSL look at its timer.
     deadline: Instant,
@@ -117,6 +128,10 @@ pub struct Association {
     context: Context,
     role: Role,
     expected: Fingerprints,
+    /// Until the handshake is over.
+    resumption: Option<Resumption>,
+    /// Where the peer is said to be.
+    source: Option<SocketAddr>,
     state: State,
     give_up: Instant,
     transmits: VecDeque<Transmit>,
@@ -140,6 +155,8 @@ impl Association {
             context: context.clone(),
             role,
             expected: expected.clone(),
+            resumption: None,
+            source: None,
             state: State::Waiting,
             give_up: now + context.config().timeout,
             transmits: VecDeque::new(),
@@ -150,8 +167,19 @@ impl Association {
         this.trace(|| Trace::Started { role, local: context.fingerprint(), remote: expected.clone() });
         if role == Role::Client {
             let handshake = Handshake::client(context, expected.clone())?;
-            this.run_new(handshake, Destination::Peer, None, now);
+            this.run_new(handshake, Destination::Peer, None, None, now);
         }
+        Ok(this)
+    }
+
+    /// Begins as [`Association::new`] does, for one of several associations with the same peer: as server it lets the peer
+    /// resume a session that an earlier one made. A peer that does not, or too early, gets a full handshake.
+    ///
+    /// # Errors
+    /// As [`Association::new`].
+    pub fn resuming(resumption: &Resumption, role: Role, now: Instant) -> Result<Self, ErrorStack> {
+        let mut this = Self::new(resumption.context(), role, resumption.expected().clone(), now)?;
+        this.resumption = Some(resumption.clone());
         Ok(this)
     }
 
@@ -163,6 +191,13 @@ impl Association {
     /// The peer's fingerprints.
     pub fn expected(&self) -> &Fingerprints {
         &self.expected
+    }
+
+    /// Where the peer is: the address of its media in signalling, or the one that ICE has checked. The last one told counts. A
+    /// server asks no cookie of a client that is there ([`CookieExchange::UnknownSources`](crate::CookieExchange)), so
+    /// that the first secured packet need not wait for another round trip. Datagrams of other sources are taken as before.
+    pub fn expect_source(&mut self, source: SocketAddr) {
+        self.source = Some(source);
     }
 
     /// Whether each step is told from now on.
@@ -194,7 +229,7 @@ impl Association {
         let datagram = sound.as_slice();
         match &mut self.state {
             State::Waiting => self.first(datagram, from, now),
-            State::Running(_) => self.run(Some(datagram), now),
+            State::Running(_) => self.further(datagram, from, now),
             State::Established(_) => self.repeat(datagram, now),
             State::Over => self.ignored(datagram, Why::Over),
         }
@@ -272,50 +307,78 @@ impl Association {
 
     /// A server's first datagrams: nothing is kept of them until one is a ClientHello to be taken.
     fn first(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) {
-        // The last one: a client whose timer ended sends its first again, and the one with the cookie after it.
-        let hellos = records(datagram).filter(|record| record.epoch == 0).filter_map(|record| {
-            let fragment =
-                record.fragments().find(|f| f.kind == HandshakeType::CLIENT_HELLO && f.offset == 0)?;
-            Some((record.sequence, fragment, Head::read(fragment.body)?))
-        });
-        let hello = hellos.last();
-        let Some((sequence, Fragment { sequence: number, .. }, head)) = hello else {
-            return self.ignored(datagram, Why::NotAClientHello);
-        };
-        if let Some(profiles) = head.profiles() {
+        match ClientHello::find(datagram) {
+            Some(hello) => self.admit(datagram, &hello, from, now, None),
+            None => self.ignored(datagram, Why::NotAClientHello),
+        }
+    }
+
+    /// A datagram while a handshake goes on: for that handshake, or a client of higher standing that wants to begin one.
+    fn further(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) {
+        if let (State::Running(running), Some(hello)) = (&self.state, ClientHello::find(datagram))
+            && let Some(client) = &running.client
+            && client.bound != hello.head.bound
+        {
+            let (running, known) = (client.standing, self.expects(from));
+            if (Standing { expected: known, proven: true }) > running {
+                return self.admit(datagram, &hello, from, now, Some(running));
+            }
+        }
+        self.run(Some(datagram), now);
+    }
+
+    fn expects(&self, from: SocketAddr) -> bool {
+        self.source.is_some_and(|source| {
+            (source.ip().to_canonical(), source.port()) == (from.ip().to_canonical(), from.port())
+        })
+    }
+
+    fn admit(
+        &mut self,
+        datagram: &[u8],
+        hello: &ClientHello,
+        from: SocketAddr,
+        now: Instant,
+        running: Option<Standing>,
+    ) {
+        if let Some(profiles) = hello.head.profiles() {
             self.trace(|| Trace::Offered { direction: Direction::In, profiles });
         }
-        let handshake = match self.context.config().cookies {
-            CookieExchange::Skipped if number == 0 => Handshake::server(&self.context, self.expected.clone()),
-            CookieExchange::Skipped => return self.ignored(datagram, Why::NotAClientHello),
-            CookieExchange::Required => {
-                let Ok(cookie) = self.context.cookie_key().cookie(from, head.bound) else {
-                    return self.ignored(datagram, Why::Full);
-                };
-                match number {
-                    0 => {
-                        let request = cookie::hello_verify_request(sequence, &cookie);
-                        self.trace_datagram(Direction::Out, &request);
-                        return self.send(vec![request], Destination::Source(from));
-                    }
-                    1 if cookie::same(&cookie, head.cookie) => {
-                        let expected = self.expected.clone();
-                        Handshake::server_after_cookie(&self.context, expected, cookie, sequence)
-                    }
-                    _ => return self.ignored(datagram, Why::Cookie),
-                }
+        let expected = self.expects(from);
+        let (context, fingerprints) = (&self.context, self.expected.clone());
+        let (handshake, unproven) = match admission::judge(context, hello, from, expected, running) {
+            Verdict::Take(asked, unproven) => {
+                let resumption = self.resumption.as_ref();
+                (Handshake::server(context, resumption, fingerprints, asked, hello.record), unproven)
             }
+            Verdict::Ask(request) => {
+                self.trace_datagram(Direction::Out, &request);
+                return self.send(vec![request], Destination::Source(from));
+            }
+            Verdict::Ignore(why) => return self.ignored(datagram, why),
         };
+        let standing = Standing { expected, proven: unproven.is_none() };
+        let client = Client { standing, bound: hello.head.bound.to_vec(), _unproven: unproven };
         match handshake {
-            Ok(handshake) => self.run_new(handshake, Destination::Source(from), Some(datagram), now),
+            Ok(handshake) => {
+                self.run_new(handshake, Destination::Source(from), Some(client), Some(datagram), now)
+            }
             Err(_) => self.ignored(datagram, Why::Full),
         }
     }
 
-    fn run_new(&mut self, handshake: Handshake, to: Destination, datagram: Option<&[u8]>, now: Instant) {
+    fn run_new(
+        &mut self,
+        handshake: Handshake,
+        to: Destination,
+        client: Option<Client>,
+        datagram: Option<&[u8]>,
+        now: Instant,
+    ) {
         self.state = State::Running(Box::new(Running {
             handshake,
             to,
+            client,
             began: now,
             deadline: now + FIRST_TIMER,
             timer: FIRST_TIMER,
@@ -388,6 +451,7 @@ impl Association {
         let close_notify = running.handshake.close();
         let took = now.saturating_duration_since(running.began);
         drop(running);
+        self.resumption = None;
         self.trace(|| Trace::Released);
         match agreed {
             Ok(agreed) => {
@@ -412,6 +476,7 @@ impl Association {
                     cipher: agreed.cipher,
                     version: agreed.version,
                     extended_master_secret: agreed.extended_master_secret,
+                    resumed: agreed.resumed,
                     took,
                 })));
             }
@@ -443,6 +508,7 @@ impl Association {
     }
 
     fn over(&mut self, event: Event) {
+        self.resumption = None;
         if matches!(mem::replace(&mut self.state, State::Over), State::Running(_)) {
             self.trace(|| Trace::Released);
         }

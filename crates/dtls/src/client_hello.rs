@@ -1,7 +1,33 @@
 //! A ClientHello's parts that are needed before OpenSSL is given it (RFC 6347 section 4.3.2, RFC 5764 section 4.1.1).
 
+use crate::event::HandshakeType;
+use crate::record::records;
+
 const USE_SRTP: u16 = 14;
 const RANDOM: usize = 32;
+
+/// The first fragment of a ClientHello in a datagram.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientHello<'a> {
+    /// Of its record, 48 bits.
+    pub(crate) record: u64,
+    /// Of the handshake message: 0, or 1 after a HelloVerifyRequest.
+    pub(crate) number: u16,
+    pub(crate) head: Head<'a>,
+}
+
+impl<'a> ClientHello<'a> {
+    /// The last one of a datagram: a client whose timer ended sends its first again, and the one with the cookie after it.
+    pub(crate) fn find(datagram: &'a [u8]) -> Option<Self> {
+        let hellos = records(datagram).filter(|record| record.epoch == 0).filter_map(|record| {
+            let first = |f: &crate::record::Fragment| f.kind == HandshakeType::CLIENT_HELLO && f.offset == 0;
+            let fragment = record.fragments().find(first)?;
+            let head = Head::read(fragment.body)?;
+            Some(Self { record: record.sequence, number: fragment.sequence, head })
+        });
+        hellos.last()
+    }
+}
 
 /// The head of a ClientHello, which its first fragment must hold.
 #[derive(Clone, Copy, Debug)]

@@ -1,27 +1,30 @@
-//! What all associations of a process share.
+//! How handshakes are done.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use openssl::error::ErrorStack;
-use openssl::ex_data::Index;
-use openssl::ssl::{
-    Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslSessionCacheMode, SslVersion,
-};
-use openssl::x509::X509;
 use sealrtp_srtp::Suite;
 
-use crate::cookie::{self, Cookie, CookieKey};
-use crate::{ConfigError, Fingerprint, HashFunction, Identity, profile};
+use crate::profile;
 
-const MTU: std::ops::RangeInclusive<usize> = 256..=16_384;
+/// Most handshakes of a [`Context`](crate::Context)'s servers that go on with clients who have not shown their address, before clients at
+/// expected addresses are asked for a cookie, too ([`CookieExchange::UnknownSources`]). Each takes some 56 KiB meanwhile.
+pub const MAX_UNPROVEN: usize = 512;
 
-/// Whether a server asks a client to show that it receives at its source address (RFC 6347 section 4.2.1).
+pub(crate) const MTU: std::ops::RangeInclusive<usize> = 256..=16_384;
+
+/// Which clients a server asks to show that they receive at their source address (RFC 6347 section 4.2.1). Being asked costs
+/// a client one more round trip; ClientHellos of spoofed sources then leave no state and are not amplified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CookieExchange {
-    /// Always: one more round trip; ClientHellos of spoofed sources leave no state.
+    /// All.
     Required,
+    /// All but those at the address that [`Association::expect_source`](crate::Association::expect_source) was told, and those
+    /// too while [`MAX_UNPROVEN`] handshakes with clients that were not asked go on.
+    ///
+    /// Signalling has vouched for that address as much as for the peer: a forger must know both it and our port before the
+    /// handshake is over, and gets no more than one handshake's flight sent to the peer's own address. He cannot shut the peer
+    /// out either: a client at the expected address that answers with a cookie takes the place of one that did not.
+    UnknownSources,
     /// Never: for sources that something else has proven, e.g. an ICE connectivity check.
     Skipped,
 }
@@ -69,12 +72,12 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// Every profile, strongest first; MTU 1200; cookies; forward secrecy only; one minute.
+    /// Every profile, strongest first; MTU 1200; cookies of unknown sources; forward secrecy only; one minute.
     fn default() -> Self {
         Self {
             profiles: profile::all(),
             mtu: 1200,
-            cookies: CookieExchange::Required,
+            cookies: CookieExchange::UnknownSources,
             extended_master_secret: ExtendedMasterSecret::Required,
             verify: Verify::Fingerprint,
             ciphers: "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL:!PSK".into(),
@@ -82,114 +85,5 @@ impl Default for Config {
             timeout: Duration::from_secs(60),
             trace: false,
         }
-    }
-}
-
-pub(crate) struct Inner {
-    pub(crate) config: Config,
-    pub(crate) local: Fingerprint,
-    ssl: SslContext,
-    cookie_key: CookieKey,
-    /// Where an SSL object keeps the cookie that its peer must show.
-    cookie_slot: Index<Ssl, Cookie>,
-}
-
-/// A [`Config`] and an [`Identity`], ready for use; cheap to clone.
-#[derive(Clone)]
-pub struct Context(Arc<Inner>);
-
-impl Context {
-    /// Checks the configuration and hands it to OpenSSL. Make one for each identity, not for each call.
-    ///
-    /// # Errors
-    /// A [`ConfigError`].
-    pub fn new(config: Config, identity: &Identity) -> Result<Self, ConfigError> {
-        if config.profiles.is_empty() {
-            return Err(ConfigError::NoProfile);
-        }
-        if !MTU.contains(&config.mtu) {
-            return Err(ConfigError::Mtu(config.mtu));
-        }
-        let name = |suite: &Suite| profile::openssl_name(*suite).ok_or(ConfigError::NotAProfile(*suite));
-        let profiles = config.profiles.iter().map(name).collect::<Result<Vec<_>, _>>()?;
-
-        let mut ssl = SslContext::builder(SslMethod::dtls())?;
-        ssl.set_min_proto_version(Some(SslVersion::DTLS1_2))?;
-        ssl.set_max_proto_version(Some(SslVersion::DTLS1_2))?;
-        ssl.set_options(SslOptions::NO_RENEGOTIATION | SslOptions::NO_TICKET | SslOptions::NO_COMPRESSION);
-        // Without it OpenSSL asks the wire for an MTU, and for a smaller one after timeouts.
-        ssl.set_options(SslOptions::NO_QUERY_MTU);
-        ssl.set_session_cache_mode(SslSessionCacheMode::OFF);
-        ssl.set_cipher_list(&config.ciphers)?;
-        ssl.set_groups_list(&config.groups)?;
-        ssl.set_tlsext_use_srtp(&profiles.join(":"))?;
-        ssl.set_certificate(identity.certificate())?;
-        for certificate in identity.chain() {
-            ssl.add_extra_chain_cert(certificate.clone())?;
-        }
-        ssl.set_private_key(identity.key())?;
-        ssl.check_private_key()?;
-        if let Verify::Ca(pem) = &config.verify {
-            for certificate in X509::stack_from_pem(pem)? {
-                ssl.cert_store_mut().add_cert(certificate)?;
-            }
-        }
-        let cookie_slot = Ssl::new_ex_index()?;
-        if config.cookies == CookieExchange::Required {
-            require_cookies(&mut ssl, cookie_slot);
-        }
-        Ok(Self(Arc::new(Inner {
-            local: identity.fingerprint(HashFunction::Sha256)?,
-            ssl: ssl.build(),
-            cookie_key: CookieKey::random()?,
-            cookie_slot,
-            config,
-        })))
-    }
-
-    /// The configuration.
-    pub fn config(&self) -> &Config {
-        &self.0.config
-    }
-
-    /// Of our certificate, by SHA-256.
-    pub fn fingerprint(&self) -> Fingerprint {
-        self.0.local
-    }
-
-    pub(crate) fn cookie_key(&self) -> &CookieKey {
-        &self.0.cookie_key
-    }
-
-    pub(crate) fn new_ssl(&self) -> Result<Ssl, ErrorStack> {
-        Ssl::new(&self.0.ssl)
-    }
-
-    /// Tells an SSL object which cookie its peer must show.
-    pub(crate) fn expect_cookie(&self, ssl: &mut Ssl, cookie: Cookie) {
-        ssl.set_ex_data(self.0.cookie_slot, cookie);
-    }
-}
-
-/// OpenSSL's part of the cookie exchange: the same cookie that went out without state must be in the ClientHello it takes.
-fn require_cookies(ssl: &mut SslContextBuilder, slot: Index<Ssl, Cookie>) {
-    ssl.set_options(SslOptions::COOKIE_EXCHANGE);
-    ssl.set_cookie_generate_cb(move |ssl, out| {
-        let cookie = ssl.ex_data(slot).ok_or_else(ErrorStack::get)?;
-        let out = out.get_mut(..cookie.len()).ok_or_else(ErrorStack::get)?;
-        out.copy_from_slice(cookie);
-        Ok(out.len())
-    });
-    ssl.set_cookie_verify_cb(move |ssl, theirs| {
-        ssl.ex_data(slot).is_some_and(|ours| cookie::same(ours, theirs))
-    });
-}
-
-impl fmt::Debug for Context {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context")
-            .field("config", &self.0.config)
-            .field("local", &self.0.local)
-            .finish_non_exhaustive()
     }
 }

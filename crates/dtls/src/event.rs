@@ -42,6 +42,8 @@ pub struct Connected {
     pub version: String,
     /// Whether RFC 7627 was agreed on.
     pub extended_master_secret: bool,
+    /// Whether the session of an earlier association was resumed ([`Resumption`](crate::Resumption)).
+    pub resumed: bool,
     /// From the first ClientHello sent or taken to this event.
     pub took: Duration,
 }

@@ -8,10 +8,13 @@ use sealrtp_srtp::{KeySet, MasterKey, Suite};
 use zeroize::Zeroizing;
 
 use crate::config::ExtendedMasterSecret;
-use crate::cookie::{Cookie, FIRST_CLIENT_HELLO};
+use crate::context::Asked;
+use crate::cookie::FIRST_CLIENT_HELLO;
 use crate::peer_check::{PeerCheck, handshake_error, profile_of};
 use crate::wire::Wire;
-use crate::{Alert, Config, Context, Failure, Fingerprint, Fingerprints, Role, record, session_flags};
+use crate::{
+    Alert, Config, Context, Failure, Fingerprint, Fingerprints, Resumption, Role, record, session_flags,
+};
 
 /// RFC 5764 section 4.2.
 const LABEL: &str = "EXTRACTOR-dtls_srtp";
@@ -40,6 +43,7 @@ pub(crate) struct Agreed {
     pub(crate) cipher: String,
     pub(crate) version: String,
     pub(crate) extended_master_secret: bool,
+    pub(crate) resumed: bool,
 }
 
 pub(crate) struct Handshake {
@@ -55,29 +59,29 @@ pub(crate) struct Handshake {
 
 impl Handshake {
     pub(crate) fn client(context: &Context, expected: Fingerprints) -> Result<Self, ErrorStack> {
-        Self::new(context, context.new_ssl()?, Role::Client, expected)
+        Self::new(context, context.client_ssl()?, Role::Client, expected)
     }
 
-    /// A server whose peer has no cookie to show.
-    pub(crate) fn server(context: &Context, expected: Fingerprints) -> Result<Self, ErrorStack> {
-        Self::new(context, context.new_ssl()?, Role::Server, expected)
-    }
-
-    /// A server whose peer has shown `cookie` in a ClientHello whose record has number `sequence`, which our ServerHello's
-    /// takes over (RFC 6347 section 4.2.1).
-    pub(crate) fn server_after_cookie(
+    /// A server that takes a ClientHello whose record has number `sequence`. After a cookie our ServerHello's takes that number
+    /// over (RFC 6347 section 4.2.1).
+    pub(crate) fn server(
         context: &Context,
+        resumption: Option<&Resumption>,
         expected: Fingerprints,
-        cookie: Cookie,
+        asked: Asked,
         sequence: u64,
     ) -> Result<Self, ErrorStack> {
-        let mut ssl = context.new_ssl()?;
-        context.expect_cookie(&mut ssl, cookie);
+        let ssl = match resumption {
+            Some(resumption) => resumption.new_ssl(&asked)?,
+            None => context.server_ssl(&asked)?,
+        };
         let mut this = Self::new(context, ssl, Role::Server, expected)?;
-        // The HelloVerifyRequest that comes of it has gone out already.
-        this.run(Some(&FIRST_CLIENT_HELLO));
-        this.answered = false;
-        this.renumber = sequence.wrapping_sub(1);
+        if let Asked::Yes(_) = asked {
+            // The HelloVerifyRequest that comes of it has gone out already.
+            this.run(Some(&FIRST_CLIENT_HELLO));
+            this.answered = false;
+            this.renumber = sequence.wrapping_sub(1);
+        }
         Ok(this)
     }
 
@@ -189,7 +193,8 @@ impl Handshake {
             Role::Client => (server, client),
             Role::Server => (client, server),
         };
-        Ok(Agreed { suite, inbound, outbound, remote, cipher, version, extended_master_secret })
+        let resumed = ssl.session_reused();
+        Ok(Agreed { suite, inbound, outbound, remote, cipher, version, extended_master_secret, resumed })
     }
 
     /// A close_notify alert, as datagrams.

@@ -50,6 +50,17 @@
 //! retransmits: a `now` that runs ahead of the machine's clock makes nothing happen sooner, and a step of the wall clock
 //! delays or hastens one retransmission. Giving up ([`Config::timeout`]) goes by `now` alone.
 //!
+//! # Cookies and round trips
+//! Both ends have keys two round trips after the ClientHello, the server half a round trip earlier. A cookie (RFC 6347 section
+//! 4.2.1) puts one more in front. So a server asks only clients that are not where signalling said
+//! ([`Association::expect_source`]), and everybody while [`MAX_UNPROVEN`] handshakes go on with clients that were not
+//! asked ([`CookieExchange::UnknownSources`]). An association runs one handshake at a time whoever calls, so a flood costs
+//! no more than the associations that wait for a peer do.
+//!
+//! # RTCP on a port of its own
+//! RFC 5764 section 3 makes a second association for it. A [`Resumption`] lets a client resume the first one's session
+//! there and spare both ends the certificates and signatures.
+//!
 //! # Memory
 //! OpenSSL's state is released at the moment the keys are exported. What is kept is the last flight of a server, to answer a
 //! client whose Finished comes again because that flight was lost, for [`REPEAT_FOR`] and at most [`MAX_REPEATS`] times; and
@@ -57,9 +68,11 @@
 //! can no longer be authenticated and is ignored; the end of a call is known from its signalling.
 #![forbid(unsafe_code)]
 
+mod admission;
 mod association;
 mod client_hello;
 mod config;
+mod context;
 mod continuity;
 mod cookie;
 mod error;
@@ -70,6 +83,7 @@ mod identity;
 mod peer_check;
 mod profile;
 mod record;
+mod resumption;
 mod session_flags;
 mod setup;
 mod tls_id;
@@ -78,12 +92,14 @@ mod wire;
 pub use association::{
     Association, Destination, MAX_REPEATS, MAX_TRANSMITS, REPEAT_FOR, Role, Taken, Transmit,
 };
-pub use config::{Config, Context, CookieExchange, ExtendedMasterSecret, Verify};
+pub use config::{Config, CookieExchange, ExtendedMasterSecret, MAX_UNPROVEN, Verify};
+pub use context::Context;
 pub use continuity::{Continuity, Named, Terms};
 pub use error::{ConfigError, Failure, IdentityError};
 pub use event::{Alert, Connected, Direction, Event, HandshakeType, MAX_TRACES, Message, Trace, Why};
 pub use fingerprint::{Fingerprint, FingerprintError, Fingerprints, HashFunction, MAX_FINGERPRINTS, Sha1};
 pub use identity::Identity;
 pub use profile::suite_of_profile;
+pub use resumption::{MAX_SESSIONS, Resumption};
 pub use setup::{Connection, Setup, SetupError};
 pub use tls_id::{TlsId, TlsIdError};

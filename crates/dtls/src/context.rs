@@ -1,0 +1,187 @@
+//! What all associations of a process share.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use openssl::error::ErrorStack;
+use openssl::ex_data::Index;
+use openssl::ssl::{
+    Ssl, SslContext, SslContextBuilder, SslMethod, SslOptions, SslSessionCacheMode, SslVersion,
+};
+use openssl::x509::X509;
+
+use crate::config::MTU;
+use crate::cookie::{self, Cookie, CookieKey};
+use crate::{Config, ConfigError, Fingerprint, HashFunction, Identity, MAX_UNPROVEN, Verify, profile};
+
+/// Whether a server's client was asked for a cookie, and has shown it.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked {
+    No,
+    Yes(Cookie),
+}
+
+struct Inner {
+    config: Config,
+    identity: Identity,
+    local: Fingerprint,
+    /// For clients, and for servers whose client is not asked for a cookie.
+    unasked: SslContext,
+    /// For servers whose client has shown a cookie.
+    asked: SslContext,
+    cookie_key: CookieKey,
+    /// Where an SSL object keeps the cookie that its peer must show.
+    cookie_slot: Index<Ssl, Cookie>,
+    /// Handshakes that go on with clients who were not asked for a cookie.
+    unproven: AtomicUsize,
+}
+
+/// A [`Config`] and an [`Identity`], ready for use; cheap to clone.
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+impl Context {
+    /// Checks the configuration and hands it to OpenSSL. Make one for each identity, not for each call.
+    ///
+    /// # Errors
+    /// A [`ConfigError`].
+    pub fn new(config: Config, identity: &Identity) -> Result<Self, ConfigError> {
+        if config.profiles.is_empty() {
+            return Err(ConfigError::NoProfile);
+        }
+        if !MTU.contains(&config.mtu) {
+            return Err(ConfigError::Mtu(config.mtu));
+        }
+        if let Some(other) = config.profiles.iter().find(|suite| profile::openssl_name(**suite).is_none()) {
+            return Err(ConfigError::NotAProfile(*other));
+        }
+        let cookie_slot = Ssl::new_ex_index()?;
+        let mut asked = builder(&config, identity)?;
+        require_cookies(&mut asked, cookie_slot);
+        Ok(Self(Arc::new(Inner {
+            local: identity.fingerprint(HashFunction::Sha256)?,
+            unasked: builder(&config, identity)?.build(),
+            asked: asked.build(),
+            cookie_key: CookieKey::random()?,
+            cookie_slot,
+            unproven: AtomicUsize::new(0),
+            identity: identity.clone(),
+            config,
+        })))
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Of our certificate, by SHA-256.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.0.local
+    }
+
+    pub(crate) fn cookie_key(&self) -> &CookieKey {
+        &self.0.cookie_key
+    }
+
+    pub(crate) fn client_ssl(&self) -> Result<Ssl, ErrorStack> {
+        Ssl::new(&self.0.unasked)
+    }
+
+    pub(crate) fn server_ssl(&self, asked: &Asked) -> Result<Ssl, ErrorStack> {
+        let context = match asked {
+            Asked::No => &self.0.unasked,
+            Asked::Yes(_) => &self.0.asked,
+        };
+        self.ssl_of(context, asked)
+    }
+
+    /// Of one of this context's kin in OpenSSL.
+    pub(crate) fn ssl_of(&self, context: &SslContext, asked: &Asked) -> Result<Ssl, ErrorStack> {
+        let mut ssl = Ssl::new(context)?;
+        if let Asked::Yes(cookie) = asked {
+            ssl.set_ex_data(self.0.cookie_slot, *cookie);
+        }
+        Ok(ssl)
+    }
+
+    /// A context of OpenSSL's as those here, whose servers remember at most so many sessions.
+    pub(crate) fn remembering(&self, asked: &Asked, sessions: usize) -> Result<SslContext, ErrorStack> {
+        let mut ssl = builder(&self.0.config, &self.0.identity)?;
+        if let Asked::Yes(_) = asked {
+            require_cookies(&mut ssl, self.0.cookie_slot);
+        }
+        // OpenSSL wants a name for its sessions where it asks for certificates.
+        ssl.set_session_id_context(b"sealrtp")?;
+        ssl.set_session_cache_mode(SslSessionCacheMode::SERVER);
+        ssl.set_session_cache_size(i32::try_from(sessions).unwrap_or(i32::MAX));
+        Ok(ssl.build())
+    }
+
+    /// Counts one more handshake with a client that was not asked for a cookie, if there may be one.
+    pub(crate) fn admit_unproven(&self) -> Option<Unproven> {
+        let more = |count| (count < MAX_UNPROVEN).then_some(count + 1);
+        self.0.unproven.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Unproven(self.clone()))
+    }
+}
+
+/// A handshake with a client that was not asked for a cookie, counted until this goes.
+pub(crate) struct Unproven(Context);
+
+impl Drop for Unproven {
+    fn drop(&mut self) {
+        self.0.0.unproven.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn builder(config: &Config, identity: &Identity) -> Result<SslContextBuilder, ErrorStack> {
+    let profiles: Vec<_> = config.profiles.iter().filter_map(|suite| profile::openssl_name(*suite)).collect();
+
+    let mut ssl = SslContext::builder(SslMethod::dtls())?;
+    ssl.set_min_proto_version(Some(SslVersion::DTLS1_2))?;
+    ssl.set_max_proto_version(Some(SslVersion::DTLS1_2))?;
+    ssl.set_options(SslOptions::NO_RENEGOTIATION | SslOptions::NO_TICKET | SslOptions::NO_COMPRESSION);
+    // Without it OpenSSL asks the wire for an MTU, and for a smaller one after timeouts.
+    ssl.set_options(SslOptions::NO_QUERY_MTU);
+    ssl.set_session_cache_mode(SslSessionCacheMode::OFF);
+    ssl.set_cipher_list(&config.ciphers)?;
+    ssl.set_groups_list(&config.groups)?;
+    ssl.set_tlsext_use_srtp(&profiles.join(":"))?;
+    ssl.set_certificate(identity.certificate())?;
+    for certificate in identity.chain() {
+        ssl.add_extra_chain_cert(certificate.clone())?;
+    }
+    ssl.set_private_key(identity.key())?;
+    ssl.check_private_key()?;
+    if let Verify::Ca(pem) = &config.verify {
+        for certificate in X509::stack_from_pem(pem)? {
+            ssl.cert_store_mut().add_cert(certificate)?;
+        }
+    }
+    Ok(ssl)
+}
+
+/// OpenSSL's part of the cookie exchange: the same cookie that went out without state must be in the ClientHello it takes.
+fn require_cookies(ssl: &mut SslContextBuilder, slot: Index<Ssl, Cookie>) {
+    ssl.set_options(SslOptions::COOKIE_EXCHANGE);
+    ssl.set_cookie_generate_cb(move |ssl, out| {
+        let cookie = ssl.ex_data(slot).ok_or_else(ErrorStack::get)?;
+        let out = out.get_mut(..cookie.len()).ok_or_else(ErrorStack::get)?;
+        out.copy_from_slice(cookie);
+        Ok(out.len())
+    });
+    ssl.set_cookie_verify_cb(move |ssl, theirs| {
+        ssl.ex_data(slot).is_some_and(|ours| cookie::same(ours, theirs))
+    });
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("config", &self.0.config)
+            .field("local", &self.0.local)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,100 @@
+"""An Asterisk that browsers can call: the documented configuration, with this machine's ports and a certificate of its own."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+if str(TESTS) not in sys.path:
+    sys.path.insert(0, str(TESTS))
+
+from calls.registry import Skipped
+from calls.site import module_for
+from pbx.asterisk import Asterisk, PbxError
+from pbx.configuration import extensions_conf
+from pbx.endpoints import Endpoint, Media, Site, pjsip_conf
+from pbx.namespace import MissingPermission, check_permission
+from pbx.ports import free_ports
+from pbx.roots import choose
+
+from webrtc.documented import configuration, set_values
+
+ADDRESS = "127.0.0.1"
+MODULES = ("res_http_websocket", "res_pjsip_transport_websocket", "res_format_attr_opus", "res_format_attr_vp8",
+           "codec_opus_open_source", "codec_resample", "bridge_softmix")
+# Phones that a browser is bridged to.
+PHONES = (Endpoint("sdes0", Media.SDES), Endpoint("clear0", Media.CLEAR))
+# Users of the documented template, each with what is different about it.
+USERS: dict[str, str] = {
+    "web1": "",
+    # The other side is told its role instead of choosing it.
+    "passive1": "dtls_setup=passive\n",
+    "ulaw1": "allow=!all,ulaw\n",
+}
+
+
+def make_certificate(directory: Path) -> tuple[Path, Path, str]:
+    """A self-signed certificate for loopback, its key, and base64 of the SHA-256 of the public key."""
+    certificate, key = directory / "wss.pem", directory / "wss.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=sealrtp test", "-addext", f"subjectAltName=IP:{ADDRESS}", "-keyout", str(key), "-out",
+                    str(certificate)], check=True, capture_output=True)
+    public = subprocess.run(["openssl", "pkey", "-in", str(key), "-pubout", "-outform", "DER"], check=True, capture_output=True).stdout
+    return certificate, key, base64.b64encode(hashlib.sha256(public).digest()).decode()
+
+
+class WebSite:
+    """One running Asterisk 22 with WSS. `srtp` is "sealrtp" or "stock"; stock has no rtp_engine of ours."""
+
+    def __init__(self, directory: Path, srtp: str, sealrtp_conf: str = "[general]\n") -> None:
+        try:
+            check_permission()
+        except MissingPermission as error:
+            raise Skipped(str(error)) from error
+        directory.mkdir(parents=True, exist_ok=True)
+        root = choose(22, "pjsip")
+        ports = free_ports()
+        self.srtp = srtp
+        self.server = f"{ADDRESS}:{ports.base + 2}"
+        self.pbx = Asterisk(root, directory / "pbx", srtp=srtp, module=module_for(root) if srtp == "sealrtp" else None, ports=ports,
+                            endpoints=PHONES, modules=MODULES, sealrtp_conf=sealrtp_conf, address=ADDRESS)
+        (directory / "pbx/etc").mkdir(parents=True, exist_ok=True)
+        self.trusted_key = make_certificate(directory / "pbx/etc")[2]
+        self.password = self.pbx.password
+        self.pbx.files = self.files()
+        self.pbx.start()
+
+    def files(self) -> dict[str, str]:
+        """The documented files with what is this machine's own."""
+        pbx = self.pbx
+        documented = configuration()
+        here = f"{pbx.here}/etc"
+        site = Site(ADDRESS, pbx.sip_port, pbx.contacts, pbx.password)
+        http = set_values(documented["http.conf"], {
+            ("tlsbindaddr", "0.0.0.0:8089"): self.server,
+            ("tlscertfile", "/etc/asterisk/keys/fullchain.pem"): f"{here}/wss.pem",
+            ("tlsprivatekey", "/etc/asterisk/keys/privkey.pem"): f"{here}/wss.key"})
+        rtp = set_values(documented["rtp.conf"], {("rtpstart", "10000"): str(pbx.ports.rtp[0]), ("rtpend", "20000"): str(pbx.ports.rtp[1])})
+        pjsip = set_values(documented["pjsip.conf"], {
+            ("bind", "0.0.0.0"): ADDRESS, ("context", "from-phones"): site.context, ("password", "choose-one"): pbx.password,
+            ("disallow", "all"): f"all\nmedia_address={ADDRESS}\nbind_rtp_to_media_address=yes",
+            **({("rtp_engine", "sealrtp"): None} if self.srtp == "stock" else {})})
+        for user, options in USERS.items():
+            if f"[{user}](browser)" not in pjsip:
+                pjsip += (f"\n[{user}](browser)\nauth={user}\naors={user}\n{options}\n[{user}](browser-auth)\nusername={user}\n"
+                          f"password={pbx.password}\n\n[{user}](browser-aor)\n")
+        return {"http.conf": http, "rtp.conf": rtp, "pjsip.conf": pjsip_conf(site, PHONES) + pjsip,
+                "extensions.conf": extensions_conf(pbx.here, "pjsip", PHONES, site.context)}
+
+    def __enter__(self) -> WebSite:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        died = not self.pbx.running
+        code = self.pbx.stop()
+        if kind is None and (died or code != 0):
+            raise PbxError(f"Asterisk ended {'by itself, ' if died else ''}code {code}")
