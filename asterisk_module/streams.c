@@ -61,7 +61,7 @@ struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method)
 		ao2_ref(settings, -1);
 		return NULL;
 	}
-	result = sealrtp_session_new(settings->config, &stream->session);
+	result = sealrtp_session_new(settings->config, 1, &stream->session);
 	ao2_ref(settings, -1);
 	if (result < 0) {
 		ast_log(LOG_ERROR, "No stream for %p: %s\n", rtp, sealrtp_result_text(result));

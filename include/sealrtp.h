@@ -64,6 +64,8 @@ enum sealrtp_result
     SEALRTP_E_SDES = -15,
     // The system's random generator failed.
     SEALRTP_E_RANDOM = -16,
+    // DTLS: a certificate, a configuration or what the peer's SDP says cannot be used; the reason tells why.
+    SEALRTP_E_DTLS = -17,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -130,6 +132,14 @@ enum sealrtp_event_kind
     SEALRTP_EVENT_SSRC_LIMIT = 3,
     // The first packet under new keys was authenticated.
     SEALRTP_EVENT_REKEYED = 4,
+    // A DTLS handshake gave keys; `value`: milliseconds it took.
+    SEALRTP_EVENT_SECURED = 5,
+    // A DTLS handshake failed, and no media passes any more; `value`: a `sealrtp_failure`.
+    SEALRTP_EVENT_FAILED = 6,
+    // The peer closed the DTLS association before there were keys.
+    SEALRTP_EVENT_CLOSED = 7,
+    // A step of a handshake, for `sealrtp_session_set_trace`.
+    SEALRTP_EVENT_TRACE = 8,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -139,8 +149,104 @@ typedef uint32_t sealrtp_event_kind;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// Why a DTLS handshake failed.
+enum sealrtp_failure
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // The peer's certificate is not the one of its `a=fingerprint`: somebody may be in between.
+    SEALRTP_FAILURE_FINGERPRINT = 1,
+    // The peer showed no certificate.
+    SEALRTP_FAILURE_NO_CERTIFICATE = 2,
+    // No CA that is trusted has signed the peer's certificate.
+    SEALRTP_FAILURE_UNTRUSTED = 3,
+    // No SRTP protection profile in common.
+    SEALRTP_FAILURE_NO_PROFILE = 4,
+    // The peer did not answer, or not in time.
+    SEALRTP_FAILURE_TIMEOUT = 5,
+    // The peer gave up.
+    SEALRTP_FAILURE_ALERT = 6,
+    // Another, see the text.
+    SEALRTP_FAILURE_OTHER = 7,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_failure sealrtp_failure;
+#else
+typedef uint32_t sealrtp_failure;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// A transport of a stream.
+enum sealrtp_component
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // RTP's; with rtcp-mux RTCP's as well.
+    SEALRTP_RTP = 0,
+    // RTCP's own.
+    SEALRTP_RTCP = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_component sealrtp_component;
+#else
+typedef uint32_t sealrtp_component;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Whether media of a component passes, and how.
+enum sealrtp_state
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Media passes in the clear, both ways.
+    SEALRTP_STATE_BYPASS = 1,
+    // No media passes that is not secured, and a direction has no keys yet, or none any more.
+    SEALRTP_STATE_BLOCK = 2,
+    // Both directions have keys; nothing clear passes.
+    SEALRTP_STATE_SECURE = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_state sealrtp_state;
+#else
+typedef uint32_t sealrtp_state;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// The value of `a=setup`.
+enum sealrtp_setup
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Sends the ClientHello.
+    SEALRTP_SETUP_ACTIVE = 1,
+    // Waits for it.
+    SEALRTP_SETUP_PASSIVE = 2,
+    // Either, as the answer says.
+    SEALRTP_SETUP_ACTPASS = 3,
+    // No association for the time being.
+    SEALRTP_SETUP_HOLDCONN = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_setup sealrtp_setup;
+#else
+typedef uint32_t sealrtp_setup;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What streams and negotiations may do. They copy what they need: a later change concerns later calls.
 typedef struct sealrtp_config sealrtp_config;
+
+// What handshakes need, shared by calls in any thread: the configuration, the certificate made here, and those of end
+// points. Made anew when the configuration changes; sessions keep what they took.
+typedef struct sealrtp_dtls sealrtp_dtls;
 
 // Master keys of one direction with their suite and session parameters; zeroised when freed.
 typedef struct sealrtp_keys sealrtp_keys;
@@ -148,9 +254,9 @@ typedef struct sealrtp_keys sealrtp_keys;
 // Offer and answer of one m-line, over the whole call. One thread at a time.
 typedef struct sealrtp_sdes sealrtp_sdes;
 
-// One media stream.
+// The security of one media stream.
 //
-// One thread at a time may protect, unprotect, set keys or poll; `sealrtp_session_get_stats` may run in any thread
+// One thread at a time may use it; `sealrtp_session_get_stats` and `sealrtp_session_state` may run in any thread
 // meanwhile.
 typedef struct sealrtp_session sealrtp_session;
 
@@ -178,6 +284,8 @@ typedef struct sealrtp_direction_stats {
     uint64_t expired;
     // How often keys were installed after the first.
     uint64_t rekeys;
+    // Packets that passed in the clear, in the state BYPASS.
+    uint64_t clear_packets;
 } sealrtp_direction_stats;
 
 // Counters of a stream.
@@ -205,8 +313,58 @@ typedef struct sealrtp_event {
     // As the kind says, or 0.
     uint64_t value;
     // The event in English, for a log.
-    char text[128];
+    char text[1024];
 } sealrtp_event;
+
+// An end point's options. A null text is one that is not given.
+typedef struct sealrtp_dtls_options {
+    // Set by the caller: sizeof(sealrtp_dtls_options).
+    size_t size;
+    // PEM file with the certificate, and its chain behind it; null: the certificate made by the library.
+    const char *cert_file;
+    // PEM file with the private key; null: in `cert_file`.
+    const char *key_file;
+    // DTLS cipher suites in OpenSSL's words; null: the configuration's.
+    const char *ciphers;
+    // PEM file with certificates of CAs.
+    const char *ca_file;
+    // Directory with such files.
+    const char *ca_path;
+    // 1: the peer's certificate must be of one of those CAs, besides its fingerprint.
+    uint32_t verify_certificate;
+} sealrtp_dtls_options;
+
+// An IP address and a port.
+typedef struct sealrtp_address {
+    // In network order; an IPv4 address is in the first 4 bytes.
+    uint8_t ip[16];
+    // In the machine's order.
+    uint16_t port;
+    // 4 or 6; 0 is no address.
+    uint16_t family;
+} sealrtp_address;
+
+// What a finished handshake agreed on. The texts end with a NUL.
+typedef struct sealrtp_dtls_info {
+    // Set by the caller: sizeof(sealrtp_dtls_info).
+    size_t size;
+    // Ours: "client" or "server".
+    char role[8];
+    // The SRTP protection profile, as its suite is called.
+    char profile[40];
+    // OpenSSL's name of the DTLS cipher suite.
+    char cipher[64];
+    // "DTLSv1.2".
+    char version[16];
+    // Of our certificate, e.g. "sha-256 AB:CD:...".
+    char local_fingerprint[256];
+    // Of the peer's certificate, by the hash function of its `a=fingerprint`.
+    char remote_fingerprint[256];
+    // From the first ClientHello to the keys.
+    uint32_t handshake_ms;
+    // Bytes that DTLS takes for this stream now, both components.
+    uint64_t memory_bytes;
+} sealrtp_dtls_info;
 
 #ifdef __cplusplus
 extern "C" {
@@ -249,6 +407,22 @@ sealrtp_result sealrtp_config_describe(const struct sealrtp_config *config, char
 // # Safety
 // `config` is null or a handle that is not used again.
 void sealrtp_config_free(struct sealrtp_config *config);
+
+// Makes the certificate that end points without one of their own use, and checks the configuration's `dtls_` keys. On
+// SEALRTP_E_DTLS `message` says what is wrong.
+//
+// # Safety
+// `config` is a handle or null, `out` points to a pointer or is null, `message` has `message_size` bytes or is null.
+sealrtp_result sealrtp_dtls_new(const struct sealrtp_config *config,
+                                struct sealrtp_dtls **out,
+                                char *message,
+                                size_t message_size);
+
+// Frees what handshakes to come would need; sessions keep what they took. Null is nothing.
+//
+// # Safety
+// `dtls` is null or a handle that is not used again.
+void sealrtp_dtls_free(struct sealrtp_dtls *dtls);
 
 // One master key and salt, without MKI, for the longest lifetime. Null if the suite is unknown or a length is not the
 // suite's.
@@ -329,17 +503,32 @@ sealrtp_result sealrtp_sdes_keys(const struct sealrtp_sdes *sdes,
                                  struct sealrtp_keys **inbound,
                                  struct sealrtp_keys **outbound);
 
-// Makes a stream that refuses everything until it has keys.
+// Makes a stream without keys. `demand_security` 1: it refuses everything until it has them; 0: clear media passes until
+// then.
 //
 // # Safety
 // `config` is a handle or null, `out` points to a pointer or is null.
-sealrtp_result sealrtp_session_new(const struct sealrtp_config *config, struct sealrtp_session **out);
+sealrtp_result sealrtp_session_new(const struct sealrtp_config *config,
+                                   uint32_t demand_security,
+                                   struct sealrtp_session **out);
 
 // Frees the stream and zeroises its keys; null is nothing.
 //
 // # Safety
 // `session` is null or a handle that is not used again.
 void sealrtp_session_free(struct sealrtp_session *session);
+
+// From here on no clear media passes; there is no way back.
+//
+// # Safety
+// `session` is a handle or null.
+sealrtp_result sealrtp_session_demand_security(struct sealrtp_session *session);
+
+// The `sealrtp_state` of a component; BLOCK for a null handle. May be called in any thread.
+//
+// # Safety
+// `session` is a handle or null.
+uint32_t sealrtp_session_state(const struct sealrtp_session *session, uint32_t component);
 
 // Installs the keys the peer sends under, or re-keys: packets in flight under the old keys still open. The same keys
 // again change nothing. The handle stays the caller's.
@@ -403,6 +592,141 @@ sealrtp_result sealrtp_session_get_stats(const struct sealrtp_session *session,
 // # Safety
 // `session` is a handle or null, `event` points to a struct with its size set or is null.
 sealrtp_result sealrtp_session_poll_event(struct sealrtp_session *session, struct sealrtp_event *event);
+
+// Sets DTLS-SRTP up: our certificate by `options` (null: the one made by the library) and the `sealrtp_setup` we would
+// rather have. Again: for associations to come. On SEALRTP_E_DTLS `reason` says why, and nothing has changed.
+//
+// # Safety
+// `session` and `dtls` are handles or null; `options` points to a struct with its size set, or is null; `reason` has
+// `reason_size` bytes or is null.
+sealrtp_result sealrtp_session_dtls_use(struct sealrtp_session *session,
+                                        const struct sealrtp_dtls *dtls,
+                                        const struct sealrtp_dtls_options *options,
+                                        uint32_t wanted_setup,
+                                        char *reason,
+                                        size_t reason_size);
+
+// No DTLS for this stream after all, e.g. because SDES was chosen. What passes without keys stays as it is.
+//
+// # Safety
+// `session` is a handle or null.
+sealrtp_result sealrtp_session_dtls_stop(struct sealrtp_session *session);
+
+// Writes our certificate's fingerprint by `hash` ("sha-1", "sha-256", ...) as hex bytes with colons, without the hash's
+// name. SEALRTP_DONE: DTLS is not set up.
+//
+// # Safety
+// `session` is a handle or null, `hash` a C string or null, `value` has `value_size` bytes or is null.
+sealrtp_result sealrtp_session_dtls_fingerprint(struct sealrtp_session *session,
+                                                const char *hash,
+                                                char *value,
+                                                size_t value_size);
+
+// Our `sealrtp_setup`, for the description that is being made: an answer if the peer has offered, otherwise an offer.
+// 0: DTLS is not set up.
+//
+// # Safety
+// `session` is a handle or null.
+uint32_t sealrtp_session_dtls_local_setup(struct sealrtp_session *session);
+
+// The peer's `sealrtp_setup`. SEALRTP_E_DTLS: it does not answer ours, and `reason` says why.
+//
+// # Safety
+// `session` is a handle or null, `reason` has `reason_size` bytes or is null.
+sealrtp_result sealrtp_session_dtls_remote_setup(struct sealrtp_session *session,
+                                                 uint32_t remote_setup,
+                                                 char *reason,
+                                                 size_t reason_size);
+
+// One `a=fingerprint` value of the peer, e.g. "sha-256 AB:CD:...". SEALRTP_E_DTLS: malformed or one too many, and
+// `reason` says so. The first after `sealrtp_session_dtls_local_setup` or `sealrtp_session_dtls_start` begins a new
+// description.
+//
+// # Safety
+// `session` is a handle or null, `value` a C string or null, `reason` has `reason_size` bytes or is null.
+sealrtp_result sealrtp_session_dtls_remote_fingerprint(struct sealrtp_session *session,
+                                                       const char *value,
+                                                       char *reason,
+                                                       size_t reason_size);
+
+// Where the peer's media comes from, by its SDP or by ICE: a client there is not asked for a cookie, which saves a round
+// trip.
+//
+// # Safety
+// `session` is a handle or null, `source` points to an address or is null.
+sealrtp_result sealrtp_session_dtls_expect_source(struct sealrtp_session *session,
+                                                  uint32_t component,
+                                                  const struct sealrtp_address *source);
+
+// Media may flow, and with ICE a pair is chosen: begins the handshakes, or keeps the associations there are where terms
+// and transport are the same. Clear media does not pass from here on. `rtcp_separate` 1: RTCP has a port and a handshake
+// of its own. SEALRTP_E_DTLS: it cannot begin, nothing has changed, and `reason` says what is missing.
+//
+// # Safety
+// `session` is a handle or null, `reason` has `reason_size` bytes or is null.
+sealrtp_result sealrtp_session_dtls_start(struct sealrtp_session *session,
+                                          uint32_t rtcp_separate,
+                                          uint32_t transport_changed,
+                                          char *reason,
+                                          size_t reason_size);
+
+// Takes a datagram that came from `from`. SEALRTP_DONE: it is not DTLS, or DTLS is not set up. Then poll for events, for
+// datagrams to send and for the timeout. A step of a handshake takes up to some milliseconds of CPU.
+//
+// # Safety
+// `session` is a handle or null, `datagram` points to `len` bytes or is null, `from` to an address or is null.
+sealrtp_result sealrtp_session_dtls_receive(struct sealrtp_session *session,
+                                            uint32_t component,
+                                            const uint8_t *datagram,
+                                            size_t len,
+                                            const struct sealrtp_address *from);
+
+// The next datagram to send: its bytes, the `sealrtp_component` whose socket it leaves by, and where to; family 0: where
+// the peer's media goes. SEALRTP_DONE: none. SEALRTP_E_BUFFER: `*len` bytes are needed, and it comes again.
+//
+// # Safety
+// `session` is a handle or null; `buf` has `capacity` initialised bytes or is null; the others point to what they are
+// called or are null.
+sealrtp_result sealrtp_session_poll_transmit(struct sealrtp_session *session,
+                                             uint8_t *buf,
+                                             size_t capacity,
+                                             size_t *len,
+                                             uint32_t *component,
+                                             struct sealrtp_address *to);
+
+// In how many milliseconds `sealrtp_session_handle_timeout` is due, 0 if now; SEALRTP_DONE: not at all. May change with
+// every call.
+//
+// # Safety
+// `session` is a handle or null, `ms` points to a number or is null.
+sealrtp_result sealrtp_session_poll_timeout(struct sealrtp_session *session,
+                                            uint32_t *ms);
+
+// Does what is due: retransmits, gives up. Calling it early does nothing.
+//
+// # Safety
+// `session` is a handle or null.
+sealrtp_result sealrtp_session_handle_timeout(struct sealrtp_session *session);
+
+// Ends it: the peer gets a close_notify (poll for it), and no media passes any more.
+//
+// # Safety
+// `session` is a handle or null.
+sealrtp_result sealrtp_session_close(struct sealrtp_session *session);
+
+// 1: each step of a handshake is an event from now on. 0: none is.
+//
+// # Safety
+// `session` is a handle or null.
+sealrtp_result sealrtp_session_set_trace(struct sealrtp_session *session, uint32_t trace);
+
+// What the handshake of a component agreed on. SEALRTP_DONE: there was none, or it is not finished.
+//
+// # Safety
+// `session` is a handle or null, `info` points to a struct with its size set or is null.
+sealrtp_result sealrtp_session_get_dtls_info(struct sealrtp_session *session,
+                                             uint32_t component,
+                                             struct sealrtp_dtls_info *info);
 
 // The suite's name as in the RFCs, or null for a number of none. The text lives as long as the library.
 const char *sealrtp_suite_name(uint32_t suite);

@@ -1,10 +1,6 @@
-//! Counters of one direction: written by the thread that handles packets, read by any.
+//! Counters of a session, in C's form.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
-use sealrtp_srtp::{Protocol, Suite};
-
-use crate::result::sealrtp_result::{self, *};
+use sealrtp_session::{Counters, DirectionStats};
 
 /// Counters of one direction.
 #[allow(non_camel_case_types)]
@@ -33,6 +29,27 @@ pub struct sealrtp_direction_stats {
     pub expired: u64,
     /// How often keys were installed after the first.
     pub rekeys: u64,
+    /// Packets that passed in the clear, in the state BYPASS.
+    pub clear_packets: u64,
+}
+
+impl From<DirectionStats> for sealrtp_direction_stats {
+    fn from(stats: DirectionStats) -> Self {
+        Self {
+            suite: stats.suite.map_or(0, |suite| suite as u32),
+            ssrcs: stats.ssrcs,
+            rtp_packets: stats.rtp_packets,
+            rtcp_packets: stats.rtcp_packets,
+            bytes: stats.bytes,
+            auth_failures: stats.auth_failures,
+            replays: stats.replays,
+            malformed: stats.malformed,
+            refused: stats.refused,
+            expired: stats.expired,
+            rekeys: stats.rekeys,
+            clear_packets: stats.clear,
+        }
+    }
 }
 
 /// Counters of a stream.
@@ -48,73 +65,12 @@ pub struct sealrtp_session_stats {
     pub outbound: sealrtp_direction_stats,
 }
 
-/// The same, while it counts. One thread at a time writes, so adding needs no locked instruction.
-#[derive(Default)]
-pub(crate) struct Counters {
-    suite: AtomicU32,
-    ssrcs: AtomicU32,
-    rtp_packets: AtomicU64,
-    rtcp_packets: AtomicU64,
-    bytes: AtomicU64,
-    auth_failures: AtomicU64,
-    replays: AtomicU64,
-    malformed: AtomicU64,
-    refused: AtomicU64,
-    expired: AtomicU64,
-    rekeys: AtomicU64,
-}
-
-fn add(counter: &AtomicU64, by: u64) {
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
-}
-
-impl Counters {
-    /// Keys of a suite were installed.
-    pub(crate) fn keyed(&self, suite: Suite) {
-        if self.suite.swap(suite as u32, Ordering::Relaxed) != 0 {
-            add(&self.rekeys, 1);
-        }
-    }
-
-    pub(crate) fn has_ssrcs(&self, ssrcs: usize) {
-        self.ssrcs.store(ssrcs as u32, Ordering::Relaxed);
-    }
-
-    /// Counts a packet by what became of it.
-    #[inline]
-    pub(crate) fn count<T>(
-        &self,
-        result: Result<(usize, bool, T), sealrtp_result>,
-        protocol: Protocol,
-    ) -> Result<(usize, bool, T), sealrtp_result> {
-        match &result {
-            Ok((len, ..)) => {
-                add(if protocol == Protocol::Srtp { &self.rtp_packets } else { &self.rtcp_packets }, 1);
-                add(&self.bytes, *len as u64);
-            }
-            Err(SEALRTP_E_AUTH) => add(&self.auth_failures, 1),
-            Err(SEALRTP_E_REPLAY) => add(&self.replays, 1),
-            Err(SEALRTP_E_MALFORMED) => add(&self.malformed, 1),
-            Err(SEALRTP_E_KEY_EXPIRED) => add(&self.expired, 1),
-            Err(_) => add(&self.refused, 1),
-        }
-        result
-    }
-
-    pub(crate) fn read(&self) -> sealrtp_direction_stats {
-        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        sealrtp_direction_stats {
-            suite: self.suite.load(Ordering::Relaxed),
-            ssrcs: self.ssrcs.load(Ordering::Relaxed),
-            rtp_packets: of(&self.rtp_packets),
-            rtcp_packets: of(&self.rtcp_packets),
-            bytes: of(&self.bytes),
-            auth_failures: of(&self.auth_failures),
-            replays: of(&self.replays),
-            malformed: of(&self.malformed),
-            refused: of(&self.refused),
-            expired: of(&self.expired),
-            rekeys: of(&self.rekeys),
+impl sealrtp_session_stats {
+    pub(crate) fn read(counters: &Counters) -> Self {
+        Self {
+            size: size_of::<Self>(),
+            inbound: counters.inbound().into(),
+            outbound: counters.outbound().into(),
         }
     }
 }

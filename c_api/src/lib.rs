@@ -4,21 +4,29 @@
 //! `SEALRTP_E_ARGUMENT`; no panic crosses into C. Structs that C fills or reads begin with their size, so that either side
 //! may be older than the other.
 
+mod address;
 mod boundary;
 mod config;
 mod counters;
+mod dtls;
+mod event;
 mod keys;
 mod result;
 mod sdes;
 mod session;
+mod session_dtls;
 mod suite;
 
+pub use address::sealrtp_address;
 pub use config::*;
 pub use counters::{sealrtp_direction_stats, sealrtp_session_stats};
+pub use dtls::*;
+pub use event::*;
 pub use keys::*;
 pub use result::*;
 pub use sdes::*;
 pub use session::*;
+pub use session_dtls::*;
 pub use suite::*;
 
 use std::ffi::c_char;

@@ -1,16 +1,17 @@
 //! One media stream: RTP and its RTCP, both directions.
-//!
-//! A direction without keys refuses everything, so that a stream can be put in place before its keys are negotiated.
 
 use std::cell::UnsafeCell;
-use std::ffi::c_char;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sealrtp_srtp::{Event, Inbound, Limits, MAX_TRAILER_LEN, Outbound, Protocol};
+use ::sealrtp_dtls::Identity;
+use ::sealrtp_session::{Component, Counters, Refusal, Session, State, Transmit, WithoutKeys};
+use sealrtp_srtp::{MAX_TRAILER_LEN, Protocol};
 
-use crate::boundary::{bytes_mut, give, guard, shared, take_back, unique, write_sized, write_text};
+use crate::boundary::{bytes_mut, give, guard, guard_or, shared, take_back, unique, write_sized};
 use crate::config::sealrtp_config;
-use crate::counters::{Counters, sealrtp_session_stats};
+use crate::counters::sealrtp_session_stats;
+use crate::event::sealrtp_event;
 use crate::keys::sealrtp_keys;
 use crate::result::sealrtp_result::{self, *};
 
@@ -18,59 +19,76 @@ use crate::result::sealrtp_result::{self, *};
 pub const SEALRTP_MAX_TRAILER: usize = 148;
 const _: () = assert!(SEALRTP_MAX_TRAILER == MAX_TRAILER_LEN);
 
-/// One media stream.
+/// A transport of a stream.
+#[allow(non_camel_case_types)]
+#[repr(u32)]
+pub enum sealrtp_component {
+    /// RTP's; with rtcp-mux RTCP's as well.
+    SEALRTP_RTP = 0,
+    /// RTCP's own.
+    SEALRTP_RTCP = 1,
+}
+
+pub(crate) fn component(number: u32) -> Result<Component, sealrtp_result> {
+    Component::BOTH.into_iter().find(|component| *component as u32 == number).ok_or(SEALRTP_E_ARGUMENT)
+}
+
+/// Whether media of a component passes, and how.
+#[allow(non_camel_case_types)]
+#[repr(u32)]
+pub enum sealrtp_state {
+    /// Media passes in the clear, both ways.
+    SEALRTP_STATE_BYPASS = 1,
+    /// No media passes that is not secured, and a direction has no keys yet, or none any more.
+    SEALRTP_STATE_BLOCK = 2,
+    /// Both directions have keys; nothing clear passes.
+    SEALRTP_STATE_SECURE = 3,
+}
+
+const _: () = {
+    assert!(sealrtp_state::SEALRTP_STATE_BYPASS as u32 == State::Bypass as u32);
+    assert!(sealrtp_state::SEALRTP_STATE_BLOCK as u32 == State::Block as u32);
+    assert!(sealrtp_state::SEALRTP_STATE_SECURE as u32 == State::Secure as u32);
+};
+
+/// The security of one media stream.
 ///
-/// One thread at a time may protect, unprotect, set keys or poll; `sealrtp_session_get_stats` may run in any thread
+/// One thread at a time may use it; `sealrtp_session_get_stats` and `sealrtp_session_state` may run in any thread
 /// meanwhile.
 #[allow(non_camel_case_types)]
 pub struct sealrtp_session {
-    state: UnsafeCell<State>,
-    inbound: Counters,
-    outbound: Counters,
+    inner: UnsafeCell<Inner>,
+    counters: Arc<Counters>,
     broken: AtomicBool,
 }
 
-struct State {
-    limits: Limits,
-    inbound: Direction<Inbound>,
-    outbound: Direction<Outbound>,
+pub(crate) struct Inner {
+    pub(crate) session: Session,
+    /// Of our certificate, where DTLS is set up.
+    pub(crate) identity: Option<Identity>,
+    /// A datagram for which the caller's buffer was too small.
+    pub(crate) waiting: Option<Transmit>,
 }
 
-enum Direction<T> {
-    Blocked,
-    Keyed(T),
-}
-
-impl<T> Direction<T> {
-    #[inline]
-    fn keyed(&mut self) -> Result<&mut T, sealrtp_result> {
-        match self {
-            Self::Blocked => Err(SEALRTP_E_NO_KEYS),
-            Self::Keyed(direction) => Ok(direction),
-        }
-    }
-}
-
-/// Makes a stream that refuses everything until it has keys.
+/// Makes a stream without keys. `demand_security` 1: it refuses everything until it has them; 0: clear media passes until
+/// then.
 ///
 /// # Safety
 /// `config` is a handle or null, `out` points to a pointer or is null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealrtp_session_new(
     config: *const sealrtp_config,
+    demand_security: u32,
     out: *mut *mut sealrtp_session,
 ) -> sealrtp_result {
     guard(|| {
         // SAFETY: the caller's promise.
         let (config, out) = unsafe { (shared(config)?, unique(out)?) };
+        let rule = if demand_security == 0 { WithoutKeys::Pass } else { WithoutKeys::Block };
+        let session = Session::new(config.limits(), rule);
         *out = give(sealrtp_session {
-            state: UnsafeCell::new(State {
-                limits: config.limits(),
-                inbound: Direction::Blocked,
-                outbound: Direction::Blocked,
-            }),
-            inbound: Counters::default(),
-            outbound: Counters::default(),
+            counters: Arc::clone(session.counters()),
+            inner: UnsafeCell::new(Inner { session, identity: None, waiting: None }),
             broken: AtomicBool::new(false),
         });
         Ok(SEALRTP_OK)
@@ -90,11 +108,11 @@ pub unsafe extern "C" fn sealrtp_session_free(session: *mut sealrtp_session) {
 /// Runs a call on a stream that no fault has broken; a fault in it breaks the stream.
 ///
 /// # Safety
-/// `session` is null or a handle on which no other call but `sealrtp_session_get_stats` runs.
+/// `session` is null or a handle on which no other call but `sealrtp_session_get_stats` and `sealrtp_session_state` runs.
 #[inline]
-unsafe fn with_session(
+pub(crate) unsafe fn with_session(
     session: *const sealrtp_session,
-    body: impl FnOnce(&mut State, &sealrtp_session) -> Result<sealrtp_result, sealrtp_result>,
+    body: impl FnOnce(&mut Inner) -> Result<sealrtp_result, sealrtp_result>,
 ) -> sealrtp_result {
     let result = guard(|| {
         // SAFETY: null or a live handle.
@@ -102,14 +120,43 @@ unsafe fn with_session(
         if session.broken.load(Ordering::Relaxed) {
             return Err(SEALRTP_E_INTERNAL);
         }
-        // SAFETY: no other call uses the state now; statistics are apart from it.
-        body(unsafe { &mut *session.state.get() }, session)
+        // SAFETY: no other call uses it now; counters are apart from it.
+        body(unsafe { &mut *session.inner.get() })
     });
     if result == SEALRTP_E_INTERNAL && !session.is_null() {
         // SAFETY: a live handle, as above.
         unsafe { &(*session).broken }.store(true, Ordering::Relaxed);
     }
     result
+}
+
+/// From here on no clear media passes; there is no way back.
+///
+/// # Safety
+/// `session` is a handle or null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealrtp_session_demand_security(session: *mut sealrtp_session) -> sealrtp_result {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with_session(session, |inner| {
+            inner.session.demand_security();
+            Ok(SEALRTP_OK)
+        })
+    }
+}
+
+/// The `sealrtp_state` of a component; BLOCK for a null handle. May be called in any thread.
+///
+/// # Safety
+/// `session` is a handle or null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealrtp_session_state(session: *const sealrtp_session, component: u32) -> u32 {
+    guard_or(State::Block as u32, || {
+        // SAFETY: the caller's promise.
+        let session = unsafe { shared(session) };
+        let state = session.and_then(|session| Ok(session.counters.state(self::component(component)?)));
+        state.unwrap_or(State::Block) as u32
+    })
 }
 
 /// Installs the keys the peer sends under, or re-keys: packets in flight under the old keys still open. The same keys
@@ -124,13 +171,8 @@ pub unsafe extern "C" fn sealrtp_session_set_inbound(
 ) -> sealrtp_result {
     // SAFETY: the caller's promise.
     unsafe {
-        with_session(session, |state, session| {
-            let keys = &shared(keys)?.0;
-            match &mut state.inbound {
-                Direction::Blocked => state.inbound = Direction::Keyed(Inbound::new(keys, state.limits)),
-                Direction::Keyed(inbound) => inbound.rekey(keys),
-            }
-            session.inbound.keyed(keys.suite());
+        with_session(session, |inner| {
+            inner.session.set_inbound(&shared(keys)?.0);
             Ok(SEALRTP_OK)
         })
     }
@@ -148,13 +190,8 @@ pub unsafe extern "C" fn sealrtp_session_set_outbound(
 ) -> sealrtp_result {
     // SAFETY: the caller's promise.
     unsafe {
-        with_session(session, |state, session| {
-            let keys = &shared(keys)?.0;
-            match &mut state.outbound {
-                Direction::Blocked => state.outbound = Direction::Keyed(Outbound::new(keys, state.limits)),
-                Direction::Keyed(outbound) => outbound.rekey(keys),
-            }
-            session.outbound.keyed(keys.suite());
+        with_session(session, |inner| {
+            inner.session.set_outbound(&shared(keys)?.0);
             Ok(SEALRTP_OK)
         })
     }
@@ -203,23 +240,17 @@ unsafe fn protect(
 ) -> sealrtp_result {
     // SAFETY: the caller's promise.
     unsafe {
-        with_session(session, |state, session| {
+        with_session(session, |inner| {
             let (buf, len) = (bytes_mut(buf, capacity)?, unique(len)?);
-            let plain = *len;
-            if plain > capacity {
+            if *len > capacity {
                 return Err(SEALRTP_E_ARGUMENT);
             }
-            let protected = state.outbound.keyed().and_then(|outbound| {
-                let result = match protocol {
-                    Protocol::Srtp => outbound.protect_rtp(buf, plain),
-                    Protocol::Srtcp => outbound.protect_rtcp(buf, plain),
-                };
-                Ok((result?, outbound.has_event(), outbound.ssrcs()))
-            });
-            let (new_len, event, ssrcs) = session.outbound.count(protected, protocol)?;
-            session.outbound.has_ssrcs(ssrcs);
-            *len = new_len;
-            Ok(if event { SEALRTP_OK_EVENT } else { SEALRTP_OK })
+            let session = &mut inner.session;
+            *len = match protocol {
+                Protocol::Srtp => session.protect_rtp(buf, *len)?,
+                Protocol::Srtcp => session.protect_rtcp(buf, *len)?,
+            };
+            Ok(if session.has_event() { SEALRTP_OK_EVENT } else { SEALRTP_OK })
         })
     }
 }
@@ -264,20 +295,15 @@ unsafe fn unprotect(
 ) -> sealrtp_result {
     // SAFETY: the caller's promise.
     unsafe {
-        with_session(session, |state, session| {
+        with_session(session, |inner| {
             let len = unique(len)?;
             let packet = bytes_mut(buf, *len)?;
-            let opened = state.inbound.keyed().and_then(|inbound| {
-                let result = match protocol {
-                    Protocol::Srtp => inbound.unprotect_rtp(packet),
-                    Protocol::Srtcp => inbound.unprotect_rtcp(packet),
-                };
-                Ok((result?, inbound.has_event(), inbound.ssrcs()))
-            });
-            let (new_len, event, ssrcs) = session.inbound.count(opened, protocol)?;
-            session.inbound.has_ssrcs(ssrcs);
-            *len = new_len;
-            Ok(if event { SEALRTP_OK_EVENT } else { SEALRTP_OK })
+            let session = &mut inner.session;
+            *len = match protocol {
+                Protocol::Srtp => session.unprotect_rtp(packet)?,
+                Protocol::Srtcp => session.unprotect_rtcp(packet)?,
+            };
+            Ok(if session.has_event() { SEALRTP_OK_EVENT } else { SEALRTP_OK })
         })
     }
 }
@@ -295,50 +321,11 @@ pub unsafe extern "C" fn sealrtp_session_get_stats(
         // SAFETY: the caller's promise; counters are atomic.
         unsafe {
             let session = shared(session)?;
-            let filled = sealrtp_session_stats {
-                size: size_of::<sealrtp_session_stats>(),
-                inbound: session.inbound.read(),
-                outbound: session.outbound.read(),
-            };
+            let filled = sealrtp_session_stats::read(&session.counters);
             write_sized(stats, &filled)?;
         }
         Ok(SEALRTP_OK)
     })
-}
-
-/// What an event is about.
-#[allow(non_camel_case_types)]
-#[repr(u32)]
-pub enum sealrtp_event_kind {
-    /// A master key has used seven eighths of its lifetime; `value`: packets left.
-    SEALRTP_EVENT_KEY_EXPIRING = 1,
-    /// A master key's lifetime is over: packets are refused.
-    SEALRTP_EVENT_KEY_EXPIRED = 2,
-    /// A further SSRC was refused.
-    SEALRTP_EVENT_SSRC_LIMIT = 3,
-    /// The first packet under new keys was authenticated.
-    SEALRTP_EVENT_REKEYED = 4,
-}
-
-/// Something the owner of a stream should log or act on.
-#[allow(non_camel_case_types)]
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct sealrtp_event {
-    /// Set by the caller: sizeof(sealrtp_event).
-    pub size: usize,
-    /// A `sealrtp_event_kind`.
-    pub kind: u32,
-    /// 1 if it is about what we send, 0 if about what we receive.
-    pub outbound: u32,
-    /// The SSRC it is about, or 0.
-    pub ssrc: u32,
-    /// 1 if it is about RTCP.
-    pub rtcp: u32,
-    /// As the kind says, or 0.
-    pub value: u64,
-    /// The event in English, for a log.
-    pub text: [c_char; 128],
 }
 
 /// The oldest event not yet polled: SEALRTP_OK, or SEALRTP_DONE if there is none.
@@ -352,66 +339,21 @@ pub unsafe extern "C" fn sealrtp_session_poll_event(
 ) -> sealrtp_result {
     // SAFETY: the caller's promise.
     unsafe {
-        with_session(session, |state, _| {
-            let sent = state.outbound.keyed().ok().and_then(Outbound::poll_event).map(|event| (true, event));
-            let received =
-                || state.inbound.keyed().ok().and_then(Inbound::poll_event).map(|event| (false, event));
-            let Some((outbound, found)) = sent.or_else(received) else { return Ok(SEALRTP_DONE) };
-            write_sized(event, &sealrtp_event::new(outbound, found))?;
+        with_session(session, |inner| {
+            let Some(found) = inner.session.poll_event() else { return Ok(SEALRTP_DONE) };
+            write_sized(event, &sealrtp_event::new(&found))?;
             Ok(SEALRTP_OK)
         })
     }
 }
 
-impl sealrtp_event {
-    fn new(outbound: bool, event: Event) -> Self {
-        use sealrtp_event_kind::*;
-        let name = |protocol| if protocol == Protocol::Srtcp { "SRTCP" } else { "SRTP" };
-        let way = if outbound { "outbound" } else { "inbound" };
-        let (kind, ssrc, rtcp, value, text) = match event {
-            Event::KeyExpiring { protocol, remaining } => (
-                SEALRTP_EVENT_KEY_EXPIRING,
-                0,
-                protocol == Protocol::Srtcp,
-                remaining,
-                format!("{way} {} master key: {remaining} packets left, re-key now", name(protocol)),
-            ),
-            Event::KeyExpired { protocol } => (
-                SEALRTP_EVENT_KEY_EXPIRED,
-                0,
-                protocol == Protocol::Srtcp,
-                0,
-                format!(
-                    "{way} {} master key: lifetime over, packets are refused until a re-key",
-                    name(protocol)
-                ),
-            ),
-            Event::SsrcLimit { ssrc } => (
-                SEALRTP_EVENT_SSRC_LIMIT,
-                ssrc,
-                false,
-                0,
-                format!("{way} SSRC {ssrc:#010x} refused: too many SSRCs, see max_ssrcs"),
-            ),
-            Event::Rekeyed { ssrc } => (
-                SEALRTP_EVENT_REKEYED,
-                ssrc,
-                false,
-                0,
-                format!("{way} SSRC {ssrc:#010x} came under the new key"),
-            ),
-        };
-        let mut this = Self {
-            size: size_of::<Self>(),
-            kind: kind as u32,
-            outbound: u32::from(outbound),
-            ssrc,
-            rtcp: u32::from(rtcp),
-            value,
-            text: [0; 128],
-        };
-        // SAFETY: the array is ours and has the size given; a longer text is cut, which a log survives.
-        let _ = unsafe { write_text(this.text.as_mut_ptr(), this.text.len(), &text) };
-        this
+impl From<Refusal> for sealrtp_result {
+    #[inline]
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoKeys => SEALRTP_E_NO_KEYS,
+            Refusal::Protect(error) => error.into(),
+            Refusal::Unprotect(error) => error.into(),
+        }
     }
 }

@@ -61,8 +61,8 @@ static void null_is_an_error(void)
 	sealrtp_sdes *sdes = NULL;
 	size_t len = 0;
 
-	CHECK(sealrtp_session_new(NULL, &media) == SEALRTP_E_ARGUMENT);
-	CHECK(sealrtp_session_new(config, NULL) == SEALRTP_E_ARGUMENT);
+	CHECK(sealrtp_session_new(NULL, 1, &media) == SEALRTP_E_ARGUMENT);
+	CHECK(sealrtp_session_new(config, 1, NULL) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_sdes_new(NULL, &sdes) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_sdes_new(config, NULL) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_config_set(NULL, "suites", "x", NULL, 0) == SEALRTP_E_ARGUMENT);
@@ -87,7 +87,7 @@ static void null_is_an_error(void)
 	CHECK(sealrtp_suite_from_name(NULL) == 0);
 	CHECK(sealrtp_suite_name(0) == NULL);
 
-	CHECK(sealrtp_session_new(config, &media) == SEALRTP_OK);
+	CHECK(sealrtp_session_new(config, 1, &media) == SEALRTP_OK);
 	CHECK(sealrtp_session_set_inbound(media, NULL) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_protect_rtp(media, NULL, &len, 100) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_unprotect_rtp(media, NULL, &len) == SEALRTP_E_ARGUMENT);
@@ -151,8 +151,8 @@ static void a_call_is_negotiated_and_heard(const char *suites)
 
 	CHECK(sealrtp_sdes_new(config, &offerer) == SEALRTP_OK);
 	CHECK(sealrtp_sdes_new(config, &answerer) == SEALRTP_OK);
-	CHECK(sealrtp_session_new(config, &alice) == SEALRTP_OK);
-	CHECK(sealrtp_session_new(config, &bob) == SEALRTP_OK);
+	CHECK(sealrtp_session_new(config, 1, &alice) == SEALRTP_OK);
+	CHECK(sealrtp_session_new(config, 1, &bob) == SEALRTP_OK);
 
 	CHECK(sealrtp_sdes_keys(offerer, &inbound, &outbound) == SEALRTP_E_NO_KEYS);
 	while (count < 8 && sealrtp_sdes_local(offerer, count, lines[count], sizeof(lines[0])) == SEALRTP_OK) {
@@ -265,7 +265,7 @@ static void a_lifetime_is_told_by_events(void)
 	CHECK(sealrtp_sdes_local(peer, 0, answer, sizeof(answer)) == SEALRTP_OK);
 	CHECK(sealrtp_sdes_remote(us, answer, message, sizeof(message)) == SEALRTP_OK_KEYS_CHANGED);
 	CHECK(sealrtp_sdes_keys(us, &inbound, &outbound) == SEALRTP_OK);
-	CHECK(sealrtp_session_new(config, &media) == SEALRTP_OK);
+	CHECK(sealrtp_session_new(config, 1, &media) == SEALRTP_OK);
 	CHECK(sealrtp_session_set_outbound(media, outbound) == SEALRTP_OK);
 	for (seq = 0; seq < 16; seq++) {
 		rtp(buf, 7, seq);
@@ -317,7 +317,7 @@ static void statistics_are_read_while_packets_flow(void)
 
 	CHECK(keys != NULL);
 	CHECK(sealrtp_keys_new(SEALRTP_SUITE_AES_CM_128_HMAC_SHA1_80, key, 15, salt, 14) == NULL);
-	CHECK(sealrtp_session_new(config, &media) == SEALRTP_OK);
+	CHECK(sealrtp_session_new(config, 1, &media) == SEALRTP_OK);
 	CHECK(sealrtp_session_set_outbound(media, keys) == SEALRTP_OK);
 	CHECK(pthread_create(&reader, NULL, read_statistics, media) == 0);
 	for (seq = 0; seq < 2000; seq++) {

@@ -31,7 +31,7 @@ def exported(*nm: str) -> set[str]:
 
 def test_the_static_library_works_for_an_outsider_and_valgrind_finds_nothing(tmp_path: Path) -> None:
     program = tmp_path / "client"
-    build(program, str(LIBRARIES / "libsealrtp.a"), "-ldl", "-lm")
+    build(program, str(LIBRARIES / "libsealrtp.a"), "-lssl", "-lcrypto", "-ldl", "-lm")
     if not shutil.which("valgrind"):
         pytest.skip("SKIPPED: valgrind is not installed")
     valgrind = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", "--show-leak-kinds=definite,possible"]

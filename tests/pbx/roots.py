@@ -53,7 +53,8 @@ class Recipe:
     packages: tuple[str, ...]
 
 
-BUILD = ("gcc", "make", "libc6-dev", "libc6-dbg", "valgrind", "asterisk", "asterisk-dev", "procps")
+BUILD = ("gcc", "make", "libc6-dev", "libc6-dbg", "valgrind", "asterisk", "asterisk-dev", "procps",
+         "pkg-config", "libssl-dev")
 RECIPES: Mapping[str, Recipe] = {
     # Asterisk 22 with chan_pjsip; SIPp 3.8 with SRTP.
     "testing": Recipe("testing", 22, BUILD + ("sip-tester", "python3")),

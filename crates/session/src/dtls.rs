@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use sealrtp_dtls::{Association, Connected, Context, Continuity, Failure, Role, Taken, Terms, Trace};
+use sealrtp_dtls::{
+    Association, Connected, Context, Continuity, Failure, Resumption, Role, Taken, Terms, Trace,
+};
 
 use crate::hold::HoldQueue;
 use crate::negotiation::Negotiation;
@@ -70,12 +72,14 @@ pub(crate) struct Dtls {
     context: Context,
     pub(crate) negotiation: Negotiation,
     sides: [Side; 2],
+    /// Where the signalling, or ICE, says that the peer is.
+    sources: [Option<SocketAddr>; 2],
     trace: bool,
 }
 
 impl Dtls {
     pub(crate) fn new(context: Context, negotiation: Negotiation, trace: bool) -> Self {
-        Self { context, negotiation, sides: [Side::new(), Side::new()], trace }
+        Self { context, negotiation, sides: [Side::new(), Side::new()], sources: [None; 2], trace }
     }
 
     pub(crate) fn context(&self) -> &Context {
@@ -96,6 +100,13 @@ impl Dtls {
         }
     }
 
+    pub(crate) fn expect_source(&mut self, component: Component, source: SocketAddr) {
+        self.sources[component as usize] = Some(source);
+        if let Side::Begun(begun) = &mut self.sides[component as usize] {
+            begun.association.expect_source(source);
+        }
+    }
+
     pub(crate) fn start(
         &mut self,
         rtcp: RtcpTransport,
@@ -106,6 +117,8 @@ impl Dtls {
         if rtcp == RtcpTransport::Muxed {
             self.sides[Component::Rtcp as usize] = Side::new();
         }
+        // With two handshakes the peer may resume the first one's session in the second.
+        let resumption = Resumption::new(&self.context, terms.fingerprints.clone());
         let mut started = Started::Kept;
         for &component in rtcp.components() {
             let side = &mut self.sides[component as usize];
@@ -118,9 +131,16 @@ impl Dtls {
                 Side::Begun(_) => HoldQueue::new(),
                 Side::Early(early) => std::mem::replace(early, HoldQueue::new()),
             };
-            let mut association =
-                Association::new(&self.context, terms.role, terms.fingerprints.clone(), now)
-                    .map_err(|_| DtlsError::OpenSsl)?;
+            let mut association = match rtcp {
+                RtcpTransport::Muxed => {
+                    Association::new(&self.context, terms.role, terms.fingerprints.clone(), now)
+                }
+                RtcpTransport::Separate => Association::resuming(&resumption, terms.role, now),
+            }
+            .map_err(|_| DtlsError::OpenSsl)?;
+            if let Some(source) = self.sources[component as usize] {
+                association.expect_source(source);
+            }
             if self.trace && !self.context.config().trace {
                 association.set_trace(true);
             }

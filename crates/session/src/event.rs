@@ -60,6 +60,8 @@ pub struct Secured {
     pub remote_fingerprint: Fingerprint,
     /// From the first ClientHello sent or taken to the keys.
     pub took: Duration,
+    /// Whether the session was RTP's, resumed.
+    pub resumed: bool,
 }
 
 impl fmt::Display for Event {
@@ -80,13 +82,14 @@ impl fmt::Display for Secured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} secured by DTLS-SRTP as {}: {}, {} {}, {} ms",
+            "{} secured by DTLS-SRTP as {}: {}, {} {}, {} ms{}",
             self.component,
             role(self.role),
             self.suite,
             self.version,
             self.cipher,
-            self.took.as_millis()
+            self.took.as_millis(),
+            if self.resumed { ", resumed" } else { "" }
         )
     }
 }

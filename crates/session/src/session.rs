@@ -295,6 +295,14 @@ impl Session {
         }
     }
 
+    /// Where the peer's media comes from, by its description or by ICE: a client there is not asked for a cookie, which
+    /// saves a round trip.
+    pub fn dtls_expect_source(&mut self, component: Component, source: SocketAddr) {
+        if let Method::Dtls(dtls) = &mut self.method {
+            dtls.expect_source(component, source);
+        }
+    }
+
     /// Media may flow, and with ICE a pair is chosen: makes the associations, or keeps those there are if the terms and
     /// the transport are the same. Clear media does not pass from here on. Keys of a former association stay in use until
     /// there are new ones.
@@ -507,6 +515,7 @@ impl Session {
                         local_fingerprint: connected.local_fingerprint,
                         remote_fingerprint: connected.remote_fingerprint,
                         took: connected.took,
+                        resumed: connected.resumed,
                     };
                     dtls.remember(secured.clone());
                     let limits = self.limits;
