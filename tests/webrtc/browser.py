@@ -54,9 +54,7 @@ class Browser:
 
     def __init__(self, directory: Path, *, trusted_key: str = "", switches: Sequence[str] = ()) -> None:
         """`trusted_key`: base64 of the SHA-256 of the public key whose certificate errors do not count."""
-        program = shutil.which("chromium")
-        if program is None:
-            raise Skipped("chromium is not installed (Debian package chromium)")
+        program = self.require()
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         argv = [program, *SWITCHES, *switches, "--remote-debugging-pipe", f"--user-data-dir={directory / 'profile'}",
@@ -87,6 +85,14 @@ class Browser:
         except BaseException:
             self.close()
             raise
+
+    @staticmethod
+    def require() -> str:
+        """The program; Skipped when it is not installed."""
+        program = shutil.which("chromium")
+        if program is None:
+            raise Skipped("chromium is not installed (Debian package chromium)")
+        return program
 
     def __enter__(self) -> Browser:
         return self

@@ -12,6 +12,7 @@ TESTS = Path(__file__).resolve().parents[1]
 if str(TESTS) not in sys.path:
     sys.path.insert(0, str(TESTS))
 
+from calls.phones import host_address
 from calls.registry import Skipped
 from calls.site import module_for
 from pbx.asterisk import Asterisk, PbxError
@@ -28,11 +29,14 @@ MODULES = ("res_http_websocket", "res_pjsip_transport_websocket", "res_format_at
            "codec_opus_open_source", "codec_resample", "bridge_softmix")
 # Phones that a browser is bridged to.
 PHONES = (Endpoint("sdes0", Media.SDES), Endpoint("clear0", Media.CLEAR))
+# What webrtc=yes stands for; it would set dtls_setup=actpass itself.
+SPELLED_OUT = ("webrtc=no\nmedia_encryption=dtls\ndtls_auto_generate_cert=yes\ndtls_verify=fingerprint\nuse_avpf=yes\n"
+               "ice_support=yes\nrtcp_mux=yes\nbundle=yes\nmedia_use_received_transport=yes\n")
 # Users of the documented template, each with what is different about it.
 USERS: dict[str, str] = {
     "web1": "",
-    # The other side is told its role instead of choosing it.
-    "passive1": "dtls_setup=passive\n",
+    "passive1": SPELLED_OUT + "dtls_setup=passive\n",
+    "active1": SPELLED_OUT + "dtls_setup=active\n",
     "ulaw1": "allow=!all,ulaw\n",
 }
 
@@ -47,10 +51,22 @@ def make_certificate(directory: Path) -> tuple[Path, Path, str]:
     return certificate, key, base64.b64encode(hashlib.sha256(public).digest()).decode()
 
 
-class WebSite:
-    """One running Asterisk 22 with WSS. `srtp` is "sealrtp" or "stock"; stock has no rtp_engine of ours."""
+def candidates_on_loopback() -> str:
+    """Part of rtp.conf: Asterisk's ICE has no candidate on loopback by itself, so the host's own address stands for it."""
+    try:
+        return f"\n[ice_host_candidates]\n{host_address()} => {ADDRESS}\n"
+    except Skipped:
+        # A host without another address: there loopback is the only candidate.
+        return ""
 
-    def __init__(self, directory: Path, srtp: str, sealrtp_conf: str = "[general]\n") -> None:
+
+class WebSite:
+    """One running Asterisk 22 with WSS.
+
+    `srtp` is "sealrtp" or "stock"; `engine` tells whether the handshake is SealRTP's too (the documented rtp_engine).
+    """
+
+    def __init__(self, directory: Path, srtp: str, *, engine: bool = True, sealrtp_conf: str = "[general]\n") -> None:
         try:
             check_permission()
         except MissingPermission as error:
@@ -58,7 +74,8 @@ class WebSite:
         directory.mkdir(parents=True, exist_ok=True)
         root = choose(22, "pjsip")
         ports = free_ports()
-        self.srtp = srtp
+        self.engine = engine and srtp == "sealrtp"
+        self.directory = directory
         self.server = f"{ADDRESS}:{ports.base + 2}"
         self.pbx = Asterisk(root, directory / "pbx", srtp=srtp, module=module_for(root) if srtp == "sealrtp" else None, ports=ports,
                             endpoints=PHONES, modules=MODULES, sealrtp_conf=sealrtp_conf, address=ADDRESS)
@@ -82,12 +99,12 @@ class WebSite:
         pjsip = set_values(documented["pjsip.conf"], {
             ("bind", "0.0.0.0"): ADDRESS, ("context", "from-phones"): site.context, ("password", "choose-one"): pbx.password,
             ("disallow", "all"): f"all\nmedia_address={ADDRESS}\nbind_rtp_to_media_address=yes",
-            **({("rtp_engine", "sealrtp"): None} if self.srtp == "stock" else {})})
+            **({} if self.engine else {("rtp_engine", "sealrtp"): None})})
         for user, options in USERS.items():
             if f"[{user}](browser)" not in pjsip:
                 pjsip += (f"\n[{user}](browser)\nauth={user}\naors={user}\n{options}\n[{user}](browser-auth)\nusername={user}\n"
                           f"password={pbx.password}\n\n[{user}](browser-aor)\n")
-        return {"http.conf": http, "rtp.conf": rtp, "pjsip.conf": pjsip_conf(site, PHONES) + pjsip,
+        return {"http.conf": http, "rtp.conf": rtp + candidates_on_loopback(), "pjsip.conf": pjsip_conf(site, PHONES) + pjsip,
                 "extensions.conf": extensions_conf(pbx.here, "pjsip", PHONES, site.context)}
 
     def __enter__(self) -> WebSite:

@@ -1,0 +1,144 @@
+"""The calls: each places one between browser and PBX, raises when something is not as it must be, and tells what it saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from calls.registry import Outcome
+
+from webrtc.web import Call, Security, Web
+from webrtc.wire import client_hellos, count
+
+
+def outcome(call: Call, security: Security, detail: str = "") -> Outcome:
+    """What a good call tells: from the PBX's view, packets to it are those that the browser sent."""
+    sent, received = call.packets()
+    fields = f"DTLS 1.2 {security.cipher}, browser is DTLS {security.role}"
+    return Outcome(security.profile, sent, received, True, f"{fields}, {detail}" if detail else fields)
+
+
+def finish(call: Call, security: Security, detail: str = "") -> Outcome:
+    """The tone is heard, and the capture has no clear media."""
+    call.require_tone()
+    told = outcome(call, security, detail)
+    call.require_no_clear_media()
+    return told
+
+
+def dial(call: Call, extension: str) -> None:
+    answer = call.page.phone("call", extension)
+    assert answer["state"] == "Established", f"the call to {extension} was answered with {answer['status']}"
+
+
+def originate(web: Web, call: Call) -> None:
+    """The PBX calls the browser and plays echo."""
+    web.site.pbx.manager.action("Originate", Channel=f"PJSIP/{call.user}", Application="Echo", Async="true", Timeout="15000")
+    call.page.phone("answer")
+
+
+def require_role(security: Security, role: str) -> None:
+    """`role` is the browser's."""
+    assert security.role == role, f"the browser is DTLS {security.role}, not {role}"
+
+
+def echo(web: Web) -> Outcome:
+    """The browser calls; the PBX answers a=setup:active, so the browser is DTLS server."""
+    with web.phone("echo") as call:
+        dial(call, "echo")
+        security = call.require_secured()
+        require_role(security, "server")
+        return finish(call, security)
+
+
+def called(web: Web) -> Outcome:
+    """The PBX calls and offers actpass; a browser then chooses active."""
+    with web.phone("called") as call:
+        originate(web, call)
+        security = call.require_secured()
+        require_role(security, "client")
+        return finish(call, security)
+
+
+def echo_passive(web: Web) -> Outcome:
+    """dtls_setup=passive: the browser calls and is DTLS client."""
+    with web.phone("echo-passive", "passive1") as call:
+        dial(call, "echo")
+        security = call.require_secured()
+        require_role(security, "client")
+        return finish(call, security)
+
+
+def called_active(web: Web) -> Outcome:
+    """dtls_setup=active: the PBX calls and the browser is DTLS server."""
+    with web.phone("called-active", "active1") as call:
+        originate(web, call)
+        security = call.require_secured()
+        require_role(security, "server")
+        return finish(call, security)
+
+
+def echo_ulaw(web: Web) -> Outcome:
+    """G.711, in which a clear packet of the tone would be known by its sound."""
+    with web.phone("echo-ulaw", "ulaw1") as call:
+        dial(call, "echo")
+        return finish(call, call.require_secured())
+
+
+def video(web: Web) -> Outcome:
+    """BUNDLE: audio and video over one transport and one association, and the video comes back."""
+    with web.phone("video", video=True) as call:
+        dial(call, "echo")
+        security = call.require_secured()
+        call.require_tone()
+        before = frames_decoded(call)
+        call.moments(1.5)
+        more = frames_decoded(call) - before
+        assert more >= 5, f"{more} frames of video were decoded in 1.5 s"
+        return finish(call, security, f"{more} frames of video in 1.5 s")
+
+
+def frames_decoded(call: Call) -> int:
+    return sum(report.get("framesDecoded", 0) for report in call.stats().inbound_rtp)
+
+
+def hold(web: Web) -> Outcome:
+    """Hold and resume by re-INVITE keep the association: no second handshake, and the sound goes on."""
+    with web.phone("hold") as call:
+        dial(call, "echo")
+        security = call.require_secured()
+        call.require_tone()
+        for on in (True, False):
+            status = call.page.phone("hold", on)
+            assert status == 200, f"the re-INVITE was answered with {status}"
+            call.moments(0.5)
+        call.require_tone()
+        assert call.security() == security, "the association is another one after hold and resume"
+        told = outcome(call, security)
+        call.require_no_clear_media()
+        hellos = client_hellos(call.datagrams)
+        # Two when the server asked for a cookie.
+        assert hellos <= 2, f"{hellos} ClientHellos in one call"
+        return told
+
+
+def wrong_fingerprint(web: Web) -> Outcome:
+    """The browser's a=fingerprint is not its certificate's: the call ends, and the PBX never sends media.
+
+    The browser, for which all is well, may have sent the first SRTP packets by then.
+    """
+    with web.phone("wrong-fingerprint", wrongFingerprint=True) as call:
+        call.page.phone("call", "echo")
+        call.page.phone("ended", 10)
+        call.stop()
+        assert client_hellos(call.datagrams), "there was no handshake"
+        first, last = web.site.pbx.ports.rtp
+        from_pbx = [datagram for datagram in call.datagrams if first <= datagram.source[1] <= last]
+        for kind in ("RTP", "RTCP"):
+            assert not (found := count(from_pbx, kind)), f"{found} {kind} packets from the PBX in spite of the fingerprint"
+    return Outcome(detail="the call ended, no media from the PBX")
+
+
+CALLS: dict[str, Callable[[Web], Outcome]] = {
+    "echo": echo, "called": called, "echo-passive": echo_passive, "called-active": called_active, "echo-ulaw": echo_ulaw,
+    "video": video, "hold": hold, "wrong-fingerprint": wrong_fingerprint,
+}

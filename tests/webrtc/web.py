@@ -1,0 +1,155 @@
+"""Calls between one browser and one PBX: what a call needs, and what must be true of its media."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from calls.media import Capture
+
+from webrtc.browser import TONE_HZ, Browser, Page
+from webrtc.server import Server
+from webrtc.site import WebSite
+from webrtc.wire import Datagram, clear_media, of_port, read
+
+# The shares of the moments in which the tone must be heard, of the energy that must be the tone's, and the least loudness
+# (full scale is 1; the tone that is sent has 0.24).
+MOMENTS, PURITY, LOUDNESS = 0.8, 0.9, 0.1
+DTLS_1_2 = "FEFD"
+BLOCK_SECONDS = 1.2
+
+
+@dataclass
+class Security:
+    """What the browser says of its transport (getStats)."""
+
+    state: str
+    role: str
+    version: str
+    cipher: str
+    profile: str
+    local_fingerprint: str
+    remote_fingerprint: str
+    transports: int
+
+
+@dataclass
+class Call:
+    """A browser's call: its page, and the capture of its media."""
+
+    page: Page
+    directory: Path
+    capture: Capture
+    user: str
+    # The PBX's media port, known from its description.
+    port: int = 0
+    datagrams: list[Datagram] = field(default_factory=list)
+
+    def stats(self) -> SimpleNamespace:
+        """getStats(): lists of reports by type, "-" written "_"."""
+        return SimpleNamespace(**{kind.replace("-", "_"): reports for kind, reports in self.page.phone("stats").items()})
+
+    def security(self) -> Security:
+        """The browser's side of the association."""
+        stats = self.stats()
+        prints = {report["id"]: f"{report['fingerprintAlgorithm']} {report['fingerprint']}" for report in stats.certificate}
+        first = stats.transport[0]
+        return Security(first["dtlsState"], first["dtlsRole"], first["tlsVersion"], first["dtlsCipher"], first["srtpCipher"],
+                        prints[first["localCertificateId"]], prints[first["remoteCertificateId"]], len(stats.transport))
+
+    def packets(self, kind: str = "audio") -> tuple[int, int]:
+        """RTP packets that the browser has sent and received."""
+        stats = self.stats()
+        return (sum(report["packetsSent"] for report in stats.outbound_rtp if report["kind"] == kind),
+                sum(report["packetsReceived"] for report in stats.inbound_rtp if report["kind"] == kind))
+
+    def moments(self, seconds: float) -> list[dict[str, float]]:
+        return list(self.page.phone("hear", TONE_HZ, seconds))
+
+    def share_heard(self, seconds: float = 1.5) -> float:
+        """The share of the next moments in which the tone comes back."""
+        moments = self.moments(seconds)
+        return sum(moment["share"] > PURITY and moment["rms"] > LOUDNESS for moment in moments) / len(moments)
+
+    def require_tone(self, wait: float = 4.0) -> None:
+        """AssertionError unless the tone is heard; it may take a while to begin, then it must last."""
+        for _ in range(round(wait / 0.5)):
+            if self.share_heard(0.5) == 1.0:
+                break
+        share = self.share_heard()
+        assert share >= MOMENTS, f"the tone was heard in {share:.0%} of the moments"
+
+    def require_secured(self) -> Security:
+        """AssertionError unless the browser's DTLS came about, in version 1.2 and over one transport."""
+        state = self.page.phone("secured", 10)
+        assert state == "connected", f"the browser's DTLS transport is {state}"
+        security = self.security()
+        assert security.version == DTLS_1_2, f"the version is {security.version}"
+        descriptions = self.page.phone("descriptions")
+        self.port = int(re.findall(r"^m=audio (\d+) ", descriptions["remote"], re.M)[0])
+        for mine, which in ((security.local_fingerprint, "local"), (security.remote_fingerprint, "remote")):
+            assert f"a=fingerprint:{mine}" in descriptions[which], f"{mine} is not in the {which} description"
+        assert security.transports == 1, f"{security.transports} transports: BUNDLE and rtcp-mux were not agreed"
+        return security
+
+    def require_no_clear_media(self, least: int = 50) -> None:
+        """AssertionError unless the capture, which ends here, has that many RTP packets and no clear one."""
+        self.stop()
+        found = sum(datagram.kind == "RTP" for datagram in of_port(self.datagrams, self.port))
+        assert found >= least, f"the capture has {found} RTP packets, not {least}"
+        problems = clear_media(self.datagrams, self.port, TONE_HZ)
+        assert not problems, "; ".join(problems)
+
+    def stop(self) -> None:
+        """Ends the capture and reads it."""
+        # tcpdump gets packets from the kernel in blocks, each after a second at the latest.
+        time.sleep(BLOCK_SECONDS)
+        self.capture.stop()
+        self.datagrams = read(self.capture.path)
+
+
+class Web:
+    """A PBX, a browser that trusts its certificate, and the page's server."""
+
+    def __init__(self, directory: Path, srtp: str, *, engine: bool = True, sealrtp_conf: str = "[general]\n") -> None:
+        self.directory = directory
+        self.numbers = itertools.count(1)
+        with contextlib.ExitStack() as stack:
+            # What may be missing first: a PBX need not be started for a skip.
+            self.server = stack.enter_context(Server())
+            Browser.require()
+            self.site = stack.enter_context(WebSite(directory, srtp, engine=engine, sealrtp_conf=sealrtp_conf))
+            self.browser = stack.enter_context(Browser(directory / "browser", trusted_key=self.site.trusted_key))
+            self.stack = stack.pop_all()
+
+    def __enter__(self) -> Web:
+        return self
+
+    def __exit__(self, *what: Any) -> None:
+        self.stack.__exit__(*what)
+
+    @contextlib.contextmanager
+    def phone(self, name: str, user: str = "web1", **settings: Any) -> Iterator[Call]:
+        """A page that has registered as `user`, its media captured. Hangs up at the end; a failure leaves the page's console."""
+        directory = self.directory / f"{name}-{next(self.numbers)}"
+        directory.mkdir()
+        first, last = self.site.pbx.ports.rtp
+        pbx = self.site.pbx
+        with Capture(directory / "media.pcap", f"udp portrange {first}-{last}") as capture, \
+                self.browser.open(self.server.address) as page:
+            try:
+                page.phone("register", {"user": user, "password": self.site.password, "server": self.site.server, **settings})
+                yield Call(page, directory, capture, user)
+                page.phone("hangUp")
+                pbx.wait_idle(10)
+            except BaseException:
+                (directory / "console").write_text("\n".join(self.browser.console))
+                pbx.cli("channel request hangup all")
+                raise
