@@ -17,7 +17,15 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-TARGETS = ["crypto_attribute", "rtp_unprotect", "rtcp_unprotect", "protect_headers"]
+TARGETS = [
+    "crypto_attribute",
+    "rtp_unprotect",
+    "rtcp_unprotect",
+    "protect_headers",
+    "dtls_datagrams",
+    "dtls_client_hello",
+    "dtls_attributes",
+]
 MAX_LEN = 9000  # bytes of input: more than the longest attribute that is read
 RSS_LIMIT_MB = 1024
 TIMEOUT_S = 10  # seconds for one input

@@ -68,6 +68,47 @@ fn records_of_every_length_are_survived_in_every_state() {
 }
 
 #[test]
+fn record_headers_that_lie_about_their_length_are_survived_in_every_state() {
+    let side = side(CookieExchange::Required);
+    let mut random = Random::new(11);
+    let mut connected = Pair::new(&side, &side);
+    connected.settle();
+    Told::of(&mut connected.client).keys();
+    Told::of(&mut connected.server).keys();
+    let mut pair = Pair::new(&side, &side);
+    let body = vec![0x5a; 65_535];
+    for claimed in 0..=65_535usize {
+        // As it says, less, more, and nothing at all; then a record that is whole, whose handshake header lies.
+        for there in [claimed.saturating_sub(1), claimed + 1, random.below(1500) as usize, 0] {
+            let mut datagram = record(&mut random, 0);
+            datagram[0] = 20 + random.below(4) as u8;
+            datagram[11..13].copy_from_slice(&(claimed as u16).to_be_bytes());
+            datagram.extend(&body[..there.min(body.len() - 13)]);
+            if random.chance(25) && datagram.len() > 25 {
+                let len = &(claimed as u32 * 3).to_be_bytes()[1..];
+                datagram[13] = 1;
+                datagram[14..17].copy_from_slice(len);
+                datagram[17..22].fill(0);
+                datagram[22..25].copy_from_slice(len);
+            }
+            for association in
+                [&mut pair.client, &mut pair.server, &mut connected.client, &mut connected.server]
+            {
+                association.receive(&datagram, address(9), pair.now);
+            }
+        }
+        if claimed % 256 == 0 {
+            for association in
+                [&mut pair.client, &mut pair.server, &mut connected.client, &mut connected.server]
+            {
+                bounded(association);
+            }
+            pair = Pair::new(&side, &side);
+        }
+    }
+}
+
+#[test]
 fn junk_between_the_messages_does_not_stop_a_handshake() {
     for seed in 0..200 {
         let mut random = Random::new(seed);

@@ -7,10 +7,11 @@ mod common;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use common::{Kind, Pair, Random, Side, Told, address};
-use sealrtp_dtls::{Config, CookieExchange, Failure, Trace};
+use sealrtp_dtls::{Config, Context, CookieExchange, Failure, Fingerprints, Trace};
 
 /// `struct timeval` of 64-bit Linux.
 #[repr(C)]
@@ -98,37 +99,66 @@ fn patient(mtu: usize, cookies: CookieExchange) -> Config {
     Config { mtu, cookies, timeout: Duration::from_secs(600), trace: true, ..Config::default() }
 }
 
+const COOKIES: [CookieExchange; 3] =
+    [CookieExchange::Required, CookieExchange::Skipped, CookieExchange::UnknownSources];
+
 fn seeds() -> u64 {
-    std::env::var("SEALRTP_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(300)
+    std::env::var("SEALRTP_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(2000)
+}
+
+const MTUS: [usize; 4] = [1200, 1200, 400, 256];
+const KINDS: [Kind; 2] = [Kind::Ec, Kind::Rsa];
+
+/// The contexts of all seeds, which take longer to make than a handshake.
+fn context(mtu: usize, cookies: usize, kind: usize) -> &'static (Context, Fingerprints) {
+    static MADE: [OnceLock<(Context, Fingerprints)>; 24] = [const { OnceLock::new() }; 24];
+    MADE[(mtu * COOKIES.len() + cookies) * KINDS.len() + kind].get_or_init(|| {
+        let config = patient(MTUS[mtu], COOKIES[cookies]);
+        let side = if kind == 0 { Side::new(config) } else { Side::of(config, KINDS[kind]) };
+        (side.context(), side.fingerprints())
+    })
+}
+
+/// How long the handshake of a seed takes; nothing if OpenSSL gave up.
+fn lossy(seed: u64, tell: bool) -> Option<Duration> {
+    let network = Network { loss: 30, repeat: 10, delay: 500 };
+    let (mtu, cookies) = (seed as usize % MTUS.len(), seed as usize / MTUS.len() % COOKIES.len());
+    let server = context(mtu, cookies, usize::from(seed % 16 == 5));
+    let mut pair = Pair::of(context(mtu, cookies, 0), server);
+    if COOKIES[cookies] == CookieExchange::UnknownSources {
+        pair.server.expect_source(address(1));
+    }
+    let run = run(pair, network, seed);
+    if tell {
+        println!("client {:?}\nserver {:?}", run.client.traces, run.server.traces);
+    }
+    // OpenSSL gives up after twelve timeouts in a row, and three losses of ten sometimes fall that way.
+    let out_of_luck = Failure::Handshake("read timeout expired".into());
+    if run.client.failed.iter().chain(&run.server.failed).any(|failure| *failure == out_of_luck) {
+        return None;
+    }
+    let (ours, theirs) = (run.client.keys(), run.server.keys());
+    assert!(ours.outbound.same_as(&theirs.inbound) && ours.inbound.same_as(&theirs.outbound), "seed {seed}");
+    Some(run.took)
 }
 
 #[test]
 fn both_ends_get_the_same_keys_though_three_of_ten_datagrams_are_lost() {
-    let network = Network { loss: 30, repeat: 10, delay: 500 };
-    let (mut longest, mut unlucky) = (Duration::ZERO, 0);
-    let only = std::env::var("SEALRTP_SEED").ok().and_then(|seed| seed.parse().ok());
-    for seed in only.map_or(0..seeds(), |seed: u64| seed..seed + 1) {
-        let mtu = [1200, 1200, 400, 256][seed as usize % 4];
-        let cookies = [CookieExchange::Required, CookieExchange::Skipped][seed as usize / 4 % 2];
-        let kind = [Kind::Ec, Kind::Rsa][usize::from(seed % 16 == 5)];
-        let (client, server) = (Side::new(patient(mtu, cookies)), Side::of(patient(mtu, cookies), kind));
-        let run = run(Pair::new(&client, &server), network, seed);
-        if only.is_some() {
-            println!("client {:?}\nserver {:?}", run.client.traces, run.server.traces);
-        }
-        // OpenSSL gives up after twelve timeouts in a row, and three losses of ten sometimes fall that way.
-        let out_of_luck = Failure::Handshake("read timeout expired".into());
-        if run.client.failed.iter().chain(&run.server.failed).any(|failure| *failure == out_of_luck) {
-            unlucky += 1;
-            continue;
-        }
-        let (ours, theirs) = (run.client.keys(), run.server.keys());
-        assert!(
-            ours.outbound.same_as(&theirs.inbound) && ours.inbound.same_as(&theirs.outbound),
-            "seed {seed}"
-        );
-        longest = longest.max(run.took);
+    if let Some(seed) = std::env::var("SEALRTP_SEED").ok().and_then(|seed| seed.parse().ok()) {
+        lossy(seed, true);
+        return;
     }
+    // Each thread has a clock of its own.
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let took: Vec<Option<Duration>> = std::thread::scope(|scope| {
+        let run = |thread| (thread..seeds()).step_by(threads as usize).map(|seed| lossy(seed, false));
+        let all: Vec<_> =
+            (0..threads).map(|thread| scope.spawn(move || run(thread).collect::<Vec<_>>())).collect();
+        all.into_iter().flat_map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(took.len() as u64, seeds());
+    let unlucky = took.iter().filter(|took| took.is_none()).count() as u64;
+    let longest = took.into_iter().flatten().max();
     println!("{} seeds, longest handshake {longest:?}, {unlucky} given up by OpenSSL", seeds());
     assert!(unlucky <= 1 + seeds() / 500, "{unlucky} of {} given up", seeds());
 }
@@ -152,6 +182,55 @@ fn a_peer_that_never_answers_is_asked_with_doubling_pauses_and_then_given_up() {
         .collect();
     assert_eq!(pauses, [2, 4, 8, 16, 32], "sent again after 1, 3, 7, 15 and 31 seconds");
     assert!(run.steps < 40, "the deadline and OpenSSL's timer agree: {} steps", run.steps);
+}
+
+/// When each end has keys, in virtual time, over a network of so many ms each way.
+fn keys_after(one_way: u64, known: bool, cookies: CookieExchange) -> (Duration, Duration) {
+    let side = Side::new(Config { cookies, ..Config::default() });
+    let mut pair = Pair::new(&side, &side);
+    if known {
+        pair.server.expect_source(address(1));
+    }
+    let (mut client, mut server) = (None, None);
+    let mut air: Vec<(Duration, bool, Vec<u8>)> = Vec::new();
+    let mut elapsed = Duration::ZERO;
+    while client.is_none() || server.is_none() {
+        let arrival = elapsed + Duration::from_millis(one_way);
+        while let Some(out) = pair.client.poll_transmit() {
+            air.push((arrival, true, out.datagram));
+        }
+        while let Some(out) = pair.server.poll_transmit() {
+            air.push((arrival, false, out.datagram));
+        }
+        let (at, to_server, datagram) = air.remove(0);
+        MICROS.with(|m| m.set(m.get() + (at - elapsed).as_micros() as i64));
+        elapsed = at;
+        let (side, from, keys) = if to_server {
+            (&mut pair.server, address(1), &mut server)
+        } else {
+            (&mut pair.client, address(2), &mut client)
+        };
+        side.receive(&datagram, from, pair.now + elapsed);
+        if !Told::of(side).connected.is_empty() {
+            *keys = Some(elapsed);
+        }
+    }
+    (client.unwrap(), server.unwrap())
+}
+
+#[test]
+fn a_server_has_keys_after_one_and_a_half_round_trips_and_one_more_only_of_an_unknown_source() {
+    use CookieExchange::{Required, Skipped, UnknownSources};
+    for (cookies, known, more) in
+        [(UnknownSources, true, 0), (Skipped, false, 0), (UnknownSources, false, 1), (Required, true, 1)]
+    {
+        for one_way in [10, 100, 300] {
+            let round_trip = Duration::from_millis(2 * one_way);
+            let (client, server) = keys_after(one_way, known, cookies);
+            assert_eq!(server, round_trip * 3 / 2 + round_trip * more, "{cookies:?} {one_way} ms");
+            assert_eq!(client, round_trip * 2 + round_trip * more, "{cookies:?} {one_way} ms");
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,9 @@
 #![forbid(unsafe_code)]
 
 pub mod crypto_attribute;
+pub mod dtls;
+pub mod dtls_attributes;
+pub mod dtls_client_hello;
 pub mod input;
 pub mod protect_headers;
 pub mod stream;

@@ -38,3 +38,18 @@ fn header_seeds_are_protected() {
 fn sdes_seeds_are_accepted() {
     for_each_seed("crypto_attribute", sealrtp_fuzz::crypto_attribute::run);
 }
+
+#[test]
+fn datagram_seeds_are_answered() {
+    for_each_seed("dtls_datagrams", sealrtp_fuzz::dtls::run);
+}
+
+#[test]
+fn client_hello_seeds_are_answered() {
+    for_each_seed("dtls_client_hello", sealrtp_fuzz::dtls_client_hello::run);
+}
+
+#[test]
+fn attribute_seeds_are_read() {
+    for_each_seed("dtls_attributes", sealrtp_fuzz::dtls_attributes::run);
+}

@@ -121,6 +121,16 @@ impl Pair {
         }
     }
 
+    /// With contexts that are there already.
+    pub fn of(client: &(Context, Fingerprints), server: &(Context, Fingerprints)) -> Self {
+        let now = Instant::now();
+        Self {
+            client: Association::new(&client.0, Role::Client, server.1.clone(), now).unwrap(),
+            server: Association::new(&server.0, Role::Server, client.1.clone(), now).unwrap(),
+            now,
+        }
+    }
+
     /// Passes datagrams on until there are none.
     pub fn settle(&mut self) {
         loop {
