@@ -1,0 +1,335 @@
+//! Where keys come from: offer and answer, or the command line. Decides which method it is, and hands it to the session.
+
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use sealrtp_dtls::{
+    Config as DtlsConfig, Context, CookieExchange, FingerprintError, Identity, Setup, Sha1, TlsId,
+};
+use sealrtp_sdes::{Config as SdesConfig, CryptoAttribute, Negotiator};
+use sealrtp_session::{DtlsError, RtcpTransport, Session, Started, WithoutKeys};
+use sealrtp_srtp::{KeySet, Limits};
+use zeroize::Zeroizing;
+
+use crate::arguments::{Method, PeerArguments, RoleWanted};
+use crate::outcome::{Ended, Outcome};
+use crate::sdp::{Audio, Protocol};
+
+/// Longest PEM or key file that is read, in bytes.
+const MAX_FILE: u64 = 256 * 1024;
+
+/// What of keys stands in a description of ours.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// Values of `a=crypto`.
+    pub crypto: Zeroizing<Vec<String>>,
+    /// `a=fingerprint`, `a=setup`, `a=tls-id`.
+    pub dtls: Option<(String, Setup, Option<TlsId>)>,
+}
+
+/// Our certificate as descriptions name it.
+struct Ours {
+    fingerprint: String,
+    tls_id: TlsId,
+}
+
+/// The methods of a run and what each needs.
+pub struct Keying {
+    methods: Vec<Method>,
+    sdes: Option<Negotiator>,
+    dtls: Option<Ours>,
+}
+
+fn nothing(reason: impl std::fmt::Display) -> Ended {
+    Ended::new(Outcome::NothingInCommon, reason)
+}
+
+fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Ended> {
+    let read = || {
+        let length = fs::metadata(path)?.len();
+        anyhow::ensure!(length <= MAX_FILE, "longer than {MAX_FILE} bytes");
+        Ok(Zeroizing::new(fs::read(path)?))
+    };
+    read().with_context(|| path.display().to_string()).map_err(Ended::from)
+}
+
+/// Methods in order: those given, or all that secure.
+fn methods(arguments: &PeerArguments) -> Result<Vec<Method>, Ended> {
+    let all = match (arguments.method.as_slice(), arguments.offer) {
+        ([], true) => vec![Method::Dtls, Method::Sdes],
+        ([], false) => vec![Method::Sdes, Method::Dtls],
+        (given, _) => given.to_vec(),
+    };
+    let repeated = all.iter().enumerate().any(|(i, method)| all[..i].contains(method));
+    if repeated || (all.len() > 1 && all.contains(&Method::None)) {
+        return Err(Ended::usage("--method names each method once, and none only by itself"));
+    }
+    if arguments.remote_sdp.is_none() && arguments.method.len() != 1 {
+        return Err(Ended::usage("without --remote-sdp, --method must name one method: see --help"));
+    }
+    Ok(all)
+}
+
+fn context(arguments: &PeerArguments, identity: &Identity) -> Result<Context, Ended> {
+    let mut config = DtlsConfig {
+        mtu: arguments.mtu,
+        timeout: arguments.timeout,
+        trace: arguments.trace,
+        ..DtlsConfig::default()
+    };
+    if !arguments.profiles.is_empty() {
+        config.profiles = arguments.profiles.clone();
+    }
+    if arguments.no_cookies {
+        config.cookies = CookieExchange::Skipped;
+    }
+    Context::new(config, identity).map_err(|error| Ended::usage(format!("DTLS: {error}")))
+}
+
+fn identity(arguments: &PeerArguments) -> Result<Identity, Ended> {
+    let made = match &arguments.cert {
+        None => Identity::generate(SystemTime::now()),
+        Some(cert) => {
+            let certificate = read_file(cert)?;
+            let key = arguments.key.as_deref().map(read_file).transpose()?;
+            Identity::from_pem(&certificate, key.as_ref().unwrap_or(&certificate))
+        }
+    };
+    made.map_err(|error| Ended::usage(format!("certificate: {error}")))
+}
+
+impl Keying {
+    /// Makes a session for the methods; it passes clear media only if the one method is none.
+    ///
+    /// # Errors
+    /// [`Outcome::Usage`]: arguments that contradict, certificates that cannot be used.
+    pub fn new(arguments: &PeerArguments) -> Result<(Self, Session), Ended> {
+        let methods = methods(arguments)?;
+        let rule = if methods == [Method::None] { WithoutKeys::Pass } else { WithoutKeys::Block };
+        let mut session = Session::new(Limits::default(), rule);
+        session.set_trace(arguments.trace);
+
+        let mut this = Self { sdes: None, dtls: None, methods };
+        if this.methods.contains(&Method::Sdes) && arguments.remote_sdp.is_some() {
+            let suites = match arguments.suites.as_slice() {
+                [] => sealrtp_policy::Config::default().suites().to_vec(),
+                given => given.to_vec(),
+            };
+            let made = Negotiator::new(SdesConfig { suites, ..SdesConfig::default() });
+            this.sdes = Some(made.map_err(|error| Ended::usage(format!("--suites: {error}")))?);
+        }
+        if this.methods.contains(&Method::Dtls) {
+            let identity = identity(arguments)?;
+            let openssl = |error| Ended::usage(format!("OpenSSL: {error}"));
+            let wanted = match arguments.role {
+                Some(RoleWanted::Client) => Setup::Active,
+                Some(RoleWanted::Server) => Setup::Passive,
+                Some(RoleWanted::Either) | None => Setup::ActPass,
+            };
+            let sha1 = if arguments.allow_sha1 { Sha1::Allowed } else { Sha1::Refused };
+            session.dtls_use(context(arguments, &identity)?, wanted, sha1);
+            this.dtls = Some(Ours {
+                fingerprint: identity.fingerprint(arguments.hash).map_err(openssl)?.to_string(),
+                tls_id: TlsId::random().map_err(openssl)?,
+            });
+        }
+        Ok((this, session))
+    }
+
+    /// Our `a=fingerprint`.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.dtls.as_ref().map(|ours| ours.fingerprint.as_str())
+    }
+
+    /// What our offer says, and the protocol of its m-line: `RTP/SAVP` where it carries SDES too, as phones expect it.
+    ///
+    /// # Errors
+    /// The system gives no random keys.
+    pub fn offer(&mut self, session: &mut Session) -> Result<(Lines, Protocol), Ended> {
+        let mut lines = Lines::default();
+        if let Some(sdes) = &mut self.sdes {
+            let offer = sdes.offer().map_err(Ended::usage)?;
+            lines.crypto = crypto_lines(offer);
+        }
+        if let Some(ours) = &self.dtls {
+            let setup = session.dtls_local_setup().map_err(Ended::usage)?;
+            lines.dtls = Some((ours.fingerprint.clone(), setup, Some(ours.tls_id.clone())));
+        }
+        let protocol = match (&self.dtls, &self.sdes) {
+            (_, Some(_)) => Protocol::Savp,
+            (Some(_), None) => Protocol::TlsSavp,
+            (None, None) => Protocol::Avp,
+        };
+        Ok((lines, protocol))
+    }
+
+    /// Takes the answer to our offer.
+    ///
+    /// # Errors
+    /// [`Outcome::NothingInCommon`] or [`Outcome::Usage`], with the reason.
+    pub fn take_answer(&mut self, session: &mut Session, audio: &Audio) -> Result<Method, Ended> {
+        self.first_that_serves(session, audio)
+    }
+
+    /// Takes the peer's offer, and gives what our answer says.
+    ///
+    /// # Errors
+    /// [`Outcome::NothingInCommon`] or [`Outcome::Usage`], with the reason.
+    pub fn take_offer(&mut self, session: &mut Session, audio: &Audio) -> Result<(Method, Lines), Ended> {
+        let method = self.first_that_serves(session, audio)?;
+        let mut lines = Lines::default();
+        match (method, &mut self.sdes, &self.dtls) {
+            (Method::Sdes, Some(sdes), _) => {
+                lines.crypto = crypto_lines(sdes.answer().map(std::slice::from_ref).unwrap_or_default());
+            }
+            (Method::Dtls, _, Some(ours)) => {
+                let setup = session.dtls_local_setup().map_err(Ended::usage)?;
+                // RFC 8842 section 5.3: in an answer only if it was in the offer.
+                let tls_id = audio.tls_id.as_ref().map(|_| ours.tls_id.clone());
+                lines.dtls = Some((ours.fingerprint.clone(), setup, tls_id));
+            }
+            _ => {}
+        }
+        Ok((method, lines))
+    }
+
+    /// The first of our methods that the description carries and that can be used.
+    fn first_that_serves(&mut self, session: &mut Session, audio: &Audio) -> Result<Method, Ended> {
+        let mut reasons = Vec::new();
+        for method in self.methods.clone() {
+            let taken = match method {
+                Method::Dtls if !audio.fingerprints.is_empty() => {
+                    take_dtls(session, audio.setup, audio.fingerprints.iter().map(String::as_str))
+                        .map(|()| audio.tls_id.iter().for_each(|id| session.dtls_remote_tls_id(id.clone())))
+                }
+                Method::Sdes if !audio.crypto.is_empty() => self.take_crypto(session, audio),
+                Method::None if matches!(audio.protocol, Protocol::Avp | Protocol::Avpf) => Ok(()),
+                Method::Dtls => Err(nothing("the SDP has no a=fingerprint")),
+                Method::Sdes => Err(nothing("the SDP has no a=crypto")),
+                Method::None => Err(nothing(format!("the SDP asks for {}", audio.protocol.name()))),
+            };
+            match taken {
+                Ok(()) => {
+                    if method != Method::Dtls {
+                        session.dtls_stop();
+                    }
+                    return Ok(method);
+                }
+                Err(ended) => reasons.push(ended),
+            }
+        }
+        // What is wrong with a description tells more than what is not in it.
+        let usage = reasons.iter().any(|ended| ended.outcome == Outcome::Usage);
+        let outcome = if usage { Outcome::Usage } else { Outcome::NothingInCommon };
+        let words: Vec<_> = reasons.into_iter().map(|ended| ended.reason).collect();
+        Err(Ended::new(outcome, words.join("; ")))
+    }
+
+    fn take_crypto(&mut self, session: &mut Session, audio: &Audio) -> Result<(), Ended> {
+        let Some(sdes) = &mut self.sdes else { return Err(nothing("SDES is not wanted")) };
+        sdes.remote_all(audio.crypto.iter().map(String::as_str)).map_err(nothing)?;
+        let (Some(inbound), Some(outbound)) = (sdes.inbound(), sdes.outbound()) else {
+            return Err(nothing("no keys were negotiated"));
+        };
+        session.set_inbound(&inbound);
+        session.set_outbound(&outbound);
+        Ok(())
+    }
+
+    /// Takes what the command line says instead of descriptions.
+    ///
+    /// # Errors
+    /// [`Outcome::Usage`] or [`Outcome::NothingInCommon`], with the reason.
+    pub fn take_arguments(
+        &mut self,
+        session: &mut Session,
+        arguments: &PeerArguments,
+    ) -> Result<Method, Ended> {
+        let method = self.methods.first().copied().unwrap_or(Method::None);
+        match method {
+            Method::None => {}
+            Method::Sdes => {
+                let (Some(local), Some(remote)) = (&arguments.local_crypto, &arguments.remote_crypto) else {
+                    return Err(Ended::usage(
+                        "--method sdes takes --local-crypto and --remote-crypto, or SDP",
+                    ));
+                };
+                let (local, remote) = (crypto("--local-crypto", local)?, crypto("--remote-crypto", remote)?);
+                if local.suite() != remote.suite() {
+                    let both = format!("our suite is {}, the peer's {}", local.suite(), remote.suite());
+                    return Err(nothing(both));
+                }
+                if local.same_as(&remote) {
+                    return Err(Ended::usage("one key must not serve both directions"));
+                }
+                session.set_inbound(&remote);
+                session.set_outbound(&local);
+            }
+            Method::Dtls => {
+                let theirs = match arguments.role {
+                    Some(RoleWanted::Client) if arguments.remote.is_none() => {
+                        return Err(Ended::usage("a DTLS client needs --remote"));
+                    }
+                    Some(RoleWanted::Client) => Setup::Passive,
+                    Some(RoleWanted::Server) => Setup::Active,
+                    Some(RoleWanted::Either) | None => {
+                        return Err(Ended::usage("--method dtls takes --role client or server, or SDP"));
+                    }
+                };
+                session.dtls_local_setup().map_err(Ended::usage)?;
+                if arguments.fingerprint.is_empty() {
+                    return Err(Ended::usage("--method dtls takes the peer's --fingerprint, or SDP"));
+                }
+                take_dtls(session, Some(theirs), arguments.fingerprint.iter().map(String::as_str))?;
+            }
+        }
+        Ok(method)
+    }
+}
+
+fn crypto_lines(attributes: &[CryptoAttribute]) -> Zeroizing<Vec<String>> {
+    Zeroizing::new(attributes.iter().map(|line| std::mem::take(&mut *line.to_value())).collect())
+}
+
+/// A key of the command line: a value of `a=crypto`, or a file that holds it.
+fn crypto(option: &str, value: &str) -> Result<KeySet, Ended> {
+    let from_file = value.strip_prefix('@').map(|path| read_file(Path::new(path))).transpose()?;
+    let value = match &from_file {
+        Some(bytes) => std::str::from_utf8(bytes).map_err(|_| Ended::usage(format!("{option}: not text")))?,
+        None => value,
+    };
+    let value = value.trim();
+    let value = value.strip_prefix("a=crypto:").unwrap_or(value);
+    let line = CryptoAttribute::parse(value).map_err(|error| Ended::usage(format!("{option}: {error}")))?;
+    Ok(line.keys().clone())
+}
+
+fn take_dtls<'a>(
+    session: &mut Session,
+    setup: Option<Setup>,
+    fingerprints: impl Iterator<Item = &'a str>,
+) -> Result<(), Ended> {
+    let setup = setup.ok_or_else(|| Ended::usage("the SDP has an a=fingerprint and no a=setup"))?;
+    session.dtls_remote_setup(setup).map_err(Ended::usage)?;
+    for value in fingerprints {
+        session.dtls_remote_fingerprint(value).map_err(Ended::usage)?;
+    }
+    Ok(())
+}
+
+/// Lets the handshake begin.
+///
+/// # Errors
+/// What keeps it from beginning.
+pub fn start_dtls(session: &mut Session, rtcp: RtcpTransport, now: std::time::Instant) -> Result<(), Ended> {
+    match session.dtls_start(rtcp, false, now) {
+        Ok(Started::New | Started::Kept) => Ok(()),
+        Ok(Started::Held) => {
+            Err(Ended::new(Outcome::NotSecured, "the peer holds the connection: a=setup:holdconn"))
+        }
+        Err(DtlsError::NoFingerprint(error @ FingerprintError::None)) => Err(nothing(error)),
+        Err(error) => Err(Ended::usage(error)),
+    }
+}

@@ -1,0 +1,581 @@
+//! `sealrtp peer`: one run, from the arguments to the JSON line.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use sealrtp_dtls::{Destination, Failure, Role};
+use sealrtp_session::{Component, Event, Received, RtcpTransport, Session, State};
+use zeroize::Zeroizing;
+
+use crate::arguments::{Method, PeerArguments, RtcpWanted};
+use crate::codec::{Codec, RATE};
+use crate::keying::{Keying, Lines, start_dtls};
+use crate::meter::Meter;
+use crate::net::{AT_A_TIME, MAX_DATAGRAM, Net};
+use crate::outcome::{Ended, Outcome};
+use crate::report::{Report, rounded};
+use crate::rtcp::Now;
+use crate::rtp::Packet;
+use crate::sdp::{Description, Local, Protocol, SdpError};
+use crate::signalling;
+use crate::stream::{ROOM, Source, Stream};
+use crate::tone::Sine;
+use crate::wav::{self, Recording};
+
+/// How long it listens after it has played, for what is on its way.
+const TAIL: Duration = Duration::from_millis(100);
+/// Audio counts from this much on.
+const AUDIBLE_MS: u64 = 100;
+/// Share of the energy from which on a tone is the one expected.
+const TONE_SHARE: f64 = 0.5;
+/// Packets that it may be late with before it leaves some out.
+const MOST_LATE: u32 = 10;
+/// Without other word.
+const PTIME: u32 = 20;
+const TONE: f64 = 440.0;
+const DURATION: Duration = Duration::from_secs(5);
+/// Payload bytes of clear G.711 are a multiple of 10 ms; no tag is.
+const CLEAR_UNIT: usize = RATE as usize / 100;
+
+type Answer = Receiver<anyhow::Result<Zeroizing<String>>>;
+
+/// Media flows: until when, and when the next packet is due.
+struct Playing {
+    until: Instant,
+    next: Instant,
+}
+
+/// A run that has its sockets.
+struct Peer<'a> {
+    arguments: &'a PeerArguments,
+    net: Net,
+    keying: Keying,
+    session: Session,
+    stream: Stream,
+    duration: Duration,
+    began: Instant,
+    /// The description that is waited for.
+    awaited: Option<Answer>,
+    /// When both descriptions were known.
+    agreed: Option<Instant>,
+    method: Method,
+    mux: bool,
+    /// Where media goes, for each component.
+    remote: [Option<SocketAddr>; 2],
+    /// Where the last handshake datagram went that went back to its source.
+    source: [Option<SocketAddr>; 2],
+    playing: Option<Playing>,
+    next_rtcp: Option<Instant>,
+    report: Report,
+}
+
+/// Runs and prints the JSON line.
+pub fn run(arguments: &PeerArguments) -> Outcome {
+    let mut report = Report::default();
+    let ended = Peer::new(arguments, Instant::now()).and_then(|mut peer| {
+        let ended = peer.run().and_then(|()| peer.verdict());
+        let finished = peer.finish();
+        report = peer.report;
+        ended.and(finished)
+    });
+    let outcome = match ended {
+        Ok(()) => Outcome::Ok,
+        Err(ended) => {
+            report.reason = Some(ended.reason);
+            ended.outcome
+        }
+    };
+    report.result = outcome.name();
+    println!("{}", report.to_json());
+    outcome
+}
+
+fn socket_error(error: std::io::Error) -> Ended {
+    Ended::new(Outcome::SocketError, error)
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    rounded(duration.as_secs_f64() * 1000.0)
+}
+
+/// What is to be played, and for how long if nothing else is said.
+fn source(arguments: &PeerArguments) -> Result<(Source, Duration), Ended> {
+    if let Some(path) = &arguments.wav {
+        let samples = wav::read(path)?;
+        let length = Duration::from_millis(samples.len() as u64 * 1000 / u64::from(RATE));
+        return Ok((Source::Wav(samples.into_iter().cycle()), length.max(Duration::from_millis(1))));
+    }
+    let source = match (arguments.echo, arguments.silent) {
+        (true, _) => Source::Echo,
+        (_, true) => Source::Silence,
+        _ => Source::Tone(Sine::new(arguments.tone.unwrap_or(TONE), arguments.level, RATE)),
+    };
+    Ok((source, DURATION))
+}
+
+impl<'a> Peer<'a> {
+    fn new(arguments: &'a PeerArguments, now: Instant) -> Result<Self, Ended> {
+        let (keying, session) = Keying::new(arguments)?;
+        let (source, length) = source(arguments)?;
+        let tone = match source {
+            Source::Tone(_) => Some(arguments.tone.unwrap_or(TONE)),
+            Source::Wav(_) | Source::Silence | Source::Echo => None,
+        };
+        let meter = Meter::new(arguments.min_level, arguments.expect_tone.or(tone));
+        let net = Net::bind(arguments.bind, arguments.rtcp_port).map_err(|error| {
+            Ended::new(Outcome::SocketError, format!("cannot bind {}: {error}", arguments.bind))
+        })?;
+        let recording = arguments.record.as_deref().map(Recording::create).transpose()?;
+        Ok(Self {
+            arguments,
+            net,
+            keying,
+            session,
+            stream: Stream::new(source, meter, recording, now)?,
+            duration: arguments.duration.unwrap_or(length),
+            began: now,
+            awaited: None,
+            agreed: None,
+            method: Method::None,
+            mux: arguments.rtcp == RtcpWanted::Mux,
+            remote: [None; 2],
+            source: [None; 2],
+            playing: None,
+            next_rtcp: None,
+            report: Report::default(),
+        })
+    }
+
+    fn run(&mut self) -> Result<(), Ended> {
+        self.tell_addresses()?;
+        self.begin()?;
+        let mut buffer = vec![0; MAX_DATAGRAM];
+        loop {
+            let now = Instant::now();
+            self.flush(now)?;
+            if self.is_over(now)? {
+                return Ok(());
+            }
+            self.net.wait(self.deadline(now)).map_err(socket_error)?;
+            for _ in 0..AT_A_TIME {
+                let Some((component, len, from)) = self.net.receive(&mut buffer).map_err(socket_error)?
+                else {
+                    break;
+                };
+                self.datagram(component, &mut buffer[..len], from, Instant::now())?;
+            }
+            self.description()?;
+            self.timers(Instant::now())?;
+        }
+    }
+
+    fn tell_addresses(&mut self) -> Result<(), Ended> {
+        let [rtp, rtcp] = Component::BOTH.map(|component| self.net.local(component));
+        let (rtp, rtcp) = (rtp.map_err(socket_error)?, rtcp.map_err(socket_error)?);
+        self.report.local = Some(rtp.to_string());
+        self.report.local_fingerprint = self.keying.fingerprint().map(str::to_owned);
+        if !self.arguments.quiet {
+            eprintln!("rtp {rtp}\nrtcp {rtcp}");
+            self.keying.fingerprint().iter().for_each(|fingerprint| eprintln!("fingerprint {fingerprint}"));
+        }
+        Ok(())
+    }
+
+    /// The first description, or none is needed.
+    fn begin(&mut self) -> Result<(), Ended> {
+        let Some(theirs) = &self.arguments.remote_sdp else {
+            let method = self.keying.take_arguments(&mut self.session, self.arguments)?;
+            let rtp = self.arguments.remote;
+            let above = |rtp: SocketAddr| SocketAddr::new(rtp.ip(), rtp.port().wrapping_add(1));
+            self.remote = [rtp, self.arguments.remote_rtcp.or(rtp.map(above))];
+            self.stream
+                .agree(self.arguments.codec.unwrap_or(Codec::Pcmu), self.arguments.ptime.unwrap_or(PTIME));
+            return self.agree(method);
+        };
+        let mut not_before = None;
+        if self.arguments.offer {
+            let (lines, protocol) = self.keying.offer(&mut self.session)?;
+            let codecs = self.arguments.codec.map_or(Codec::ALL.to_vec(), |codec| vec![codec]);
+            self.write(lines, protocol, &codecs, self.arguments.ptime.unwrap_or(PTIME), None)?;
+            not_before = signalling::written(&self.arguments.local_sdp);
+        }
+        self.awaited = Some(signalling::read(theirs, not_before, self.net.waker())?);
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        lines: Lines,
+        protocol: Protocol,
+        codecs: &[Codec],
+        ptime: u32,
+        to: Option<&Description>,
+    ) -> Result<(), Ended> {
+        let local = |component| -> Result<SocketAddr, Ended> {
+            let mut address = self.net.local(component).map_err(socket_error)?;
+            self.arguments.advertise.iter().for_each(|ip| address.set_ip(*ip));
+            Ok(address)
+        };
+        let description = Local {
+            rtp: local(Component::Rtp)?,
+            rtcp: local(Component::Rtcp)?,
+            protocol,
+            codecs,
+            ptime,
+            rtcp_mux: self.mux,
+            crypto: lines.crypto,
+            dtls: lines.dtls,
+        };
+        Ok(signalling::write(&self.arguments.local_sdp, &description.write(std::process::id(), to))?)
+    }
+
+    /// Takes the peer's description if it has come.
+    fn description(&mut self) -> Result<(), Ended> {
+        let Some(awaited) = &self.awaited else { return Ok(()) };
+        let body = match awaited.try_recv() {
+            Ok(body) => body?,
+            Err(TryRecvError::Empty) => return Ok(()),
+            Err(TryRecvError::Disconnected) => return Err(Ended::usage("the peer's SDP cannot be read")),
+        };
+        self.awaited = None;
+        let theirs = match Description::read(&body) {
+            Err(SdpError::NoAudio) if self.arguments.offer => {
+                return Err(Ended::new(Outcome::NothingInCommon, "the peer's answer rejects our audio"));
+            }
+            other => other.map_err(Ended::usage)?,
+        };
+        let audio = &theirs.audio;
+        let codec =
+            audio.codecs.iter().copied().find(|codec| self.arguments.codec.is_none_or(|c| c == *codec));
+        let codec = codec.ok_or_else(|| Ended::new(Outcome::NothingInCommon, "no codec in common"))?;
+        let asked = audio.ptime.filter(|ms| matches!(ms, 10 | 20 | 30 | 40 | 60));
+        let ptime = self.arguments.ptime.or(asked).unwrap_or(PTIME);
+        self.stream.agree(codec, ptime);
+        self.mux &= audio.rtcp_mux;
+        // An unspecified address holds the media: then it goes where the peer's comes from.
+        let known = |address: &SocketAddr| !address.ip().is_unspecified() && address.port() != 0;
+        self.remote = [audio.rtp, audio.rtcp].map(|address| Some(address).filter(known));
+        let method = if self.arguments.offer {
+            self.keying.take_answer(&mut self.session, audio)?
+        } else {
+            let (method, lines) = self.keying.take_offer(&mut self.session, audio)?;
+            self.write(lines, audio.protocol, &[codec], ptime, Some(&theirs))?;
+            method
+        };
+        self.agree(method)
+    }
+
+    /// Both descriptions are known: media may flow as soon as there are keys.
+    fn agree(&mut self, method: Method) -> Result<(), Ended> {
+        let now = Instant::now();
+        self.agreed = Some(now);
+        self.method = method;
+        self.report.method = Some(method.name());
+        self.report.rtcp = Some(if self.mux { "mux" } else { "separate" });
+        if self.mux {
+            self.remote[Component::Rtcp as usize] = None;
+        }
+        match method {
+            Method::Dtls => {
+                let rtcp = if self.mux { RtcpTransport::Muxed } else { RtcpTransport::Separate };
+                start_dtls(&mut self.session, rtcp, now)?;
+            }
+            Method::Sdes => self.report.time_to_secure_ms = Some(0.0),
+            Method::None => {}
+        }
+        Ok(())
+    }
+
+    /// What the session has to send and to tell.
+    fn flush(&mut self, now: Instant) -> Result<(), Ended> {
+        let mut failed = Ok(());
+        while let Some(event) = self.session.poll_event() {
+            let shown = match &event {
+                Event::Trace { .. } => self.arguments.trace,
+                Event::Secured(_) | Event::Failed { .. } | Event::Closed { .. } | Event::Srtp { .. } => {
+                    !self.arguments.quiet
+                }
+            };
+            if shown {
+                eprintln!("{:10.3} ms {event}", (now - self.began).as_secs_f64() * 1000.0);
+            }
+            failed = failed.and(self.event(event, now));
+        }
+        while let Some(out) = self.session.poll_transmit() {
+            let number = out.component as usize;
+            let to = match out.to {
+                Destination::Peer => self.remote[number],
+                Destination::Source(source) => {
+                    self.source[number] = Some(source);
+                    Some(source)
+                }
+            };
+            if let Some(to) = to {
+                self.send(out.component, &out.datagram, to)?;
+            }
+        }
+        failed?;
+        while let Some(mut held) = self.session.poll_held() {
+            self.media(held.received, &mut held.packet, held.from, now)?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: Event, now: Instant) -> Result<(), Ended> {
+        match event {
+            Event::Secured(secured) => {
+                let number = secured.component as usize;
+                self.remote[number] = self.remote[number].or(self.source[number]);
+                if secured.component == Component::Rtp {
+                    self.report.time_to_secure_ms =
+                        self.agreed.map(|agreed| milliseconds(now.saturating_duration_since(agreed)));
+                    self.report.handshake_ms = Some(milliseconds(secured.took));
+                    self.report.role = Some(match secured.role {
+                        Role::Client => "client",
+                        Role::Server => "server",
+                    });
+                    self.report.cipher = Some(secured.cipher);
+                    self.report.dtls_version = Some(secured.version);
+                    self.report.remote_fingerprint = Some(secured.remote_fingerprint.to_string());
+                }
+                Ok(())
+            }
+            Event::Failed { component, failure } => {
+                if let Failure::FingerprintMismatch { got, .. } = &failure {
+                    self.report.remote_fingerprint = Some(got.to_string());
+                }
+                let outcome = match failure {
+                    Failure::FingerprintMismatch { .. } => Outcome::FingerprintMismatch,
+                    Failure::NoCommonProfile => Outcome::NothingInCommon,
+                    Failure::TimedOut => Outcome::NotSecured,
+                    _ => Outcome::HandshakeFailed,
+                };
+                Err(Ended::new(outcome, format!("{component}: {failure}")))
+            }
+            Event::Closed { .. } => Err(Ended::new(Outcome::HandshakeFailed, event)),
+            Event::Srtp { .. } | Event::Trace { .. } => Ok(()),
+        }
+    }
+
+    fn send(&mut self, component: Component, datagram: &[u8], to: SocketAddr) -> Result<bool, Ended> {
+        let sent = self
+            .net
+            .send(component, datagram, to)
+            .map_err(|error| Ended::new(Outcome::SocketError, format!("cannot send to {to}: {error}")))?;
+        self.report.send_failures += u64::from(!sent);
+        Ok(sent)
+    }
+
+    fn datagram(
+        &mut self,
+        component: Component,
+        datagram: &mut [u8],
+        from: SocketAddr,
+        now: Instant,
+    ) -> Result<(), Ended> {
+        let looks_clear = Packet::read(datagram).is_some_and(|packet| {
+            let g711 = Codec::from_payload_type(packet.payload_type).is_some();
+            g711 && !packet.payload.is_empty() && packet.payload.len() % CLEAR_UNIT == 0
+        });
+        let received = self.session.receive(component, datagram, from, now);
+        let dropped = matches!(received, Received::Refused(_) | Received::Held);
+        self.report.clear_refused += u64::from(looks_clear && dropped);
+        self.media(received, datagram, from, now)
+    }
+
+    /// What the session made of a datagram.
+    fn media(
+        &mut self,
+        received: Received,
+        packet: &mut [u8],
+        from: SocketAddr,
+        now: Instant,
+    ) -> Result<(), Ended> {
+        match received {
+            Received::Rtp(len) => {
+                let remote = &mut self.remote[Component::Rtp as usize];
+                let to = *remote.get_or_insert(from);
+                if self.report.first_secured_packet_ms.is_none() && self.session_is(State::Secure) {
+                    self.report.first_secured_packet_ms =
+                        self.agreed.map(|agreed| milliseconds(now.saturating_duration_since(agreed)));
+                }
+                let mut echo = [0; ROOM];
+                let echoed = self.stream.receive(&packet[..len], now, &mut echo)?;
+                if let (Some(len), Some(_)) = (echoed, &self.playing) {
+                    self.send_rtp(&mut echo, len, to)?;
+                }
+            }
+            Received::Rtcp(len) => {
+                self.report.rtcp_received += 1;
+                if !self.mux {
+                    self.remote[Component::Rtcp as usize].get_or_insert(from);
+                }
+                self.stream.receive_rtcp(&packet[..len], Now::read());
+            }
+            Received::NotOurs(_) => self.report.other_datagrams += 1,
+            Received::Consumed | Received::Held | Received::Refused(_) => {}
+        }
+        Ok(())
+    }
+
+    fn session_is(&self, state: State) -> bool {
+        self.session.state(Component::Rtp) == state
+    }
+
+    fn send_rtp(&mut self, buffer: &mut [u8], len: usize, to: SocketAddr) -> Result<(), Ended> {
+        if let Ok(len) = self.session.protect_rtp(buffer, len) {
+            self.report.packets_sent += u64::from(self.send(Component::Rtp, &buffer[..len], to)?);
+        }
+        Ok(())
+    }
+
+    fn send_rtcp(&mut self, leaving: bool) -> Result<(), Ended> {
+        let component = if self.mux { Component::Rtp } else { Component::Rtcp };
+        let Some(to) = self.remote[component as usize] else { return Ok(()) };
+        let mut buffer = [0; ROOM];
+        let len = self.stream.report_rtcp(leaving, Now::read(), &mut buffer);
+        // A separate association may not be there yet.
+        if let Ok(len) = self.session.protect_rtcp(&mut buffer, len) {
+            self.report.rtcp_sent += u64::from(self.send(component, &buffer[..len], to)?);
+        }
+        Ok(())
+    }
+
+    /// Does what is due.
+    fn timers(&mut self, now: Instant) -> Result<(), Ended> {
+        if self.session.poll_timeout().is_some_and(|due| now >= due) {
+            self.session.handle_timeout(now);
+        }
+        let Some(to) = self.remote[Component::Rtp as usize] else { return Ok(()) };
+        if self.playing.is_none() && self.agreed.is_some() && self.may_flow() {
+            self.playing = Some(Playing { until: now + self.duration, next: now });
+            self.next_rtcp = Some(now + self.arguments.rtcp_interval / 2);
+        }
+        self.play(to, now)?;
+        if self.next_rtcp.is_some_and(|due| now >= due) {
+            self.send_rtcp(false)?;
+            // RFC 3550 section 6.3.1: between half and one and a half times the interval.
+            let share = f64::from(now.duration_since(self.began).subsec_nanos() % 1000) / 1000.0;
+            self.next_rtcp = Some(now + self.arguments.rtcp_interval.mul_f64(0.5 + share));
+        }
+        Ok(())
+    }
+
+    fn play(&mut self, to: SocketAddr, now: Instant) -> Result<(), Ended> {
+        let (Some(playing), Some(interval)) = (&mut self.playing, self.stream.interval()) else {
+            return Ok(());
+        };
+        let late = now.saturating_duration_since(playing.next);
+        if late > interval * MOST_LATE {
+            let missed = (late.as_micros() / interval.as_micros().max(1)) as u32;
+            playing.next += interval * missed;
+            self.stream.skip(missed);
+        }
+        let mut due = Vec::new();
+        while playing.next <= now && playing.next < playing.until {
+            due.push(playing.next);
+            playing.next += interval;
+        }
+        for _ in due {
+            let mut buffer = [0; ROOM];
+            let len = self.stream.play(&mut buffer);
+            self.send_rtp(&mut buffer, len, to)?;
+        }
+        Ok(())
+    }
+
+    /// Secured, or clear because it was asked for.
+    fn may_flow(&self) -> bool {
+        match self.method {
+            Method::None => self.session_is(State::Bypass),
+            Method::Dtls | Method::Sdes => self.session_is(State::Secure),
+        }
+    }
+
+    fn is_over(&self, now: Instant) -> Result<bool, Ended> {
+        let failures = self.session.counters().inbound().auth_failures;
+        if failures > self.arguments.max_auth_failures {
+            let allowed = self.arguments.max_auth_failures;
+            let reason = format!("{failures} packets failed authentication, {allowed} are allowed");
+            return Err(Ended::new(Outcome::AuthFailures, reason));
+        }
+        match &self.playing {
+            Some(playing) => Ok(self.net.signalled() || now >= playing.until + TAIL),
+            None if self.net.signalled() => {
+                Err(Ended::new(self.never_played(), "ended by a signal before media could flow"))
+            }
+            None if now >= self.began + self.arguments.timeout => {
+                let reason = match (self.agreed, self.may_flow()) {
+                    (None, _) => "the peer's SDP did not come in time",
+                    (Some(_), false) => "no keys in time",
+                    (Some(_), true) => "no packet came that tells the peer's address",
+                };
+                Err(Ended::new(self.never_played(), reason))
+            }
+            None => Ok(false),
+        }
+    }
+
+    fn never_played(&self) -> Outcome {
+        if self.agreed.is_some() && self.may_flow() { Outcome::NoAudio } else { Outcome::NotSecured }
+    }
+
+    fn deadline(&self, now: Instant) -> Instant {
+        let give_up = self.began + self.arguments.timeout;
+        let mut deadline = self.playing.as_ref().map_or(give_up, |playing| playing.until + TAIL);
+        if let (Some(playing), Some(_)) = (&self.playing, self.stream.interval()) {
+            if playing.next < playing.until {
+                deadline = deadline.min(playing.next);
+            }
+        } else if self.playing.is_none()
+            && self.may_flow()
+            && self.remote[0].is_some()
+            && self.agreed.is_some()
+        {
+            // Media may flow from now on.
+            return now;
+        }
+        let others = [self.session.poll_timeout(), self.next_rtcp];
+        others.into_iter().flatten().fold(deadline, Instant::min)
+    }
+
+    /// What is to be said of a run that came to its end.
+    fn verdict(&self) -> Result<(), Ended> {
+        let no_audio = |reason: String| Err(Ended::new(Outcome::NoAudio, reason));
+        let (audible_ms, share) = self.stream.heard();
+        if audible_ms < AUDIBLE_MS {
+            return no_audio(format!("{audible_ms} ms of audio came back, {AUDIBLE_MS} are expected"));
+        }
+        match (self.arguments.expect_tone, share) {
+            (Some(hertz), share) if share.unwrap_or(0.0) < TONE_SHARE => {
+                no_audio(format!("what came back is not a tone of {hertz} Hz"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says goodbye, and fills in the report.
+    fn finish(&mut self) -> Result<(), Ended> {
+        if self.playing.is_some() && self.may_flow() {
+            self.send_rtcp(true)?;
+        }
+        self.session.close();
+        while let Some(out) = self.session.poll_transmit() {
+            if let (Destination::Peer, Some(to)) | (Destination::Source(to), _) =
+                (out.to, self.remote[out.component as usize])
+            {
+                self.send(out.component, &out.datagram, to)?;
+            }
+        }
+        let counted = self.session.counters().inbound();
+        let report = &mut self.report;
+        report.suite = counted.suite.map(|suite| suite.name());
+        report.auth_failures = counted.auth_failures;
+        report.replays = counted.replays;
+        report.malformed = counted.malformed;
+        report.refused = counted.refused + counted.expired;
+        report.remote = self.remote[Component::Rtp as usize].map(|remote| remote.to_string());
+        Ok(self.stream.finish(report)?)
+    }
+}
