@@ -186,6 +186,12 @@ def get_venv() -> Count:
     return Count() if made.failed == 0 else made
 
 
+def get_browser() -> Count:
+    """Chromium and SIP.js; where they cannot be had, the browser's calls are skipped and say why."""
+    command([sys.executable, "tests/webrtc/install.py"], show=True)
+    return Count()
+
+
 def python(*arguments: str, show: bool = True) -> Count:
     return command([sys.executable, *arguments], show=show)
 
@@ -227,12 +233,12 @@ CHECK = [
 ROOTS = Step("private Debian roots", lambda: Count() + python("tests/pbx/roots.py", "ensure", "testing", "bullseye"), CALLS)
 MODULES = Step("module built for each Asterisk", lambda: python("tests/pbx/module.py", "testing", "bullseye"))
 TEST = [
-    Step("tools", lambda: get_venv() + get_cargo_deny(), BUILD),
+    Step("tools", lambda: get_venv() + get_cargo_deny() + get_browser(), BUILD),
     *CHECK,
     Step("library", lambda: command(["make", "lib"])),
     ROOTS,
     MODULES,
-    Step("C client, PBXs, calls", lambda: pytest("tests/c_abi", "tests/pbx", "tests/calls")),
+    Step("C client, PBXs, calls", lambda: pytest("tests/c_abi", "tests/pbx", "tests/calls", "tests/webrtc")),
 ]
 
 
@@ -241,6 +247,7 @@ def demo_steps(pbx: str) -> list[Step]:
     return [
         Step("private Debian roots", lambda: python("tests/pbx/roots.py", "ensure", *roots), BUILD + CALLS),
         Step("module built for each Asterisk", lambda: python("tests/pbx/module.py", *roots)),
+        Step("browser", get_browser),
         Step("calls", lambda: python("tests/calls/demo.py", "--pbx", pbx)),
     ]
 

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
+from pbx.sounds import FRAME_BYTES, chirp
+
+from calls.audio import decode, is_silence, tone_share
+from calls.legs import good_media, legs
 from calls.registry import Outcome
+from calls.site import KINDS, Site
 
+from webrtc.browser import TONE_HZ
 from webrtc.web import Call, Security, Web
 from webrtc.wire import client_hellos, count
+
+# What a phone says to the browser, u-law: another tone than the browser's.
+PHONE_HZ = 600
+PHONE_TONE = chirp(8.0, PHONE_HZ, PHONE_HZ)
+# Names of SRTP profiles as getStats() tells them.
+AES_128_80, AES_256_GCM = "SRTP_AES128_CM_HMAC_SHA1_80", "SRTP_AEAD_AES_256_GCM"
 
 
 def outcome(call: Call, security: Security, detail: str = "") -> Outcome:
@@ -91,7 +108,7 @@ def video(web: Web) -> Outcome:
         security = call.require_secured()
         call.require_tone()
         before = frames_decoded(call)
-        call.moments(1.5)
+        time.sleep(1.5)
         more = frames_decoded(call) - before
         assert more >= 5, f"{more} frames of video were decoded in 1.5 s"
         return finish(call, security, f"{more} frames of video in 1.5 s")
@@ -110,7 +127,7 @@ def hold(web: Web) -> Outcome:
         for on in (True, False):
             status = call.page.phone("hold", on)
             assert status == 200, f"the re-INVITE was answered with {status}"
-            call.moments(0.5)
+            time.sleep(0.5)
         call.require_tone()
         assert call.security() == security, "the association is another one after hold and resume"
         told = outcome(call, security)
@@ -119,6 +136,51 @@ def hold(web: Web) -> Outcome:
         # Two when the server asked for a cookie.
         assert hellos <= 2, f"{hellos} ClientHellos in one call"
         return told
+
+
+def bridge(web: Web, phone: str, secured: bool) -> Outcome:
+    """The browser calls a phone, whose leg is SDES or clear; each hears the other's tone, transcoded between Opus and G.711."""
+    site = Site(KINDS["asterisk22"], web.site.pbx, web.directory).for_call(f"bridge-{phone}")
+    with web.phone(f"bridge-{phone}") as call, legs(site, phone) as [leg], ThreadPoolExecutor(1) as pool:
+        accepted = pool.submit(leg.accept)
+        dial(call, phone)
+        accepted.result(10)
+        security = call.require_secured()
+        leg.say(PHONE_TONE)
+        call.require_tone(PHONE_HZ)
+        report = leg.report()
+        # The first seconds may have been spent on the handshake.
+        frames = [report.audio[at:at + FRAME_BYTES] for at in range(0, len(report.audio), FRAME_BYTES)]
+        tones = sum(tone_share(decode(frame), TONE_HZ) > 0.9 for frame in frames if not is_silence(frame))
+        assert tones >= 50, f"the phone heard the browser's tone in {tones} of {len(frames)} frames"
+        good_media(report, secured=secured, may_lose=len(frames) // 10)
+        told = outcome(call, security, f"bridged to {'SDES' if secured else 'clear RTP'}")
+        call.require_no_clear_media()
+        return told
+
+
+def phone_calls(web: Web) -> Outcome:
+    """A clear phone calls the browser."""
+    site = Site(KINDS["asterisk22"], web.site.pbx, web.directory).for_call("phone-calls")
+    with web.phone("phone-calls") as call, legs(site, "clear0") as [leg], ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(call.page.phone, "answer")
+        final = leg.invite("web1")
+        answered.result(10)
+        assert final.status == 200, f"the phone's call was answered with {final.status}"
+        security = call.require_secured()
+        require_role(security, "client")
+        leg.say(PHONE_TONE)
+        call.require_tone(PHONE_HZ)
+        told = outcome(call, security, "called by a phone in clear RTP")
+        call.require_no_clear_media()
+        return told
+
+
+def with_profile(web: Web, profile: str, place: Callable[[Web], Outcome]) -> Outcome:
+    """A call that must use this profile."""
+    told = place(web)
+    assert told.suite == profile, f"the profile is {told.suite}"
+    return told
 
 
 def wrong_fingerprint(web: Web) -> Outcome:
@@ -140,5 +202,35 @@ def wrong_fingerprint(web: Web) -> Outcome:
 
 CALLS: dict[str, Callable[[Web], Outcome]] = {
     "echo": echo, "called": called, "echo-passive": echo_passive, "called-active": called_active, "echo-ulaw": echo_ulaw,
-    "video": video, "hold": hold, "wrong-fingerprint": wrong_fingerprint,
+    "video": video, "hold": hold, "bridge-sdes": partial(bridge, phone="sdes0", secured=True),
+    "bridge-clear": partial(bridge, phone="clear0", secured=False), "phone-calls": phone_calls,
+    "wrong-fingerprint": wrong_fingerprint,
+    "gcm-echo": partial(with_profile, profile=AES_256_GCM, place=echo),
+    "gcm-called": partial(with_profile, profile=AES_256_GCM, place=called),
 }
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A PBX and the calls placed on it."""
+
+    name: str
+    srtp: str
+    calls: tuple[str, ...]
+    # The handshake is SealRTP's too: the documented rtp_engine.
+    engine: bool = True
+    sealrtp_conf: str = "[general]\n"
+
+    def start(self, directory: Path) -> Web:
+        return Web(directory, self.srtp, engine=self.engine, sealrtp_conf=self.sealrtp_conf)
+
+
+POLICY_CALLS = ("gcm-echo", "gcm-called")
+SETUPS: dict[str, Setup] = {setup.name: setup for setup in (
+    Setup("sealrtp", "sealrtp", tuple(name for name in CALLS if name not in POLICY_CALLS)),
+    Setup("gcm-alone", "sealrtp", POLICY_CALLS, sealrtp_conf="[general]\ndtls_profiles = AEAD_AES_256_GCM\n"),
+    # SealRTP's packets under Asterisk's own handshake: an endpoint without rtp_engine.
+    Setup("without-engine", "sealrtp", ("echo", "called", "video"), engine=False),
+    # What stock does shows that the page and the PBX are as they should be.
+    Setup("stock", "stock", ("echo", "called")),
+)}

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -33,12 +34,13 @@ PHONES = (Endpoint("sdes0", Media.SDES), Endpoint("clear0", Media.CLEAR))
 SPELLED_OUT = ("webrtc=no\nmedia_encryption=dtls\ndtls_auto_generate_cert=yes\ndtls_verify=fingerprint\nuse_avpf=yes\n"
                "ice_support=yes\nrtcp_mux=yes\nbundle=yes\nmedia_use_received_transport=yes\n")
 # Users of the documented template, each with what is different about it.
-USERS: dict[str, str] = {
+USERS: Mapping[str, str] = {
     "web1": "",
     "passive1": SPELLED_OUT + "dtls_setup=passive\n",
     "active1": SPELLED_OUT + "dtls_setup=active\n",
     "ulaw1": "allow=!all,ulaw\n",
 }
+BROWSERS = tuple(Endpoint(user, Media.CLEAR, registers=True) for user in USERS)
 
 
 def make_certificate(directory: Path) -> tuple[Path, Path, str]:
@@ -105,7 +107,7 @@ class WebSite:
                 pjsip += (f"\n[{user}](browser)\nauth={user}\naors={user}\n{options}\n[{user}](browser-auth)\nusername={user}\n"
                           f"password={pbx.password}\n\n[{user}](browser-aor)\n")
         return {"http.conf": http, "rtp.conf": rtp + candidates_on_loopback(), "pjsip.conf": pjsip_conf(site, PHONES) + pjsip,
-                "extensions.conf": extensions_conf(pbx.here, "pjsip", PHONES, site.context)}
+                "extensions.conf": extensions_conf(pbx.here, "pjsip", PHONES + BROWSERS, site.context)}
 
     def __enter__(self) -> WebSite:
         return self

@@ -70,20 +70,17 @@ class Call:
         return (sum(report["packetsSent"] for report in stats.outbound_rtp if report["kind"] == kind),
                 sum(report["packetsReceived"] for report in stats.inbound_rtp if report["kind"] == kind))
 
-    def moments(self, seconds: float) -> list[dict[str, float]]:
-        return list(self.page.phone("hear", TONE_HZ, seconds))
-
-    def share_heard(self, seconds: float = 1.5) -> float:
-        """The share of the next moments in which the tone comes back."""
-        moments = self.moments(seconds)
+    def share_heard(self, seconds: float, frequency: float = TONE_HZ) -> float:
+        """The share of the next moments in which the tone is heard."""
+        moments = self.page.phone("hear", frequency, seconds)
         return sum(moment["share"] > PURITY and moment["rms"] > LOUDNESS for moment in moments) / len(moments)
 
-    def require_tone(self, wait: float = 4.0) -> None:
-        """AssertionError unless the tone is heard; it may take a while to begin, then it must last."""
+    def require_tone(self, frequency: float = TONE_HZ, wait: float = 4.0) -> None:
+        """AssertionError unless the tone is heard; it may take `wait` seconds to begin, then it must last."""
         for _ in range(round(wait / 0.5)):
-            if self.share_heard(0.5) == 1.0:
+            if self.share_heard(0.5, frequency) == 1.0:
                 break
-        share = self.share_heard()
+        share = self.share_heard(1.5, frequency)
         assert share >= MOMENTS, f"the tone was heard in {share:.0%} of the moments"
 
     def require_secured(self) -> Security:
@@ -120,6 +117,7 @@ class Web:
 
     def __init__(self, directory: Path, srtp: str, *, engine: bool = True, sealrtp_conf: str = "[general]\n") -> None:
         self.directory = directory
+        self.srtp = srtp
         self.numbers = itertools.count(1)
         with contextlib.ExitStack() as stack:
             # What may be missing first: a PBX need not be started for a skip.
