@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * sealrtp show status | streams | stream <channel>
+ * sealrtp show status | streams | stream <channel>, sealrtp set debug dtls on | off [<channel>]
  */
 
 #include "asterisk.h"
@@ -17,7 +17,7 @@
 #include "res_sealrtp.h"
 
 /* The words of a row have no spaces, so that scripts can split it. */
-#define ROW "%-6s %-32s %-6s %-21s %-23s %-23s %10s %10s %8s %8s %8s %8s %8s\n"
+#define ROW "%-6s %-32s %-6s %-6s %-21s %-23s %-23s %10s %10s %8s %8s %8s %8s %8s\n"
 #define NUMBER_SIZE 24
 
 static const char *number(uint64_t value, char *text)
@@ -33,30 +33,20 @@ static const char *suite_name(const struct sealrtp_direction_stats *direction)
 	return S_OR(name, "-");
 }
 
-/* The channel as it is named now: transfers rename. */
-static void channel_name(struct ast_srtp *stream, char *name, size_t size)
-{
-	char id[AST_MAX_UNIQUEID];
-	struct ast_channel *chan;
-
-	stream_channel_id(stream, id, sizeof(id));
-	chan = ast_strlen_zero(id) ? NULL : ast_channel_get_by_name(id);
-	if (chan) {
-		ast_channel_lock(chan);
-		ast_copy_string(name, ast_channel_name(chan), size);
-		ast_channel_unlock(chan);
-		ast_channel_unref(chan);
-		stream_set_channel(stream, name);
-		return;
-	}
-	ao2_lock(stream);
-	ast_copy_string(name, S_OR(stream->channel, "-"), size);
-	ao2_unlock(stream);
-}
-
 static uint64_t refused(const struct sealrtp_direction_stats *direction)
 {
 	return direction->malformed + direction->refused + direction->expired;
+}
+
+/* False if the stream has been let go. */
+static bool get_stats(struct ast_srtp *stream, sealrtp_session_stats *stats)
+{
+	sealrtp_result result;
+
+	ao2_lock(stream);
+	result = sealrtp_session_get_stats(stream->session, stats);
+	ao2_unlock(stream);
+	return result >= 0;
 }
 
 static void show_row(int fd, struct ast_srtp *stream)
@@ -64,11 +54,11 @@ static void show_row(int fd, struct ast_srtp *stream)
 	sealrtp_session_stats stats = {.size = sizeof(stats)};
 	char texts[8][NUMBER_SIZE], channel[AST_CHANNEL_NAME];
 
-	if (sealrtp_session_get_stats(stream->session, &stats) < 0) {
+	if (stream->dtls.bundled || !get_stats(stream, &stats)) {
 		return;
 	}
-	channel_name(stream, channel, sizeof(channel));
-	ast_cli(fd, ROW, number(stream->number, texts[0]), channel, stream->method,
+	stream_channel_name(stream, channel, sizeof(channel));
+	ast_cli(fd, ROW, number(stream->number, texts[0]), channel, stream->method, stream_state(stream),
 		ast_sockaddr_stringify(&stream->local), suite_name(&stats.inbound), suite_name(&stats.outbound),
 		number(stats.inbound.rtp_packets, texts[1]), number(stats.outbound.rtp_packets, texts[2]),
 		number(stats.inbound.rtcp_packets, texts[3]), number(stats.outbound.rtcp_packets, texts[4]),
@@ -97,16 +87,46 @@ static void show_direction(int fd, const char *name, const struct sealrtp_direct
 		(unsigned long long)direction->expired, (unsigned long long)direction->rekeys);
 }
 
+/* Each fingerprint on a line of its own, so that two people can compare them. */
+static void show_dtls(int fd, struct ast_srtp *stream, uint32_t component)
+{
+	sealrtp_dtls_info info = {.size = sizeof(info)};
+	sealrtp_result result;
+
+	ao2_lock(stream);
+	result = sealrtp_session_get_dtls_info(stream->session, component, &info);
+	ao2_unlock(stream);
+	if (result != SEALRTP_OK) {
+		return;
+	}
+	ast_cli(fd,
+		"  %s by DTLS-SRTP\n"
+		"    Role             %s\n"
+		"    Profile          %s\n"
+		"    Cipher           %s\n"
+		"    Version          %s\n"
+		"    Handshake        %u ms\n"
+		"    Memory           %llu bytes\n"
+		"    Our fingerprint  %s\n"
+		"    The peer's       %s\n",
+		component == SEALRTP_RTCP ? "RTCP" : "RTP", S_OR(info.role, "-"), S_OR(info.profile, "-"),
+		S_OR(info.cipher, "-"), S_OR(info.version, "-"), info.handshake_ms,
+		(unsigned long long)info.memory_bytes, S_OR(info.local_fingerprint, "-"),
+		S_OR(info.remote_fingerprint, "-"));
+}
+
 static void show_details(int fd, struct ast_srtp *stream, const char *channel)
 {
 	sealrtp_session_stats stats = {.size = sizeof(stats)};
 
-	if (sealrtp_session_get_stats(stream->session, &stats) < 0) {
+	if (!get_stats(stream, &stats)) {
 		return;
 	}
-	ast_cli(fd, "Stream %u of %s: keys by %s, local RTP %s, up %lld s\n", stream->number, channel,
-		stream->method, ast_sockaddr_stringify(&stream->local),
+	ast_cli(fd, "Stream %u of %s: %s, keys by %s, local RTP %s, up %lld s\n", stream->number, channel,
+		stream_state(stream), stream->method, ast_sockaddr_stringify(&stream->local),
 		(long long)(ast_tvdiff_ms(ast_tvnow(), stream->since) / 1000));
+	show_dtls(fd, stream, SEALRTP_RTP);
+	show_dtls(fd, stream, SEALRTP_RTCP);
 	show_direction(fd, "In", &stats.inbound);
 	show_direction(fd, "Out", &stats.outbound);
 }
@@ -122,8 +142,9 @@ static char *show_streams(struct ast_cli_entry *entry, int cmd, struct ast_cli_a
 		entry->command = "sealrtp show streams";
 		entry->usage =
 			"Usage: sealrtp show streams\n"
-			"       Lists the secured media streams, oldest first: who made the keys, our RTP address,\n"
-			"       suites, RTP and RTCP packets that passed, packets that failed authentication, were\n"
+			"       Lists the secured media streams, oldest first: who made the keys, whether media passes\n"
+			"       (SECURE, BLOCK: none until there are keys, BYPASS: clear), our RTP address, suites, RTP "
+			"and RTCP packets that passed, packets that failed authentication, were\n"
 			"       replayed or were refused for another reason.\n";
 		return NULL;
 	case CLI_GENERATE:
@@ -132,8 +153,8 @@ static char *show_streams(struct ast_cli_entry *entry, int cmd, struct ast_cli_a
 	if (args->argc != entry->args) {
 		return CLI_SHOWUSAGE;
 	}
-	ast_cli(args->fd, ROW, "Stream", "Channel", "Method", "Local", "Suite-In", "Suite-Out", "Packets-In",
-		"Packets-Out", "RTCP-In", "RTCP-Out", "AuthFail", "Replays", "Refused");
+	ast_cli(args->fd, ROW, "Stream", "Channel", "Method", "State", "Local", "Suite-In", "Suite-Out",
+		"Packets-In", "Packets-Out", "RTCP-In", "RTCP-Out", "AuthFail", "Replays", "Refused");
 	iterator = ao2_iterator_init(streams_all(), 0);
 	while ((stream = ao2_iterator_next(&iterator))) {
 		show_row(args->fd, stream);
@@ -155,8 +176,10 @@ static char *show_stream(struct ast_cli_entry *entry, int cmd, struct ast_cli_ar
 	switch (cmd) {
 	case CLI_INIT:
 		entry->command = "sealrtp show stream";
-		entry->usage = "Usage: sealrtp show stream <channel>\n"
-					   "       Shows all counters of the secured media streams of a channel.\n";
+		entry->usage =
+			"Usage: sealrtp show stream <channel>\n"
+			"       Shows all counters of the secured media streams of a channel, and with DTLS-SRTP\n"
+			"       what its handshake agreed on, with both fingerprints.\n";
 		return NULL;
 	case CLI_GENERATE:
 		return ast_complete_channels(args->line, args->word, args->pos, args->n, entry->args);
@@ -166,7 +189,7 @@ static char *show_stream(struct ast_cli_entry *entry, int cmd, struct ast_cli_ar
 	}
 	iterator = ao2_iterator_init(streams_all(), 0);
 	while ((stream = ao2_iterator_next(&iterator))) {
-		channel_name(stream, channel, sizeof(channel));
+		stream_channel_name(stream, channel, sizeof(channel));
 		if (!strcasecmp(channel, args->argv[entry->args])) {
 			show_details(args->fd, stream, channel);
 			shown++;
@@ -191,8 +214,32 @@ static void show_configuration(int fd)
 	ao2_cleanup(settings);
 }
 
+/* Streams with DTLS that have keys and those that wait for them. */
+static void count_associations(unsigned int *secure, unsigned int *waiting)
+{
+	struct ao2_iterator iterator = ao2_iterator_init(streams_all(), 0);
+	struct ast_srtp *stream;
+
+	*secure = *waiting = 0;
+	while ((stream = ao2_iterator_next(&iterator))) {
+		ao2_lock(stream);
+		if (stream->dtls.configured && !stream->dtls.stopped && !stream->dtls.bundled) {
+			if (sealrtp_session_state(stream->session, SEALRTP_RTP) == SEALRTP_STATE_SECURE) {
+				++*secure;
+			} else {
+				++*waiting;
+			}
+		}
+		ao2_unlock(stream);
+		ao2_ref(stream, -1);
+	}
+	ao2_iterator_destroy(&iterator);
+}
+
 static char *show_status(struct ast_cli_entry *entry, int cmd, struct ast_cli_args *args)
 {
+	unsigned int secure, waiting;
+
 	switch (cmd) {
 	case CLI_INIT:
 		entry->command = "sealrtp show status";
@@ -205,6 +252,7 @@ static char *show_status(struct ast_cli_entry *entry, int cmd, struct ast_cli_ar
 	if (args->argc != entry->args) {
 		return CLI_SHOWUSAGE;
 	}
+	count_associations(&secure, &waiting);
 	ast_cli(args->fd,
 		"SealRTP version      %s, ABI %u\n"
 		"Built for            Asterisk %d, running %s\n"
@@ -213,11 +261,44 @@ static char *show_status(struct ast_cli_entry *entry, int cmd, struct ast_cli_ar
 		"RTP instances        %u\n"
 		"Streams              %u now, %u ever\n"
 		"SDES negotiations    %u now\n"
-		"Calls hung up        %u for want of SDES\n",
+		"DTLS associations    %u secure, %u without keys\n"
+		"DTLS trace           %s\n"
+		"Calls hung up        %u for want of keys\n",
 		sealrtp_version(), sealrtp_abi_version(), SEALRTP_ASTERISK_MAJOR, ast_get_version(),
 		guard_is_active() ? "active" : "overwritten, taken back with the next packet", guard_repairs(),
-		guard_instances(), streams_alive(), streams_ever(), sdes_alive(), watch_ended());
+		rtp_engine_instances(), streams_alive(), streams_ever(), sdes_alive(), secure, waiting,
+		report_trace_is_on() ? "on" : "off", report_ended());
 	show_configuration(args->fd);
+	return CLI_SUCCESS;
+}
+
+/* sealrtp set debug dtls on|off [<channel>] */
+static char *set_debug(struct ast_cli_entry *entry, int cmd, struct ast_cli_args *args)
+{
+	const char *channel;
+
+	switch (cmd) {
+	case CLI_INIT:
+		entry->command = "sealrtp set debug dtls {on|off}";
+		entry->usage =
+			"Usage: sealrtp set debug dtls {on|off} [<channel>]\n"
+			"       Prints each step of DTLS handshakes, of calls that are up and of those to come. With a\n"
+			"       channel, or the beginning of its name, as PJSIP/alice, only of those.\n";
+		return NULL;
+	case CLI_GENERATE:
+		return ast_complete_channels(args->line, args->word, args->pos, args->n, entry->args);
+	}
+	if (args->argc != entry->args && args->argc != entry->args + 1) {
+		return CLI_SHOWUSAGE;
+	}
+	channel = args->argc > entry->args ? args->argv[entry->args] : "";
+	if (!strcasecmp(args->argv[entry->args - 1], "on")) {
+		report_set_trace(true, channel);
+		ast_cli(args->fd, "DTLS is traced%s%s\n", ast_strlen_zero(channel) ? "" : " of ", channel);
+	} else {
+		report_set_trace(false, "");
+		ast_cli(args->fd, "DTLS is not traced\n");
+	}
 	return CLI_SUCCESS;
 }
 
@@ -225,6 +306,7 @@ static struct ast_cli_entry commands[] = {
 	AST_CLI_DEFINE(show_status, "Show version, registration and configuration of SealRTP"),
 	AST_CLI_DEFINE(show_streams, "List secured media streams"),
 	AST_CLI_DEFINE(show_stream, "Show the counters of a channel's secured media streams"),
+	AST_CLI_DEFINE(set_debug, "Trace DTLS handshakes"),
 };
 
 int cli_register(void)

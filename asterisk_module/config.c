@@ -21,6 +21,7 @@ static void settings_destroy(void *object)
 {
 	struct settings *settings = object;
 
+	sealrtp_dtls_free(settings->dtls);
 	sealrtp_config_free(settings->config);
 }
 
@@ -80,6 +81,20 @@ static enum config_result set_all(struct settings *settings, struct ast_config *
 	return result;
 }
 
+/* What DTLS-SRTP needs of the configuration, OpenSSL's word on it included. */
+static enum config_result make_dtls(struct settings *settings)
+{
+	char message[512] = "";
+	sealrtp_result result;
+
+	result = sealrtp_dtls_new(settings->config, &settings->dtls, message, sizeof(message));
+	if (result < 0) {
+		ast_log(LOG_ERROR, CONFIG_FILE ": %s\n", S_OR(message, sealrtp_result_text(result)));
+		return CONFIG_REFUSED;
+	}
+	return CONFIG_LOADED;
+}
+
 /* A file that is refused changes nothing; without a file the defaults hold. */
 enum config_result config_load(void)
 {
@@ -102,6 +117,9 @@ enum config_result config_load(void)
 	}
 	if (file) {
 		ast_config_destroy(file);
+	}
+	if (result == CONFIG_LOADED) {
+		result = make_dtls(settings);
 	}
 	if (result == CONFIG_LOADED) {
 		ao2_global_obj_replace_unref(current, settings);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * res_sealrtp.so: SRTP for Asterisk, in place of res_srtp.so.
+ * res_sealrtp.so: SRTP, SDES and DTLS-SRTP for Asterisk, in place of res_srtp.so.
  */
 
 /*** MODULEINFO
@@ -35,18 +35,22 @@ static int start_helpers(void)
 	if (config_load() != CONFIG_LOADED) {
 		return -1;
 	}
-	if (streams_init() || watch_start() || cli_register()) {
+	if (streams_init() || dtls_init() || report_start() || transport_start() || watch_start() ||
+		guard_start() || cli_register()) {
 		ast_log(LOG_ERROR, "No memory, or no thread could be started\n");
 		return -1;
 	}
-	return guard_prepare();
+	return rtp_engine_prepare();
 }
 
 static void stop_helpers(void)
 {
-	guard_undo_prepare();
 	cli_unregister();
+	guard_stop();
 	watch_stop();
+	transport_stop();
+	report_stop();
+	dtls_done();
 	streams_done();
 	config_done();
 }
@@ -71,7 +75,7 @@ static int register_engines(void)
 		unregister_engines();
 		return -1;
 	}
-	if (guard_engage()) {
+	if (rtp_engine_engage()) {
 		unregister_engines();
 		return -1;
 	}
@@ -97,7 +101,7 @@ static int load_module(void)
 		stop_helpers();
 		return AST_MODULE_LOAD_DECLINE;
 	}
-	ast_verb(2, "SealRTP %s serves SRTP and SDES\n", sealrtp_version());
+	ast_verb(2, "SealRTP %s serves SRTP, SDES and DTLS-SRTP\n", sealrtp_version());
 	return AST_MODULE_LOAD_SUCCESS;
 }
 
@@ -115,20 +119,20 @@ static int reload_module(void)
  * even then. */
 static int unload_module(void)
 {
-	if (streams_alive() || sdes_alive() || guard_instances()) {
+	if (streams_alive() || sdes_alive() || rtp_engine_instances()) {
 		ast_log(LOG_WARNING,
 			"In use by %u RTP instances, %u SRTP streams and %u SDES negotiations: not unloaded\n",
-			guard_instances(), streams_alive(), sdes_alive());
+			rtp_engine_instances(), streams_alive(), sdes_alive());
 		return -1;
 	}
 	/* First no new streams, then no new instances; who slipped in keeps us. */
 	sdes_unregister();
-	if (guard_disengage()) {
+	if (rtp_engine_disengage()) {
 		sdes_register();
 		return -1;
 	}
 	if (streams_alive() || sdes_alive()) {
-		guard_engage();
+		rtp_engine_engage();
 		sdes_register();
 		return -1;
 	}
@@ -142,6 +146,7 @@ static int unload_module(void)
  */
 #define LOAD_PRIORITY (AST_MODPRI_CHANNEL_DEPEND + 1)
 
-AST_MODULE_INFO(ASTERISK_GPL_KEY, AST_MODFLAG_LOAD_ORDER, "SealRTP: SRTP and SDES in place of res_srtp",
-	.support_level = AST_MODULE_SUPPORT_EXTENDED, .load = load_module, .unload = unload_module,
-	.reload = reload_module, .load_pri = LOAD_PRIORITY, .requires = "res_rtp_asterisk", );
+AST_MODULE_INFO(ASTERISK_GPL_KEY, AST_MODFLAG_LOAD_ORDER,
+	"SealRTP: SRTP, SDES and DTLS-SRTP in place of res_srtp", .support_level = AST_MODULE_SUPPORT_EXTENDED,
+	.load = load_module, .unload = unload_module, .reload = reload_module, .load_pri = LOAD_PRIORITY,
+	.requires = "res_rtp_asterisk", );

@@ -25,13 +25,17 @@
 /* A channel's name and unique id in a log line. */
 #define CALL_TEXT_SIZE 256
 /* The library's reason for a refusal. */
-#define REASON_SIZE 256
+#define REASON_SIZE 512
+/* Hex digits and colons of the longest hash, and its name. */
+#define FINGERPRINT_SIZE 256
 /* Kinds of refused packets that are told apart in the log; the last is "other". */
 #define TROUBLE_KINDS 10
 
 /* config.c: the configuration for new calls; readers hold a reference to the one they took. */
 struct settings {
 	sealrtp_config *config;
+	/* Certificates and everything of OpenSSL. */
+	sealrtp_dtls *dtls;
 };
 
 enum config_result {
@@ -42,6 +46,17 @@ enum config_result {
 enum config_result config_load(void);
 void config_done(void);
 struct settings *config_get(void);
+
+/* Whether ICE has to choose where media goes. */
+enum ice_state {
+	/* Not used, or the peer has no candidates. */
+	ICE_UNUSED,
+	/* Pairs are being checked. */
+	ICE_CHECKING,
+	/* The next address is that of the chosen pair. */
+	ICE_CHOOSING,
+	ICE_CHOSEN,
+};
 
 /* streams.c: one stream is one ast_srtp: the security of an RTP instance's RTP and RTCP. Its ao2 lock guards
  * all but the counters; it is taken behind the channel's and the RTP instance's lock. Later methods hang
@@ -59,6 +74,47 @@ struct ast_srtp {
 	/* Number of the stream since the module was loaded. */
 	unsigned int number;
 	struct timeval since;
+	/* DTLS of the instance: changes under the instance's lock and the stream's, so either is enough to read.
+	 */
+	struct dtls {
+		/* The end point has DTLS; stays true. */
+		bool configured;
+		/* The session knows our certificate. */
+		bool used;
+		/* SDES was chosen after all. */
+		bool stopped;
+		/* The instance uses the sockets and the stream of another. */
+		bool bundled;
+		/* Media may flow. */
+		bool activated;
+		/* There is an association, or there will be. */
+		bool started;
+		/* The peer asks for a new association. */
+		bool renew;
+		/* A description of the peer has a=setup or a=fingerprint. */
+		bool peer_has_dtls;
+		/* The peer's description came before ours, or ours was asked for, since media last began to flow. */
+		bool answering;
+		bool described;
+		bool has_candidates;
+		enum ice_state ice;
+		enum ast_rtp_dtls_hash hash;
+		/* Ours, as given to the channel driver. */
+		char fingerprint[FINGERPRINT_SIZE];
+		/* Why something of the peer's description was refused, or "". */
+		char refusal[REASON_SIZE];
+		/* Where the peer's media went when the association began. */
+		struct ast_sockaddr began;
+	} dtls;
+	/* Guarded by the stream's lock alone. */
+	struct transport {
+		/* Sockets by component, -1 for none. */
+		int fds[2];
+		/* Where media goes. */
+		struct ast_sockaddr remote[2];
+		/* When the next timer comes; zero for none. */
+		struct timeval due;
+	} transport;
 	/* How often each trouble came, by direction, and when it was last logged. */
 	struct trouble {
 		unsigned int count;
@@ -70,6 +126,9 @@ struct ast_srtp {
 int streams_init(void);
 void streams_done(void);
 struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method);
+int stream_renew(struct ast_srtp *stream, bool demand_security);
+void stream_channel_name(struct ast_srtp *stream, char *name, size_t size);
+const char *stream_state(struct ast_srtp *stream);
 void stream_let_go(struct ast_srtp *stream);
 void stream_set_channel(struct ast_srtp *stream, const char *name);
 const char *stream_call(const struct ast_srtp *stream, char *text, size_t size);
@@ -83,6 +142,7 @@ unsigned int streams_ever(void);
 extern struct ast_srtp_res srtp_engine;
 extern struct ast_srtp_policy_res srtp_policy_engine;
 struct ast_srtp_policy *policy_from_keys(sealrtp_keys *keys, const char *method, bool inbound);
+struct ast_srtp_policy *policy_without_keys(const char *method);
 void policy_destroy(struct ast_srtp_policy *policy);
 
 /* sdes.c: a=crypto of chan_pjsip and chan_sip. */
@@ -91,19 +151,77 @@ void sdes_unregister(void);
 unsigned int sdes_alive(void);
 bool sdes_last_refusal(char *reason, size_t size);
 
-/* guard.c: keeps the SRTP engine registered. */
-int guard_prepare(void);
-void guard_undo_prepare(void);
-int guard_engage(void);
-int guard_disengage(void);
-bool guard_is_active(void);
-unsigned int guard_instances(void);
+/* rtp_engine.c: the built-in RTP engine with our additions. */
+int rtp_engine_prepare(void);
+int rtp_engine_engage(void);
+int rtp_engine_disengage(void);
+bool rtp_engine_is_ours(void);
+unsigned int rtp_engine_instances(void);
+int rtp_engine_fd(struct ast_rtp_instance *instance, int rtcp);
+
+/* guard.c: keeps the SRTP engine registered. The core has no function to read its registration. */
+extern struct ast_srtp_res *res_srtp;
+extern struct ast_srtp_policy_res *res_srtp_policy;
+int guard_start(void);
+void guard_stop(void);
 unsigned int guard_repairs(void);
+void guard_repair(void) __attribute__((cold));
+
+static inline bool guard_is_active(void)
+{
+	return res_srtp == &srtp_engine && res_srtp_policy == &srtp_policy_engine;
+}
+
+static inline void guard(void)
+{
+	if (__builtin_expect(!guard_is_active(), 0)) {
+		guard_repair();
+	}
+}
+
+/* dtls.c: the RTP engine's DTLS. */
+extern struct ast_rtp_engine_dtls dtls_engine;
+int dtls_init(void);
+void dtls_done(void);
+struct ast_srtp *dtls_stream(struct ast_rtp_instance *instance);
+void dtls_activate(struct ast_srtp *stream, struct ast_rtp_instance *instance);
+void dtls_start(struct ast_srtp *stream);
+void dtls_ice_candidate(struct ast_srtp *stream);
+void dtls_ice_start(struct ast_srtp *stream);
+void dtls_ice_stop(struct ast_srtp *stream);
+void dtls_property(struct ast_srtp *stream, enum ast_rtp_property property, int value);
+void dtls_remote_address(struct ast_srtp *stream, const struct ast_sockaddr *address);
+void dtls_bundle(struct ast_srtp *stream, bool bundled);
+void dtls_close(struct ast_srtp *stream);
+int dtls_give_up(struct ast_srtp *stream);
+
+/* transport.c: DTLS datagrams and the timer. */
+int transport_start(void);
+void transport_stop(void);
+void transport_start_later(struct ast_srtp *stream, int ms);
+void transport_learn(struct ast_srtp *stream, struct ast_rtp_instance *instance);
+void transport_forget(struct ast_srtp *stream);
+void transport_set_remote(struct ast_srtp *stream, const struct ast_sockaddr *address);
+void transport_expect(struct ast_srtp *stream);
+bool transport_rtcp_is_separate(const struct ast_srtp *stream);
+bool transport_read(struct ast_srtp *stream, struct ast_rtp_instance *instance, int rtcp);
+void transport_send(struct ast_srtp *stream);
+void transport_pump(struct ast_srtp *stream);
+
+/* report.c: what becomes of streams, told to administrators and to calls. */
+int report_start(void);
+void report_stop(void);
+void report_events(struct ast_srtp *stream);
+void report_not_started(struct ast_srtp *stream, const char *reason);
+void report_failed(struct ast_channel *chan, const char *method, const char *reason);
+void report_set_trace(bool on, const char *channel);
+bool report_trace_is_on(void);
+unsigned int report_ended(void);
 
 /* watch.c: ends calls that must be secured and are not. */
 int watch_start(void);
 void watch_stop(void);
-unsigned int watch_ended(void);
+bool watch_is_optimistic(const char *channel);
 
 /* cli.c */
 int cli_register(void);

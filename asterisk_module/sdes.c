@@ -134,6 +134,14 @@ static int activate(struct ast_sdp_crypto *crypto, struct ast_rtp_instance *rtp)
 	return res;
 }
 
+/* A new RTP instance under old keys needs them too: without a stream it would send clear media. */
+static bool needs_keys(struct ast_rtp_instance *rtp)
+{
+	struct ast_srtp *stream = ast_rtp_instance_get_srtp(rtp, 0);
+
+	return !stream || sealrtp_session_state(stream->session, SEALRTP_RTP) != SEALRTP_STATE_SECURE;
+}
+
 static int crypto_parse(struct ast_rtp_instance *rtp, struct ast_sdp_srtp *srtp, const char *attribute)
 {
 	struct ast_sdp_crypto *crypto = srtp->crypto;
@@ -156,8 +164,7 @@ static int crypto_parse(struct ast_rtp_instance *rtp, struct ast_sdp_srtp *srtp,
 		}
 		return -1;
 	}
-	/* A new RTP instance under old keys needs them too: without a stream it would send clear media. */
-	if (result == SEALRTP_OK_KEYS_CHANGED || !ast_rtp_instance_get_srtp(rtp, 0)) {
+	if (result == SEALRTP_OK_KEYS_CHANGED || needs_keys(rtp)) {
 		if (activate(crypto, rtp)) {
 			ast_log(LOG_ERROR, "SRTP could not be set up, %s\n", rtp_call(rtp, call, sizeof(call)));
 			return -1;

@@ -34,8 +34,10 @@ AST_THREADSTORAGE(rtcp_output);
 enum direction { INBOUND, OUTBOUND };
 
 struct ast_srtp_policy {
-	/* NULL until suite and master key are both known. */
+	/* NULL until suite and master key are both known, or for good. */
 	sealrtp_keys *keys;
+	/* The keys come later, straight into the stream. */
+	bool without_keys;
 	const char *method;
 	bool inbound;
 	uint32_t suite;
@@ -132,20 +134,6 @@ static int errno_of(sealrtp_result result)
 	return EIO;
 }
 
-static void log_events(struct ast_srtp *stream)
-{
-	sealrtp_event event = {.size = sizeof(event)};
-	char call[CALL_TEXT_SIZE];
-
-	while (sealrtp_session_poll_event(stream->session, &event) == SEALRTP_OK) {
-		if (event.kind == SEALRTP_EVENT_REKEYED) {
-			ast_verb(3, "SealRTP: %s: %s\n", stream_call(stream, call, sizeof(call)), event.text);
-		} else {
-			ast_log(LOG_WARNING, "%s: %s\n", stream_call(stream, call, sizeof(call)), event.text);
-		}
-	}
-}
-
 /* flags: bit 0 is RTCP. Bit 1, rtp.conf's srtpreplayprotection, is not asked for: replays are always dropped.
  */
 static int engine_unprotect(struct ast_srtp *stream, void *buf, int *size, int flags)
@@ -163,7 +151,7 @@ static int engine_unprotect(struct ast_srtp *stream, void *buf, int *size, int f
 	result = rtcp ? sealrtp_unprotect_rtcp(stream->session, buf, &len)
 				  : sealrtp_unprotect_rtp(stream->session, buf, &len);
 	if (result == SEALRTP_OK_EVENT) {
-		log_events(stream);
+		report_events(stream);
 	} else if (result < 0) {
 		report(stream, INBOUND, rtcp, result);
 	}
@@ -193,7 +181,7 @@ static int engine_protect(struct ast_srtp *stream, void **buf, int *size, int rt
 	result = rtcp ? sealrtp_protect_rtcp(stream->session, output, &len, OUTPUT_SIZE)
 				  : sealrtp_protect_rtp(stream->session, output, &len, OUTPUT_SIZE);
 	if (result == SEALRTP_OK_EVENT) {
-		log_events(stream);
+		report_events(stream);
 	} else if (result < 0) {
 		report(stream, OUTBOUND, rtcp, result);
 	}
@@ -221,7 +209,7 @@ static void policy_free(void *object)
 	sealrtp_keys_free(policy->keys);
 }
 
-/* The core makes policies itself only for its built-in DTLS. */
+/* The core makes policies itself only for its built-in DTLS, which does not run beside ours. */
 static struct ast_srtp_policy *policy_alloc(void)
 {
 	struct ast_srtp_policy *policy;
@@ -245,6 +233,18 @@ struct ast_srtp_policy *policy_from_keys(sealrtp_keys *keys, const char *method,
 	policy->keys = keys;
 	policy->method = method;
 	policy->inbound = inbound;
+	return policy;
+}
+
+/* A policy for a stream that refuses everything until it has keys. */
+struct ast_srtp_policy *policy_without_keys(const char *method)
+{
+	struct ast_srtp_policy *policy = policy_alloc();
+
+	if (policy) {
+		policy->method = method;
+		policy->without_keys = true;
+	}
 	return policy;
 }
 
@@ -308,6 +308,9 @@ static int install(struct ast_srtp *stream, const struct ast_srtp_policy *policy
 	char call[CALL_TEXT_SIZE];
 	sealrtp_result result;
 
+	if (policy->without_keys) {
+		return 0;
+	}
 	ao2_lock(stream);
 	result = direction == INBOUND ? sealrtp_session_set_inbound(stream->session, policy->keys)
 								  : sealrtp_session_set_outbound(stream->session, policy->keys);

@@ -45,26 +45,36 @@ static void stream_destroy(void *object)
 	sealrtp_session_free(stream->session);
 }
 
-/* A stream that refuses everything until it has keys. Each one keeps the module loaded. The instance is
- * locked. */
-struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method)
+static sealrtp_session *session_new(bool demand_security)
 {
 	struct settings *settings = config_get();
-	struct ast_srtp *stream;
-	int32_t result;
+	sealrtp_session *session = NULL;
+	sealrtp_result result;
 
 	if (!settings) {
 		return NULL;
 	}
-	stream = ao2_alloc(sizeof(*stream), stream_destroy);
-	if (!stream) {
-		ao2_ref(settings, -1);
-		return NULL;
-	}
-	result = sealrtp_session_new(settings->config, 1, &stream->session);
+	result = sealrtp_session_new(settings->config, demand_security, &session);
 	ao2_ref(settings, -1);
 	if (result < 0) {
-		ast_log(LOG_ERROR, "No stream for %p: %s\n", rtp, sealrtp_result_text(result));
+		ast_log(LOG_ERROR, "No SRTP session: %s\n", sealrtp_result_text(result));
+		return NULL;
+	}
+	return session;
+}
+
+/* A stream that refuses everything until it has keys. Each one keeps the module loaded. The instance is
+ * locked. */
+struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method)
+{
+	struct ast_srtp *stream;
+
+	stream = ao2_alloc(sizeof(*stream), stream_destroy);
+	if (!stream) {
+		return NULL;
+	}
+	stream->session = session_new(true);
+	if (!stream->session) {
 		ao2_ref(stream, -1);
 		return NULL;
 	}
@@ -73,6 +83,7 @@ struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method)
 	stream->method = method;
 	stream->number = ast_atomic_fetchadd_int(&ever, 1) + 1;
 	stream->since = ast_tvnow();
+	stream->transport.fds[SEALRTP_RTP] = stream->transport.fds[SEALRTP_RTCP] = -1;
 	if (!ao2_link(streams, stream)) {
 		ao2_ref(stream, -1);
 		return NULL;
@@ -81,11 +92,26 @@ struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method)
 	return stream;
 }
 
-/* The owner's last word: drops its reference. */
+/* A session without keys in place of the one there is. The stream is locked. */
+int stream_renew(struct ast_srtp *stream, bool demand_security)
+{
+	sealrtp_session *session = session_new(demand_security);
+
+	if (!session) {
+		return -1;
+	}
+	sealrtp_session_free(stream->session);
+	stream->session = session;
+	return 0;
+}
+
+/* The owner's last word: drops its reference. A timer may hold the stream for some time, but no keys. */
 void stream_let_go(struct ast_srtp *stream)
 {
 	ao2_lock(stream);
 	stream->rtp = NULL;
+	sealrtp_session_free(stream->session);
+	stream->session = NULL;
 	ao2_unlock(stream);
 	ao2_unlink(streams, stream);
 	ao2_ref(stream, -1);
@@ -131,6 +157,43 @@ void stream_channel_id(struct ast_srtp *stream, char *id, size_t size)
 	ao2_lock(stream);
 	ast_copy_string(id, stream->rtp ? ast_rtp_instance_get_channel_id(stream->rtp) : "", size);
 	ao2_unlock(stream);
+}
+
+/* The channel as it is named now: transfers rename. Takes the channel's lock. */
+void stream_channel_name(struct ast_srtp *stream, char *name, size_t size)
+{
+	char id[AST_MAX_UNIQUEID];
+	struct ast_channel *chan;
+
+	stream_channel_id(stream, id, sizeof(id));
+	chan = ast_strlen_zero(id) ? NULL : ast_channel_get_by_name(id);
+	if (chan) {
+		ast_channel_lock(chan);
+		ast_copy_string(name, ast_channel_name(chan), size);
+		ast_channel_unlock(chan);
+		ast_channel_unref(chan);
+		stream_set_channel(stream, name);
+		return;
+	}
+	ao2_lock(stream);
+	ast_copy_string(name, S_OR(stream->channel, "-"), size);
+	ao2_unlock(stream);
+}
+
+/* Whether RTP passes, and how. */
+const char *stream_state(struct ast_srtp *stream)
+{
+	static const char *const names[] = {
+		[SEALRTP_STATE_BYPASS] = "BYPASS",
+		[SEALRTP_STATE_BLOCK] = "BLOCK",
+		[SEALRTP_STATE_SECURE] = "SECURE",
+	};
+	uint32_t state;
+
+	ao2_lock(stream);
+	state = sealrtp_session_state(stream->session, SEALRTP_RTP);
+	ao2_unlock(stream);
+	return state < ARRAY_LEN(names) && names[state] ? names[state] : "-";
 }
 
 /* The container itself, oldest stream first. */

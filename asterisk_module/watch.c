@@ -2,19 +2,17 @@
  *
  * Ends calls that must be secured and are not.
  *
- * When the answer to our SDES offer has no acceptable a=crypto, chan_pjsip discards the media and answers the
+ * When the answer to our SDES or DTLS offer is not acceptable, chan_pjsip discards the media and answers the
  * channel all the same: the call is up and silent. chan_sip hangs up by itself. So each channel that goes
- * up is looked at.
+ * up is looked at. A handshake that has begun ends well or ends the call itself.
  */
 
 #include "asterisk.h"
 
 #include "asterisk/astobj2.h"
-#include "asterisk/causes.h"
 #include "asterisk/channel.h"
 #include "asterisk/config.h"
 #include "asterisk/logger.h"
-#include "asterisk/manager.h"
 #include "asterisk/sched.h"
 #include "asterisk/sorcery.h"
 #include "asterisk/stasis.h"
@@ -36,18 +34,12 @@
 
 static struct stasis_subscription *subscription;
 static struct ast_sched_context *sched;
-static int ended;
 
 /* A channel to look at again. */
 struct candidate {
 	char id[AST_MAX_UNIQUEID];
 	int retries;
 };
-
-unsigned int watch_ended(void)
-{
-	return ast_atomic_fetchadd_int(&ended, 0);
-}
 
 /* PJSIP/<endpoint>-<8 hex digits> */
 static bool endpoint_of(const char *channel, char *endpoint, size_t size)
@@ -65,23 +57,42 @@ static bool endpoint_of(const char *channel, char *endpoint, size_t size)
 	return dash != NULL;
 }
 
+/* What an end point asks for. */
+struct demand {
+	char encryption[8];
+	bool optimistic;
+};
+
 /* res_pjsip's structs need pjproject's headers, which Debian does not ship; its objects' options need none.
  */
-static bool must_have_sdes(const char *endpoint)
+static void get_demand(const char *endpoint, struct demand *demand)
 {
 	struct ast_sorcery *sorcery = ast_sorcery_retrieve_by_module_name("res_pjsip");
 	void *object = sorcery ? ast_sorcery_retrieve_by_id(sorcery, "endpoint", endpoint) : NULL;
 	struct ast_variable *options = object ? ast_sorcery_objectset_create(sorcery, object) : NULL;
-	const char *encryption = S_OR(ast_variable_find_in_list(options, "media_encryption"), "");
 	const char *optimistic = S_OR(ast_variable_find_in_list(options, "media_encryption_optimistic"), "");
-	bool must = !strcmp(encryption, "sdes") && !ast_true(optimistic);
 
+	ast_copy_string(demand->encryption, S_OR(ast_variable_find_in_list(options, "media_encryption"), ""),
+		sizeof(demand->encryption));
+	demand->optimistic = ast_true(optimistic);
 	ast_variables_destroy(options);
 	ao2_cleanup(object);
 	if (sorcery) {
 		ast_sorcery_unref(sorcery);
 	}
-	return must;
+}
+
+/* Whether the channel is of an end point with media_encryption_optimistic. */
+bool watch_is_optimistic(const char *channel)
+{
+	char endpoint[AST_CHANNEL_NAME];
+	struct demand demand;
+
+	if (!endpoint_of(channel, endpoint, sizeof(endpoint))) {
+		return false;
+	}
+	get_demand(endpoint, &demand);
+	return demand.optimistic;
 }
 
 static bool has_audio(struct ast_channel *chan)
@@ -104,25 +115,33 @@ enum verdict {
 	SECURE_OR_GONE,
 	NO_MEDIA,
 	CLEAR_MEDIA,
+	NO_HANDSHAKE,
 };
 
-/* Whether an instance has a stream; tells the stream its channel, which the packet path may not ask. */
-static bool has_stream(struct ast_rtp_instance *rtp, struct ast_channel *chan)
+/* Whether an instance has a stream with keys, or one that waits for its handshake; tells the stream its
+ * channel, which the packet path may not ask. */
+static enum verdict judge_rtp(struct ast_rtp_instance *rtp, struct ast_channel *chan)
 {
 	struct ast_srtp *stream = rtp ? ast_rtp_instance_get_srtp(rtp, 0) : NULL;
+	enum verdict verdict = SECURE_OR_GONE;
 
-	if (stream && guard_is_active()) {
-		stream_set_channel(stream, ast_channel_name(chan));
+	if (!stream || !guard_is_active()) {
+		return stream ? SECURE_OR_GONE : CLEAR_MEDIA;
 	}
-	return stream != NULL;
+	stream_set_channel(stream, ast_channel_name(chan));
+	ao2_lock(stream);
+	if (stream->dtls.configured && !stream->dtls.stopped && !stream->dtls.started && !stream->dtls.bundled) {
+		verdict = NO_HANDSHAKE;
+	}
+	ao2_unlock(stream);
+	return verdict;
 }
 
 static enum verdict look(struct ast_channel *chan)
 {
 	struct ast_rtp_instance *audio = NULL, *video = NULL;
-	enum verdict verdict = SECURE_OR_GONE;
+	enum verdict verdict, of_video;
 	struct ast_rtp_glue *glue;
-	bool secured;
 
 	ast_channel_lock(chan);
 	glue = ast_rtp_instance_get_glue(ast_channel_tech(chan)->type);
@@ -135,12 +154,10 @@ static enum verdict look(struct ast_channel *chan)
 		glue->get_vrtp_info(chan, &video);
 	}
 	/* Bundled media share the stream of the first of them. */
-	secured = has_stream(video, chan);
-	secured = has_stream(audio, chan) || secured;
-	if (!audio) {
-		verdict = NO_MEDIA;
-	} else if (!secured) {
-		verdict = CLEAR_MEDIA;
+	of_video = judge_rtp(video, chan);
+	verdict = audio ? judge_rtp(audio, chan) : NO_MEDIA;
+	if (verdict == CLEAR_MEDIA && of_video == SECURE_OR_GONE) {
+		verdict = SECURE_OR_GONE;
 	}
 	ao2_cleanup(audio);
 	ao2_cleanup(video);
@@ -148,37 +165,44 @@ static enum verdict look(struct ast_channel *chan)
 	return verdict;
 }
 
-static void end(struct ast_channel *chan, const char *endpoint, enum verdict verdict)
+static void end(
+	struct ast_channel *chan, const char *endpoint, const struct demand *demand, enum verdict verdict)
 {
-	char refusal[REASON_SIZE], reason[REASON_SIZE + 128];
+	bool sdes = !strcmp(demand->encryption, "sdes");
+	const char *what = sdes ? "the peer's answer has no acceptable a=crypto, or not the profile RTP/SAVP"
+							: "the peer's answer has not the profile UDP/TLS/RTP/SAVP";
+	char refusal[REASON_SIZE], reason[2 * REASON_SIZE];
 
-	ast_copy_string(reason,
-		verdict == NO_MEDIA ? "the peer's answer has no acceptable a=crypto, or not the profile RTP/SAVP"
-							: "the media is clear",
-		sizeof(reason));
-	if (sdes_last_refusal(refusal, sizeof(refusal))) {
+	if (verdict == CLEAR_MEDIA) {
+		what = "the media is clear";
+	} else if (verdict == NO_HANDSHAKE) {
+		what = "no handshake could begin: no answer to our offer, or ICE found no pair of addresses";
+	}
+	ast_copy_string(reason, what, sizeof(reason));
+	if (sdes && sdes_last_refusal(refusal, sizeof(refusal))) {
 		size_t used = strlen(reason);
 
 		snprintf(reason + used, sizeof(reason) - used, " (refused just now: %s)", refusal);
 	}
 	ast_log(LOG_WARNING,
-		"Hanging up %s: endpoint %s demands SDES, but %s. Correct the peer, or set media_encryption or "
+		"Hanging up %s: endpoint %s demands %s, but %s. Correct the peer, or set media_encryption or "
 		"media_encryption_optimistic of the endpoint\n",
-		ast_channel_name(chan), endpoint, reason);
-	manager_event(EVENT_FLAG_CALL, "SealRTPFailed",
-		"Channel: %s\r\n"
-		"Uniqueid: %s\r\n"
-		"Method: SDES\r\n"
-		"Reason: %s\r\n",
-		ast_channel_name(chan), ast_channel_uniqueid(chan), reason);
-	ast_atomic_fetchadd_int(&ended, 1);
-	ast_queue_hangup_with_cause(chan, AST_CAUSE_BEARERCAPABILITY_NOTAVAIL);
+		ast_channel_name(chan), endpoint, sdes ? "SDES" : "DTLS-SRTP", reason);
+	report_failed(chan, sdes ? "SDES" : "DTLS-SRTP", reason);
+}
+
+/* Both that an end point asks for and that this verdict is about. */
+static bool is_demanded(const struct demand *demand, enum verdict verdict)
+{
+	return verdict != SECURE_OR_GONE && !demand->optimistic &&
+		   (!strcmp(demand->encryption, "sdes") || !strcmp(demand->encryption, "dtls"));
 }
 
 /* True if the channel must be looked at again. */
-static bool check(const char *id, bool may_wait)
+static bool check(const char *id, bool may_wait, bool first)
 {
 	char endpoint[AST_CHANNEL_NAME];
+	struct demand demand;
 	struct ast_channel *chan;
 	enum verdict verdict;
 	bool again = false;
@@ -188,12 +212,12 @@ static bool check(const char *id, bool may_wait)
 		return false;
 	}
 	verdict = look(chan);
-	if (verdict != SECURE_OR_GONE && endpoint_of(ast_channel_name(chan), endpoint, sizeof(endpoint)) &&
-		must_have_sdes(endpoint)) {
-		if (may_wait) {
-			again = true;
-		} else {
-			end(chan, endpoint, verdict);
+	if (verdict != SECURE_OR_GONE && endpoint_of(ast_channel_name(chan), endpoint, sizeof(endpoint))) {
+		get_demand(endpoint, &demand);
+		/* A pair of ICE's addresses takes its time. */
+		again = is_demanded(&demand, verdict) && (may_wait || (verdict == NO_HANDSHAKE && first));
+		if (is_demanded(&demand, verdict) && !again) {
+			end(chan, endpoint, &demand, verdict);
 		}
 	}
 	ast_channel_unref(chan);
@@ -204,7 +228,7 @@ static int recheck(const void *data)
 {
 	struct candidate *candidate = (struct candidate *)data;
 
-	if (check(candidate->id, --candidate->retries > 0)) {
+	if (check(candidate->id, --candidate->retries > 0, false)) {
 		return RETRY_MS;
 	}
 	ast_free(candidate);
@@ -215,7 +239,7 @@ static void went_up(const char *id, bool outgoing)
 {
 	struct candidate *candidate;
 
-	if (!check(id, !outgoing)) {
+	if (!check(id, !outgoing, true)) {
 		return;
 	}
 	candidate = ast_calloc(1, sizeof(*candidate));
