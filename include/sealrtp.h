@@ -362,6 +362,10 @@ typedef struct sealrtp_dtls_info {
     char remote_fingerprint[256];
     // From the first ClientHello to the keys.
     uint32_t handshake_ms;
+    // How often a flight of ours went out again.
+    uint32_t retransmissions;
+    // 1 if RTCP's session was RTP's, resumed.
+    uint32_t resumed;
     // Bytes that DTLS takes for this stream now, both components.
     uint64_t memory_bytes;
 } sealrtp_dtls_info;

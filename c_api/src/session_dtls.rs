@@ -64,6 +64,10 @@ pub struct sealrtp_dtls_info {
     pub remote_fingerprint: [c_char; 256],
     /// From the first ClientHello to the keys.
     pub handshake_ms: u32,
+    /// How often a flight of ours went out again.
+    pub retransmissions: u32,
+    /// 1 if RTCP's session was RTP's, resumed.
+    pub resumed: u32,
     /// Bytes that DTLS takes for this stream now, both components.
     pub memory_bytes: u64,
 }
@@ -79,6 +83,8 @@ impl sealrtp_dtls_info {
             local_fingerprint: [0; 256],
             remote_fingerprint: [0; 256],
             handshake_ms: u32::try_from(secured.took.as_millis()).unwrap_or(u32::MAX),
+            retransmissions: secured.retransmissions,
+            resumed: u32::from(secured.resumed),
             memory_bytes: memory_bytes as u64,
         };
         let role = match secured.role {

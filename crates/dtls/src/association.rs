@@ -162,7 +162,7 @@ impl Association {
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             traces: 0,
-            trace: context.config().trace,
+            trace: context.trace(),
         };
         this.trace(|| Trace::Started { role, local: context.fingerprint(), remote: expected.clone() });
         if role == Role::Client {
@@ -450,6 +450,7 @@ impl Association {
         let agreed = running.handshake.agreed(self.context.config());
         let close_notify = running.handshake.close();
         let took = now.saturating_duration_since(running.began);
+        let retransmissions = running.retransmissions;
         drop(running);
         self.resumption = None;
         self.trace(|| Trace::Released);
@@ -477,6 +478,7 @@ impl Association {
                     version: agreed.version,
                     extended_master_secret: agreed.extended_master_secret,
                     resumed: agreed.resumed,
+                    retransmissions,
                     took,
                 })));
             }

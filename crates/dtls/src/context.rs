@@ -39,7 +39,10 @@ struct Inner {
 
 /// A [`Config`] and an [`Identity`], ready for use; cheap to clone.
 #[derive(Clone)]
-pub struct Context(Arc<Inner>);
+pub struct Context {
+    inner: Arc<Inner>,
+    trace: bool,
+}
 
 impl Context {
     /// Checks the configuration and hands it to OpenSSL. Make one for each identity, not for each call.
@@ -59,7 +62,8 @@ impl Context {
         let cookie_slot = Ssl::new_ex_index()?;
         let mut asked = builder(&config, identity)?;
         require_cookies(&mut asked, cookie_slot);
-        Ok(Self(Arc::new(Inner {
+        let trace = config.trace;
+        let inner = Arc::new(Inner {
             local: identity.fingerprint(HashFunction::Sha256)?,
             unasked: builder(&config, identity)?.build(),
             asked: asked.build(),
@@ -68,31 +72,41 @@ impl Context {
             unproven: AtomicUsize::new(0),
             identity: identity.clone(),
             config,
-        })))
+        });
+        Ok(Self { inner, trace })
+    }
+
+    /// The same for associations that tell each step, or do not, whatever [`Config::trace`] says.
+    pub fn traced(&self, trace: bool) -> Self {
+        Self { inner: Arc::clone(&self.inner), trace }
+    }
+
+    pub(crate) fn trace(&self) -> bool {
+        self.trace
     }
 
     /// The configuration.
     pub fn config(&self) -> &Config {
-        &self.0.config
+        &self.inner.config
     }
 
     /// Of our certificate, by SHA-256.
     pub fn fingerprint(&self) -> Fingerprint {
-        self.0.local
+        self.inner.local
     }
 
     pub(crate) fn cookie_key(&self) -> &CookieKey {
-        &self.0.cookie_key
+        &self.inner.cookie_key
     }
 
     pub(crate) fn client_ssl(&self) -> Result<Ssl, ErrorStack> {
-        Ssl::new(&self.0.unasked)
+        Ssl::new(&self.inner.unasked)
     }
 
     pub(crate) fn server_ssl(&self, asked: &Asked) -> Result<Ssl, ErrorStack> {
         let context = match asked {
-            Asked::No => &self.0.unasked,
-            Asked::Yes(_) => &self.0.asked,
+            Asked::No => &self.inner.unasked,
+            Asked::Yes(_) => &self.inner.asked,
         };
         self.ssl_of(context, asked)
     }
@@ -101,16 +115,16 @@ impl Context {
     pub(crate) fn ssl_of(&self, context: &SslContext, asked: &Asked) -> Result<Ssl, ErrorStack> {
         let mut ssl = Ssl::new(context)?;
         if let Asked::Yes(cookie) = asked {
-            ssl.set_ex_data(self.0.cookie_slot, *cookie);
+            ssl.set_ex_data(self.inner.cookie_slot, *cookie);
         }
         Ok(ssl)
     }
 
     /// A context of OpenSSL's as those here, whose servers remember at most so many sessions.
     pub(crate) fn remembering(&self, asked: &Asked, sessions: usize) -> Result<SslContext, ErrorStack> {
-        let mut ssl = builder(&self.0.config, &self.0.identity)?;
+        let mut ssl = builder(&self.inner.config, &self.inner.identity)?;
         if let Asked::Yes(_) = asked {
-            require_cookies(&mut ssl, self.0.cookie_slot);
+            require_cookies(&mut ssl, self.inner.cookie_slot);
         }
         // OpenSSL wants a name for its sessions where it asks for certificates.
         ssl.set_session_id_context(b"sealrtp")?;
@@ -122,7 +136,7 @@ impl Context {
     /// Counts one more handshake with a client that was not asked for a cookie, if there may be one.
     pub(crate) fn admit_unproven(&self) -> Option<Unproven> {
         let more = |count| (count < MAX_UNPROVEN).then_some(count + 1);
-        self.0.unproven.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        self.inner.unproven.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
         Some(Unproven(self.clone()))
     }
 }
@@ -132,7 +146,7 @@ pub(crate) struct Unproven(Context);
 
 impl Drop for Unproven {
     fn drop(&mut self) {
-        self.0.0.unproven.fetch_sub(1, Ordering::Relaxed);
+        self.0.inner.unproven.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -180,8 +194,8 @@ fn require_cookies(ssl: &mut SslContextBuilder, slot: Index<Ssl, Cookie>) {
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("config", &self.0.config)
-            .field("local", &self.0.local)
+            .field("config", &self.inner.config)
+            .field("local", &self.inner.local)
             .finish_non_exhaustive()
     }
 }

@@ -46,6 +46,8 @@ pub struct Connected {
     pub resumed: bool,
     /// From the first ClientHello sent or taken to this event.
     pub took: Duration,
+    /// How often a flight of ours went out again.
+    pub retransmissions: u32,
 }
 
 /// Whether a message came or went.

@@ -118,7 +118,8 @@ impl Dtls {
             self.sides[Component::Rtcp as usize] = Side::new();
         }
         // With two handshakes the peer may resume the first one's session in the second.
-        let resumption = Resumption::new(&self.context, terms.fingerprints.clone());
+        let context = self.context.traced(self.trace);
+        let resumption = Resumption::new(&context, terms.fingerprints.clone());
         let mut started = Started::Kept;
         for &component in rtcp.components() {
             let side = &mut self.sides[component as usize];
@@ -133,16 +134,13 @@ impl Dtls {
             };
             let mut association = match rtcp {
                 RtcpTransport::Muxed => {
-                    Association::new(&self.context, terms.role, terms.fingerprints.clone(), now)
+                    Association::new(&context, terms.role, terms.fingerprints.clone(), now)
                 }
                 RtcpTransport::Separate => Association::resuming(&resumption, terms.role, now),
             }
             .map_err(|_| DtlsError::OpenSsl)?;
             if let Some(source) = self.sources[component as usize] {
                 association.expect_source(source);
-            }
-            if self.trace && !self.context.config().trace {
-                association.set_trace(true);
             }
             while let Some((from, datagram)) = early.pop() {
                 association.receive(&datagram, from, now);

@@ -62,6 +62,8 @@ pub struct Secured {
     pub took: Duration,
     /// Whether the session was RTP's, resumed.
     pub resumed: bool,
+    /// How often a flight of ours went out again.
+    pub retransmissions: u32,
 }
 
 impl fmt::Display for Event {

@@ -516,6 +516,7 @@ impl Session {
                         remote_fingerprint: connected.remote_fingerprint,
                         took: connected.took,
                         resumed: connected.resumed,
+                        retransmissions: connected.retransmissions,
                     };
                     dtls.remember(secured.clone());
                     let limits = self.limits;
