@@ -23,15 +23,16 @@ from webrtc.wire import client_hellos, count
 # What a phone says to the browser, u-law: another tone than the browser's.
 PHONE_HZ = 600
 PHONE_TONE = chirp(8.0, PHONE_HZ, PHONE_HZ)
-# Names of SRTP profiles as getStats() tells them.
-AES_128_80, AES_256_GCM = "SRTP_AES128_CM_HMAC_SHA1_80", "SRTP_AEAD_AES_256_GCM"
+# The RFCs' names of what getStats() calls a profile.
+PROFILES = {"SRTP_AES128_CM_HMAC_SHA1_80": "AES_CM_128_HMAC_SHA1_80", "SRTP_AES128_CM_HMAC_SHA1_32": "AES_CM_128_HMAC_SHA1_32",
+            "SRTP_AEAD_AES_128_GCM": "AEAD_AES_128_GCM", "SRTP_AEAD_AES_256_GCM": "AEAD_AES_256_GCM"}
 
 
 def outcome(call: Call, security: Security, detail: str = "") -> Outcome:
     """What a good call tells: from the PBX's view, packets to it are those that the browser sent."""
     sent, received = call.packets()
     fields = f"DTLS 1.2 {security.cipher}, browser is DTLS {security.role}"
-    return Outcome(security.profile, sent, received, True, f"{fields}, {detail}" if detail else fields)
+    return Outcome(PROFILES[security.profile], sent, received, True, f"{fields}, {detail}" if detail else fields)
 
 
 def finish(call: Call, security: Security, detail: str = "") -> Outcome:
@@ -205,8 +206,8 @@ CALLS: dict[str, Callable[[Web], Outcome]] = {
     "video": video, "hold": hold, "bridge-sdes": partial(bridge, phone="sdes0", secured=True),
     "bridge-clear": partial(bridge, phone="clear0", secured=False), "phone-calls": phone_calls,
     "wrong-fingerprint": wrong_fingerprint,
-    "gcm-echo": partial(with_profile, profile=AES_256_GCM, place=echo),
-    "gcm-called": partial(with_profile, profile=AES_256_GCM, place=called),
+    "gcm-echo": partial(with_profile, profile="AEAD_AES_256_GCM", place=echo),
+    "gcm-called": partial(with_profile, profile="AEAD_AES_256_GCM", place=called),
 }
 
 

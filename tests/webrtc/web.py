@@ -86,8 +86,9 @@ class Call:
     def require_secured(self) -> Security:
         """AssertionError unless the browser's DTLS came about, in version 1.2 and over one transport."""
         state = self.page.phone("secured", 10)
-        assert state == "connected", f"the browser's DTLS transport is {state}"
+        assert state == "connected", f"the browser's connection is {state}"
         security = self.security()
+        assert security.state == "connected", f"its DTLS transport is {security.state}"
         assert security.version == DTLS_1_2, f"the version is {security.version}"
         descriptions = self.page.phone("descriptions")
         self.port = int(re.findall(r"^m=audio (\d+) ", descriptions["remote"], re.M)[0])

@@ -146,11 +146,11 @@ window.phone = {
     return status;
   },
 
-  // Waits until DTLS is done: its state.
+  // Waits until ICE and DTLS are done: the state of the connection.
   async secured(seconds) {
-    const states = () => peerConnection()?.getSenders().map((sender) => sender.transport?.state) ?? ["gone"];
-    await until(() => states().every((state) => ["connected", "failed", "closed", "gone"].includes(state)), seconds, "DTLS");
-    return states()[0];
+    const state = () => peerConnection()?.connectionState ?? "gone";
+    await until(() => ["connected", "failed", "closed", "gone"].includes(state()), seconds, `the connection is ${state()}`);
+    return state();
   },
 
   // Waits until the call is over.
