@@ -31,7 +31,7 @@ const LONGEST_TIMER: Duration = Duration::from_secs(60);
 /// When OpenSSL's timer has not ended though ours has: how soon to ask again, at first and at most.
 const ASK_AGAIN: Duration = Duration::from_millis(5);
 const ASK_AGAIN_MAX: Duration = Duration::from_millis(500);
-/// What an SSL object of OpenSSL 3 holds on the heap while a handshake runs, as `examples/memory.rs` measures it.
+/// What an SSL object of OpenSSL 3 holds on the heap while a handshake runs, as `tests/bench` measures it.
 const SSL_BYTES: usize = 56 * 1024;
 
 /// Who sends the ClientHello; [`Setup`](crate::Setup) decides.

@@ -1,13 +1,15 @@
-//! `make bench`: our SRTP beside libsrtp, from one process, interleaved, medians of many rounds.
+//! `make bench`: our SRTP beside libsrtp, and our DTLS-SRTP beside OpenSSL alone, from one process, interleaved, medians of many
+//! rounds.
 //!
 //! Lines on stdout:
 //! - `RATIO <peer> <streams> <suite> <payload bytes> <protect|unprotect> <ours ns> <peer ns> <peer/ours>`
 //! - `CREATE <peer> <suite> <outbound|inbound> <ours ns> <peer ns> <ours bytes> <peer bytes>`
 //!
 //! Packets have a 12-byte header; every protected packet is compared with libsrtp's byte for byte, every opened one with
-//! the clear one; replay protection is on.
+//! the clear one; replay protection is on. Then a table in Markdown: DTLS-SRTP ([`dtls`]).
 
 mod creation;
+mod dtls;
 mod memory;
 mod rounds;
 mod side;
@@ -24,11 +26,14 @@ use side::{Ours, Peer};
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
 
-const USAGE: &str = "usage: sealrtp-bench [--quick] [--check] [--library <libsrtp2.so>]...
+const USAGE: &str = "usage: sealrtp-bench [--quick] [--check] [--dtls] [--library <libsrtp2.so>]...
   --quick  fewer rounds: half the time of the full minute and a half
   --check  exit with 1 if a floor below is not reached:
            against libsrtp-openssl AES_CM_128_HMAC_SHA1_80 2.4 at 20 bytes and 2.0 at 160 bytes,
-           1.0 everywhere else and against every peer; fewer than 2048 bytes per direction
+           1.0 everywhere else and against every peer; fewer than 2048 bytes per direction;
+           DTLS-SRTP handshakes: at most 1.15 of OpenSSL's CPU time at each end, 1.5 round trips to the first secured
+           packet, none of 200 at once lost, fewer than 4096 bytes an association with keys
+  --dtls   DTLS-SRTP alone
   --library  measures another build of libsrtp 2.x too";
 
 const SUITES: [(&str, Suite); 5] = [
@@ -46,16 +51,18 @@ const MEMORY_CEILING: usize = 2_048;
 struct Options {
     quick: bool,
     check: bool,
+    dtls: bool,
     libraries: Vec<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    let mut options = Options { quick: false, check: false, libraries: Vec::new() };
+    let mut options = Options { quick: false, check: false, dtls: false, libraries: Vec::new() };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => options.quick = true,
             "--check" => options.check = true,
+            "--dtls" => options.dtls = true,
             "--library" if arguments.len() > 0 => {
                 options.libraries.extend(arguments.next().map(PathBuf::from))
             }
@@ -67,6 +74,24 @@ fn main() -> ExitCode {
     }
 
     println!("CPU {}", cpu());
+    let mut misses = Vec::new();
+    if !options.dtls {
+        srtp(&options, &mut misses);
+    }
+    match dtls::run(options.quick) {
+        Ok(more) => misses.extend(more),
+        Err(error) => misses.push(format!("DTLS-SRTP: {error}")),
+    }
+    for miss in &misses {
+        println!("MISSED {miss}");
+    }
+    if options.check && !misses.is_empty() {
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn srtp(options: &Options, misses: &mut Vec<String>) {
     let mut peers = vec![Library::openssl()];
     for other in
         std::iter::once(Library::debian()).chain(options.libraries.iter().map(|path| Library::open(path)))
@@ -79,17 +104,8 @@ fn main() -> ExitCode {
     for library in &peers {
         println!("PEER {} {}", library.name(), library.version());
     }
-
-    let mut misses = Vec::new();
-    speed(&options, &peers, &mut misses);
-    creation(&options, &peers, &mut misses);
-    for miss in &misses {
-        println!("BELOW THE FLOOR {miss}");
-    }
-    if options.check && !misses.is_empty() {
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
+    speed(options, &peers, misses);
+    creation(options, &peers, misses);
 }
 
 fn speed(options: &Options, peers: &[&'static Library], misses: &mut Vec<String>) {

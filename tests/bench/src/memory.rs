@@ -35,7 +35,7 @@ pub fn allocations() -> u64 {
 
 /// Bytes that malloc has handed out, its own headers included: Rust, libsrtp, OpenSSL, AWS-LC and NSS all take from it.
 pub fn heap_in_use() -> usize {
-    // SAFETY: no arguments; the program has one thread.
+    // SAFETY: no arguments; glibc locks its own arenas.
     let info = unsafe { libc::mallinfo2() };
     info.uordblks + info.hblkhd
 }
