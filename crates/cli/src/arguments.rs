@@ -43,17 +43,17 @@ fn examples() -> String {
         "\
 Examples:
   # Two peers find each other through two SDP files. The last line of each is its JSON.
-  sealrtp peer --offer --method dtls --local-sdp offer.sdp --remote-sdp answer.sdp --duration 2 &
-  sealrtp peer --remote-sdp offer.sdp --local-sdp answer.sdp --duration 2
+  sealrtp peer --offer --method dtls --local-sdp offer.sdp --remote-sdp answer.sdp --duration 1 &
+  sealrtp peer --remote-sdp offer.sdp --local-sdp answer.sdp --duration 1
 
   # SDES with keys from files; the second one learns the first one's address from its first packet and echoes.
   echo '1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz' > a.key
   echo '1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR' > b.key
-  sealrtp peer --method sdes --local-crypto @b.key --remote-crypto @a.key --bind 127.0.0.1:40000 --echo --duration 3 &
-  sealrtp peer --method sdes --local-crypto @a.key --remote-crypto @b.key --remote 127.0.0.1:40000 --tone 1000 --duration 2
+  sealrtp peer --method sdes --local-crypto @b.key --remote-crypto @a.key --bind 127.0.0.1:40000 --echo --duration 2 &
+  sealrtp peer --method sdes --local-crypto @a.key --remote-crypto @b.key --remote 127.0.0.1:40000 --tone 1000 --duration 1
 
   # DTLS by hand, and a handshake's steps: waits for a ClientHello until the timeout, exit code 3.
-  sealrtp peer --method dtls --role server --remote 127.0.0.1:40002 --timeout 2 --trace \\
+  sealrtp peer --method dtls --role server --remote 127.0.0.1:40002 --timeout 1 --trace \\
     --fingerprint 'sha-1 4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB' --allow-sha1
 
 Exit codes, and \"result\" in the JSON line:

@@ -67,6 +67,7 @@ struct Peer<'a> {
     source: [Option<SocketAddr>; 2],
     playing: Option<Playing>,
     next_rtcp: Option<Instant>,
+    failed: Option<Ended>,
     report: Report,
 }
 
@@ -116,6 +117,12 @@ fn source(arguments: &PeerArguments) -> Result<(Source, Duration), Ended> {
 
 impl<'a> Peer<'a> {
     fn new(arguments: &'a PeerArguments, now: Instant) -> Result<Self, Ended> {
+        if arguments.remote_sdp.is_some()
+            && arguments.bind.ip().is_unspecified()
+            && arguments.advertise.is_none()
+        {
+            return Err(Ended::usage("our SDP must name an address: --bind to one, or --advertise one"));
+        }
         let (keying, session) = Keying::new(arguments)?;
         let (source, length) = source(arguments)?;
         let tone = match source {
@@ -143,6 +150,7 @@ impl<'a> Peer<'a> {
             source: [None; 2],
             playing: None,
             next_rtcp: None,
+            failed: None,
             report: Report::default(),
         })
     }
@@ -197,37 +205,40 @@ impl<'a> Peer<'a> {
         if self.arguments.offer {
             let (lines, protocol) = self.keying.offer(&mut self.session)?;
             let codecs = self.arguments.codec.map_or(Codec::ALL.to_vec(), |codec| vec![codec]);
-            self.write(lines, protocol, &codecs, self.arguments.ptime.unwrap_or(PTIME), None)?;
+            let ptime = self.arguments.ptime.unwrap_or(PTIME);
+            self.write(&self.local(lines, protocol, codecs, ptime)?, None)?;
             not_before = signalling::written(&self.arguments.local_sdp);
         }
         self.awaited = Some(signalling::read(theirs, not_before, self.net.waker())?);
         Ok(())
     }
 
-    fn write(
+    fn local(
         &self,
         lines: Lines,
         protocol: Protocol,
-        codecs: &[Codec],
+        codecs: Vec<Codec>,
         ptime: u32,
-        to: Option<&Description>,
-    ) -> Result<(), Ended> {
-        let local = |component| -> Result<SocketAddr, Ended> {
+    ) -> Result<Local, Ended> {
+        let address = |component| -> Result<SocketAddr, Ended> {
             let mut address = self.net.local(component).map_err(socket_error)?;
             self.arguments.advertise.iter().for_each(|ip| address.set_ip(*ip));
             Ok(address)
         };
-        let description = Local {
-            rtp: local(Component::Rtp)?,
-            rtcp: local(Component::Rtcp)?,
+        Ok(Local {
+            rtp: address(Component::Rtp)?,
+            rtcp: address(Component::Rtcp)?,
             protocol,
             codecs,
             ptime,
             rtcp_mux: self.mux,
             crypto: lines.crypto,
             dtls: lines.dtls,
-        };
-        Ok(signalling::write(&self.arguments.local_sdp, &description.write(std::process::id(), to))?)
+        })
+    }
+
+    fn write(&self, ours: &Local, to: Option<&Description>) -> Result<(), Ended> {
+        Ok(signalling::write(&self.arguments.local_sdp, &ours.write(std::process::id(), to))?)
     }
 
     /// Takes the peer's description if it has come.
@@ -245,9 +256,22 @@ impl<'a> Peer<'a> {
             }
             other => other.map_err(Ended::usage)?,
         };
+        let taken = self.take(&theirs);
+        if let (Err(Ended { outcome: Outcome::NothingInCommon, .. }), false) = (&taken, self.arguments.offer)
+        {
+            // The peer need not wait for what will not come.
+            let mut rejected =
+                self.local(Lines::default(), theirs.audio.protocol, Codec::ALL.to_vec(), PTIME)?;
+            rejected.rtp.set_port(0);
+            self.write(&rejected, Some(&theirs))?;
+        }
+        self.agree(taken?)
+    }
+
+    fn take(&mut self, theirs: &Description) -> Result<Method, Ended> {
         let audio = &theirs.audio;
-        let codec =
-            audio.codecs.iter().copied().find(|codec| self.arguments.codec.is_none_or(|c| c == *codec));
+        let wanted = |codec: &Codec| self.arguments.codec.is_none_or(|only| only == *codec);
+        let codec = audio.codecs.iter().copied().find(wanted);
         let codec = codec.ok_or_else(|| Ended::new(Outcome::NothingInCommon, "no codec in common"))?;
         let asked = audio.ptime.filter(|ms| matches!(ms, 10 | 20 | 30 | 40 | 60));
         let ptime = self.arguments.ptime.or(asked).unwrap_or(PTIME);
@@ -256,14 +280,12 @@ impl<'a> Peer<'a> {
         // An unspecified address holds the media: then it goes where the peer's comes from.
         let known = |address: &SocketAddr| !address.ip().is_unspecified() && address.port() != 0;
         self.remote = [audio.rtp, audio.rtcp].map(|address| Some(address).filter(known));
-        let method = if self.arguments.offer {
-            self.keying.take_answer(&mut self.session, audio)?
-        } else {
-            let (method, lines) = self.keying.take_offer(&mut self.session, audio)?;
-            self.write(lines, audio.protocol, &[codec], ptime, Some(&theirs))?;
-            method
-        };
-        self.agree(method)
+        if self.arguments.offer {
+            return self.keying.take_answer(&mut self.session, audio);
+        }
+        let (method, lines) = self.keying.take_offer(&mut self.session, audio)?;
+        self.write(&self.local(lines, audio.protocol, vec![codec], ptime)?, Some(theirs))?;
+        Ok(method)
     }
 
     /// Both descriptions are known: media may flow as soon as there are keys.
@@ -287,9 +309,8 @@ impl<'a> Peer<'a> {
         Ok(())
     }
 
-    /// What the session has to send and to tell.
-    fn flush(&mut self, now: Instant) -> Result<(), Ended> {
-        let mut failed = Ok(());
+    /// What the session has to tell. A failure ends the run once its alert is sent.
+    fn hear(&mut self, now: Instant) {
         while let Some(event) = self.session.poll_event() {
             let shown = match &event {
                 Event::Trace { .. } => self.arguments.trace,
@@ -300,8 +321,15 @@ impl<'a> Peer<'a> {
             if shown {
                 eprintln!("{:10.3} ms {event}", (now - self.began).as_secs_f64() * 1000.0);
             }
-            failed = failed.and(self.event(event, now));
+            if let (Err(ended), None) = (self.event(event, now), &self.failed) {
+                self.failed = Some(ended);
+            }
         }
+    }
+
+    /// What the session has to tell and to send.
+    fn flush(&mut self, now: Instant) -> Result<(), Ended> {
+        self.hear(now);
         while let Some(out) = self.session.poll_transmit() {
             let number = out.component as usize;
             let to = match out.to {
@@ -315,11 +343,7 @@ impl<'a> Peer<'a> {
                 self.send(out.component, &out.datagram, to)?;
             }
         }
-        failed?;
-        while let Some(mut held) = self.session.poll_held() {
-            self.media(held.received, &mut held.packet, held.from, now)?;
-        }
-        Ok(())
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     fn event(&mut self, event: Event, now: Instant) -> Result<(), Ended> {
@@ -381,7 +405,13 @@ impl<'a> Peer<'a> {
         let received = self.session.receive(component, datagram, from, now);
         let dropped = matches!(received, Received::Refused(_) | Received::Held);
         self.report.clear_refused += u64::from(looks_clear && dropped);
-        self.media(received, datagram, from, now)
+        self.media(received, datagram, from, now)?;
+        // At once, so that what came early stands before what comes next.
+        self.hear(now);
+        while let Some(mut held) = self.session.poll_held() {
+            self.media(held.received, &mut held.packet, held.from, now)?;
+        }
+        Ok(())
     }
 
     /// What the session made of a datagram.
@@ -560,6 +590,7 @@ impl<'a> Peer<'a> {
         if self.playing.is_some() && self.may_flow() {
             self.send_rtcp(true)?;
         }
+        let secured = Component::BOTH.map(|component| self.session.state(component) == State::Secure);
         self.session.close();
         while let Some(out) = self.session.poll_transmit() {
             if let (Destination::Peer, Some(to)) | (Destination::Source(to), _) =
@@ -575,6 +606,8 @@ impl<'a> Peer<'a> {
         report.replays = counted.replays;
         report.malformed = counted.malformed;
         report.refused = counted.refused + counted.expired;
+        report.secured = secured[Component::Rtp as usize];
+        report.rtcp_secured = secured[Component::Rtcp as usize];
         report.remote = self.remote[Component::Rtp as usize].map(|remote| remote.to_string());
         Ok(self.stream.finish(report)?)
     }

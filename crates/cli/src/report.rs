@@ -9,6 +9,10 @@ pub struct Report {
     pub result: &'static str,
     /// Why it is not `ok`.
     pub reason: Option<String>,
+    /// Whether RTP had keys at the end, both ways.
+    pub secured: bool,
+    /// Whether RTCP had keys at the end, both ways: with DTLS and a port of its own it needs a handshake of its own.
+    pub rtcp_secured: bool,
     /// `dtls`, `sdes` or `none`.
     pub method: Option<&'static str>,
     /// The suite of SRTP; with DTLS the protection profile's.

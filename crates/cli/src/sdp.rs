@@ -308,9 +308,12 @@ impl Audio {
     }
 }
 
-/// What ours says. `rtcp` has the port only if RTCP may come there.
+/// Room for a body of ours: it holds keys, and must not leave copies of them behind by growing.
+const ROOM: usize = MAX_LEN + 16 * 1024;
+
+/// What ours says; with an RTP port of 0 that the audio is rejected.
 #[derive(Debug)]
-pub struct Local<'a> {
+pub struct Local {
     /// Where we receive RTP.
     pub rtp: SocketAddr,
     /// Where we receive RTCP if it is not muxed.
@@ -318,7 +321,7 @@ pub struct Local<'a> {
     /// Of the m-line.
     pub protocol: Protocol,
     /// What we send and take, best first.
-    pub codecs: &'a [Codec],
+    pub codecs: Vec<Codec>,
     /// In ms.
     pub ptime: u32,
     /// `a=rtcp-mux`.
@@ -329,10 +332,10 @@ pub struct Local<'a> {
     pub dtls: Option<(String, Setup, Option<TlsId>)>,
 }
 
-impl Local<'_> {
+impl Local {
     /// An offer, or with the peer's description the answer to it: m-lines that we do not use are rejected.
     pub fn write(&self, session_id: u32, to: Option<&Description>) -> Zeroizing<String> {
-        let mut out = Zeroizing::new(String::with_capacity(8192));
+        let mut out = Zeroizing::new(String::with_capacity(ROOM));
         let family = if self.rtp.is_ipv4() { "IP4" } else { "IP6" };
         let address = self.rtp.ip();
         let mut line = |text: std::fmt::Arguments<'_>| {
@@ -366,7 +369,7 @@ impl Local<'_> {
         if self.rtcp_mux {
             line(format_args!("a=rtcp-mux"));
         }
-        for codec in self.codecs {
+        for codec in &self.codecs {
             line(format_args!("a=rtpmap:{} {}/8000", codec.payload_type(), codec.name()));
         }
         line(format_args!("a=ptime:{}", self.ptime));
@@ -441,7 +444,7 @@ mod tests {
             rtp: "[::1]:4000".parse().unwrap(),
             rtcp: "[::1]:4001".parse().unwrap(),
             protocol: offer.audio.protocol,
-            codecs: &[Codec::Pcma],
+            codecs: vec![Codec::Pcma],
             ptime: 20,
             rtcp_mux: true,
             crypto: Zeroizing::new(vec!["1 A inline:z".into()]),
@@ -473,7 +476,7 @@ mod tests {
                     rtp: description.audio.rtp,
                     rtcp: description.audio.rtcp,
                     protocol: description.audio.protocol,
-                    codecs: &[Codec::Pcmu],
+                    codecs: vec![Codec::Pcmu],
                     ptime: 20,
                     rtcp_mux: false,
                     crypto: Zeroizing::default(),

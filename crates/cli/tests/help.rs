@@ -1,0 +1,49 @@
+//! What the help says is so.
+
+mod common;
+
+use std::process::Command;
+
+use common::{Folder, run};
+use serde_json::Value;
+
+fn help() -> String {
+    let ended = run(&["--help"]);
+    assert_eq!(ended.code, 0);
+    ended.stdout
+}
+
+#[test]
+fn the_examples_of_the_help_run_as_they_stand() {
+    let help = help();
+    let examples = help.split_once("Examples:\n").unwrap().1.split_once("Exit codes").unwrap().0;
+    let folder = Folder::new();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_sealrtp")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let script = format!("{examples}\nwait\n");
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .env("PATH", path)
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let results: Vec<_> = lines.iter().map(|json| json["result"].as_str().unwrap()).collect();
+    assert_eq!(results.iter().filter(|result| **result == "ok").count(), 4, "{stdout}\n{stderr}");
+    assert_eq!(results.iter().filter(|result| **result == "not_secured").count(), 1, "{stdout}\n{stderr}");
+    let methods: Vec<_> = lines.iter().map(|json| json["method"].as_str().unwrap()).collect();
+    assert_eq!(methods.iter().filter(|method| **method == "sdes").count(), 2);
+    assert!(stderr.contains("DTLS RTP == start as server"), "{stderr}");
+}
+
+#[test]
+fn the_help_names_every_exit_code_once() {
+    let help = help();
+    let codes = help.split_once("Exit codes").unwrap().1;
+    for code in [0, 2, 3, 4, 5, 6, 7, 8, 9] {
+        let line = format!("\n  {code}  ");
+        assert_eq!(codes.matches(&line).count(), 1, "{code}: {codes}");
+    }
+}
