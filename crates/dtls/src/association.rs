@@ -219,7 +219,7 @@ impl Association {
             self.handle_timeout(now);
         }
         self.trace_datagram(Direction::In, datagram);
-        let sound = record::sound(datagram);
+        let sound = record::sound(datagram, self.role.other());
         if sound.len() < datagram.len() {
             self.ignored(&datagram[..datagram.len() - sound.len()], Why::Malformed);
         }

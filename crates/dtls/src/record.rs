@@ -1,5 +1,6 @@
 //! The clear part of DTLS 1.2 records (RFC 6347 sections 4.1 and 4.2.2), read within bounds and never trusted.
 
+use crate::Role;
 use crate::event::{Alert, HandshakeType, Message};
 
 pub(crate) const HEADER: usize = 13;
@@ -114,9 +115,20 @@ impl<'a> Iterator for Fragments<'a> {
     }
 }
 
-/// Those records of a datagram that a DTLS-SRTP handshake can hold. The others never reach OpenSSL, which ends a handshake
-/// for some that RFC 6347 section 4.1.2.7 would have passed over, e.g. a ChangeCipherSpec that anybody has made up.
-pub(crate) fn sound(datagram: &[u8]) -> Vec<u8> {
+/// The handshake messages that each role sends in the clear: OpenSSL ends a handshake for any other.
+const fn sends(role: Role) -> &'static [u8] {
+    match role {
+        // ClientHello, Certificate, CertificateVerify, ClientKeyExchange.
+        Role::Client => &[1, 11, 15, 16],
+        // ServerHello, HelloVerifyRequest, Certificate, ServerKeyExchange, CertificateRequest, ServerHelloDone.
+        Role::Server => &[2, 3, 11, 12, 13, 14],
+    }
+}
+
+/// Those records of a datagram that a DTLS-SRTP handshake with a peer of this role can hold. The others never reach OpenSSL,
+/// which ends a handshake for some that RFC 6347 section 4.1.2.7 would have passed over, e.g. a ChangeCipherSpec that anybody
+/// has made up, or the ClientHello of a peer that has yet to learn that it is the server.
+pub(crate) fn sound(datagram: &[u8], peer: Role) -> Vec<u8> {
     let mut out = Vec::with_capacity(datagram.len());
     let mut at = 0;
     for record in records(datagram) {
@@ -126,7 +138,9 @@ pub(crate) fn sound(datagram: &[u8]) -> Vec<u8> {
             (CHANGE_CIPHER_SPEC, 0) => record.body == [1],
             (ALERT, 0) => matches!(record.body, [1 | 2, _]),
             (HANDSHAKE, 0) => {
-                let small = record.fragments().all(|fragment| fragment.len <= MAX_MESSAGE);
+                let small = record
+                    .fragments()
+                    .all(|fragment| fragment.len <= MAX_MESSAGE && sends(peer).contains(&fragment.kind.0));
                 let messages = record.fragments().map(|fragment| HANDSHAKE_HEADER + fragment.body.len());
                 small && !record.body.is_empty() && messages.sum::<usize>() == record.body.len()
             }

@@ -204,6 +204,46 @@ fn a_stale_client_hello_of_a_client_that_has_begun_anew_does_not_stop_the_new_on
 }
 
 #[test]
+fn client_hellos_of_any_source_change_nothing_where_keys_are_there() {
+    let side = Side::new(Config::default());
+    let mut pair = Pair::new(&side, &side);
+    pair.server.expect_source(address(1));
+    let early = pair.client.poll_transmit().unwrap().datagram;
+    pair.server.receive(&early, address(1), pair.now);
+    pair.settle();
+    Told::of(&mut pair.client).keys();
+    Told::of(&mut pair.server).keys();
+    let before = (pair.server.memory_bytes(), pair.server.poll_timeout());
+    for number in 0..1000u32 {
+        let again = if number % 2 == 0 { early.clone() } else { client_hello(&side, pair.now) };
+        for association in [&mut pair.server, &mut pair.client] {
+            association.receive(&again, address((number % 3) as u8), pair.now);
+            assert_eq!(association.poll_transmit(), None);
+            assert!(association.poll_event().is_none());
+        }
+    }
+    assert_eq!((pair.server.memory_bytes(), pair.server.poll_timeout()), before);
+}
+
+#[test]
+fn a_client_hello_that_comes_to_a_client_does_not_stop_its_handshake() {
+    let side = Side::new(Config::default());
+    let mut pair = Pair::new(&side, &side);
+    // The peer called before our answer told it that it is the one to be called.
+    let early = client_hello(&side, pair.now);
+    pair.client.receive(&early, address(2), pair.now);
+    let hello = pair.client.poll_transmit().unwrap().datagram;
+    pair.server.receive(&hello, address(1), pair.now);
+    while let Some(out) = pair.server.poll_transmit() {
+        pair.client.receive(&early, address(2), pair.now);
+        pair.client.receive(&out.datagram, address(2), pair.now);
+    }
+    pair.settle();
+    let (client, server) = (Told::of(&mut pair.client), Told::of(&mut pair.server));
+    assert!(client.keys().outbound.same_as(&server.keys().inbound));
+}
+
+#[test]
 fn the_fingerprint_decides_at_the_expected_source_too() {
     let (side, other) = (Side::new(Config::default()), Side::of(Config::default(), common::Kind::Ec));
     let mut pair = Pair::knowing(&side, &side, side.fingerprints(), other.fingerprints());
