@@ -19,8 +19,33 @@ def libraries() -> None:
     subprocess.run(["make", "lib"], cwd=TOP, check=True, capture_output=True)
 
 
+# Each client with what it is started with.
+CLIENTS = ["client", "dtls"]
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate and its key, by the openssl program."""
+    folder = tmp_path_factory.mktemp("certificate")
+    files = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test",
+                    "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+    return files
+
+
 def build(program: Path, *link: str) -> None:
-    subprocess.run(["gcc", *WARNINGS, "-I", TOP / "include", HERE / "client.c", "-o", program, *link, "-lpthread"], check=True)
+    source = HERE / f"{program.name}.c"
+    subprocess.run(["gcc", *WARNINGS, "-I", TOP / "include", source, "-o", program, *link, "-lpthread"], check=True)
+
+
+def run(command: list[str | Path], client: str, certificate: tuple[Path, Path]) -> None:
+    arguments = certificate if client == "dtls" else ()
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    if client == "dtls":
+        asked = ["openssl", "x509", "-in", certificate[0], "-noout", "-fingerprint", "-sha256"]
+        told = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+        assert done.stdout.strip() == told.strip().split("=")[1]
 
 
 def exported(*nm: str) -> set[str]:
@@ -29,21 +54,24 @@ def exported(*nm: str) -> set[str]:
     return {row[2] for row in rows if len(row) == 3}
 
 
-def test_the_static_library_works_for_an_outsider_and_valgrind_finds_nothing(tmp_path: Path) -> None:
-    program = tmp_path / "client"
+@pytest.mark.parametrize("client", CLIENTS)
+def test_the_static_library_works_for_an_outsider_and_valgrind_finds_nothing(
+        client: str, tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+    program = tmp_path / client
     build(program, str(LIBRARIES / "libsealrtp.a"), "-lssl", "-lcrypto", "-ldl", "-lm")
     if not shutil.which("valgrind"):
         pytest.skip("SKIPPED: valgrind is not installed")
-    valgrind = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", "--show-leak-kinds=definite,possible"]
-    done = subprocess.run([*valgrind, program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    valgrind = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", "--show-leak-kinds=definite,possible",
+                f"--suppressions={HERE / 'openssl.supp'}"]
+    run([*valgrind, program], client, certificate)
 
 
-def test_the_shared_library_works_for_an_outsider(tmp_path: Path) -> None:
-    program = tmp_path / "client"
+@pytest.mark.parametrize("client", CLIENTS)
+def test_the_shared_library_works_for_an_outsider(
+        client: str, tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+    program = tmp_path / client
     build(program, f"-L{LIBRARIES}", f"-Wl,-rpath,{LIBRARIES}", "-lsealrtp")
-    done = subprocess.run([program], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run([program], client, certificate)
 
 
 @pytest.mark.parametrize("nm", [["-D", "libsealrtp.so"], ["-g", "libsealrtp.a"]], ids=["shared", "static"])

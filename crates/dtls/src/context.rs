@@ -1,8 +1,8 @@
 //! What all associations of a process share.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
@@ -31,8 +31,6 @@ struct Inner {
     /// For servers whose client has shown a cookie.
     asked: SslContext,
     cookie_key: CookieKey,
-    /// Where an SSL object keeps the cookie that its peer must show.
-    cookie_slot: Index<Ssl, Cookie>,
     /// Handshakes that go on with clients who were not asked for a cookie.
     unproven: AtomicUsize,
 }
@@ -50,25 +48,15 @@ impl Context {
     /// # Errors
     /// A [`ConfigError`].
     pub fn new(config: Config, identity: &Identity) -> Result<Self, ConfigError> {
-        if config.profiles.is_empty() {
-            return Err(ConfigError::NoProfile);
-        }
-        if !MTU.contains(&config.mtu) {
-            return Err(ConfigError::Mtu(config.mtu));
-        }
-        if let Some(other) = config.profiles.iter().find(|suite| profile::openssl_name(**suite).is_none()) {
-            return Err(ConfigError::NotAProfile(*other));
-        }
-        let cookie_slot = Ssl::new_ex_index()?;
+        config.check()?;
         let mut asked = builder(&config, identity)?;
-        require_cookies(&mut asked, cookie_slot);
+        require_cookies(&mut asked, cookie_slot()?);
         let trace = config.trace;
         let inner = Arc::new(Inner {
             local: identity.fingerprint(HashFunction::Sha256)?,
             unasked: builder(&config, identity)?.build(),
             asked: asked.build(),
             cookie_key: CookieKey::random()?,
-            cookie_slot,
             unproven: AtomicUsize::new(0),
             identity: identity.clone(),
             config,
@@ -115,7 +103,7 @@ impl Context {
     pub(crate) fn ssl_of(&self, context: &SslContext, asked: &Asked) -> Result<Ssl, ErrorStack> {
         let mut ssl = Ssl::new(context)?;
         if let Asked::Yes(cookie) = asked {
-            ssl.set_ex_data(self.inner.cookie_slot, *cookie);
+            ssl.set_ex_data(cookie_slot()?, *cookie);
         }
         Ok(ssl)
     }
@@ -124,7 +112,7 @@ impl Context {
     pub(crate) fn remembering(&self, asked: &Asked, sessions: usize) -> Result<SslContext, ErrorStack> {
         let mut ssl = builder(&self.inner.config, &self.inner.identity)?;
         if let Asked::Yes(_) = asked {
-            require_cookies(&mut ssl, self.inner.cookie_slot);
+            require_cookies(&mut ssl, cookie_slot()?);
         }
         // OpenSSL wants a name for its sessions where it asks for certificates.
         ssl.set_session_id_context(b"sealrtp")?;
@@ -150,7 +138,39 @@ impl Drop for Unproven {
     }
 }
 
-fn builder(config: &Config, identity: &Identity) -> Result<SslContextBuilder, ErrorStack> {
+/// Where an SSL object keeps the cookie that its peer must show. One for the process: OpenSSL never takes one back.
+fn cookie_slot() -> Result<Index<Ssl, Cookie>, ErrorStack> {
+    static SLOT: OnceLock<Index<Ssl, Cookie>> = OnceLock::new();
+    if let Some(slot) = SLOT.get() {
+        return Ok(*slot);
+    }
+    let made = Ssl::new_ex_index()?;
+    Ok(*SLOT.get_or_init(|| made))
+}
+
+impl Config {
+    /// Whether OpenSSL knows all that is named, without a certificate. Leaves nothing behind in OpenSSL, unlike
+    /// [`Context::new`].
+    ///
+    /// # Errors
+    /// A [`ConfigError`].
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.profiles.is_empty() {
+            return Err(ConfigError::NoProfile);
+        }
+        if !MTU.contains(&self.mtu) {
+            return Err(ConfigError::Mtu(self.mtu));
+        }
+        if let Some(other) = self.profiles.iter().find(|suite| profile::openssl_name(**suite).is_none()) {
+            return Err(ConfigError::NotAProfile(*other));
+        }
+        settings(self)?;
+        Ok(())
+    }
+}
+
+/// What is said to OpenSSL without a certificate.
+fn settings(config: &Config) -> Result<SslContextBuilder, ErrorStack> {
     let profiles: Vec<_> = config.profiles.iter().filter_map(|suite| profile::openssl_name(*suite)).collect();
 
     let mut ssl = SslContext::builder(SslMethod::dtls())?;
@@ -163,6 +183,11 @@ fn builder(config: &Config, identity: &Identity) -> Result<SslContextBuilder, Er
     ssl.set_cipher_list(&config.ciphers)?;
     ssl.set_groups_list(&config.groups)?;
     ssl.set_tlsext_use_srtp(&profiles.join(":"))?;
+    Ok(ssl)
+}
+
+fn builder(config: &Config, identity: &Identity) -> Result<SslContextBuilder, ErrorStack> {
+    let mut ssl = settings(config)?;
     ssl.set_certificate(identity.certificate())?;
     for certificate in identity.chain() {
         ssl.add_extra_chain_cert(certificate.clone())?;
