@@ -123,7 +123,11 @@ static int dtls_set_configuration(struct ast_rtp_instance *instance, const struc
 	struct ast_srtp *stream = dtls_stream(instance);
 	sealrtp_result result = SEALRTP_OK;
 
-	if (!cfg->enabled || (stream && stream->dtls.used)) {
+	if (!cfg->enabled) {
+		return 0;
+	}
+	if (stream && stream->dtls.used) {
+		stream->dtls.configurations++;
 		return 0;
 	}
 	warn_of_rekey(cfg);
@@ -135,6 +139,7 @@ static int dtls_set_configuration(struct ast_rtp_instance *instance, const struc
 	}
 	ao2_lock(stream);
 	stream->dtls.configured = true;
+	stream->dtls.configurations++;
 	stream->dtls.hash = cfg->hash;
 	result = use(stream, cfg);
 	stream->dtls.used = result >= 0;
@@ -147,7 +152,7 @@ static int dtls_active(struct ast_rtp_instance *instance)
 {
 	struct ast_srtp *stream = dtls_stream(instance);
 
-	return stream && stream->dtls.used && !stream->dtls.stopped;
+	return stream && stream->dtls.used && !stream->dtls.stopped && !stream->dtls.answering_clear;
 }
 
 /* SDES was chosen. */
@@ -282,6 +287,9 @@ static const char *dtls_get_fingerprint(struct ast_rtp_instance *instance)
 	}
 	ao2_lock(stream);
 	stream->dtls.described = true;
+	/* chan_pjsip configures once for the peer's offer and once for our answer. Only an optimistic end point
+	 * is offered anything without DTLS, and an answer of another profile would be no answer. */
+	stream->dtls.answering_clear = stream->dtls.configurations > 1 && !stream->dtls.peer_has_dtls;
 	result = sealrtp_session_dtls_fingerprint(stream->session, hash_names[stream->dtls.hash],
 		stream->dtls.fingerprint, sizeof(stream->dtls.fingerprint));
 	ao2_unlock(stream);
@@ -332,6 +340,7 @@ static void start(struct ast_srtp *stream)
 		stream->session, transport_rtcp_is_separate(stream), renew, reason, sizeof(reason));
 	stream->dtls.renew = false;
 	stream->dtls.started = result >= 0;
+	stream->dtls.failed = false;
 	if (result < 0) {
 		report_not_started(stream, S_OR(stream->dtls.refusal, S_OR(reason, sealrtp_result_text(result))));
 	}
@@ -374,6 +383,7 @@ void dtls_activate(struct ast_srtp *stream, struct ast_rtp_instance *instance)
 		start(stream);
 	}
 	stream->dtls.answering = stream->dtls.described = false;
+	stream->dtls.configurations = 0;
 	ao2_unlock(stream);
 }
 

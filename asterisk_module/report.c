@@ -112,6 +112,26 @@ static void security_event(struct report *report, const char *channel, const cha
 	ast_security_event_report(AST_SEC_EVT(&event));
 }
 
+/* What an administrator can do about a failed handshake, by its kind. */
+static const char *advice(uint64_t failure)
+{
+	static const char *const texts[] = {
+		[SEALRTP_FAILURE_FINGERPRINT] =
+			"Somebody may be in between; or the peer's SDP tells of another certificate than it uses",
+		[SEALRTP_FAILURE_NO_CERTIFICATE] = "The peer must be set to show its certificate",
+		[SEALRTP_FAILURE_UNTRUSTED] = "See dtls_verify, dtls_ca_file and dtls_ca_path of the end point",
+		[SEALRTP_FAILURE_NO_PROFILE] = "See dtls_profiles in sealrtp.conf, and the peer's",
+		[SEALRTP_FAILURE_TIMEOUT] =
+			"Is the peer's media address in its SDP right and reachable, and does it do DTLS?",
+		[SEALRTP_FAILURE_ALERT] = "See the peer's log",
+		[SEALRTP_FAILURE_OTHER] = "See sealrtp set debug dtls on",
+	};
+
+	return failure < ARRAY_LEN(texts) && texts[failure]
+			   ? texts[failure]
+			   : "See media_encryption of the end point, and the peer's";
+}
+
 static void tell_failed(struct report *report)
 {
 	char name[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
@@ -122,7 +142,7 @@ static void tell_failed(struct report *report)
 	if (report->event.value == SEALRTP_FAILURE_FINGERPRINT) {
 		security_event(report, name, id);
 	}
-	ast_log(LOG_WARNING, "Hanging up %s: %s\n", name, report->event.text);
+	ast_log(LOG_WARNING, "Hanging up %s: %s. %s\n", name, report->event.text, advice(report->event.value));
 	chan = ast_strlen_zero(id) ? NULL : ast_channel_get_by_name(id);
 	if (chan) {
 		report_failed(chan, DTLS_METHOD, report->event.text);
@@ -238,7 +258,11 @@ void report_events(struct ast_srtp *stream)
 			post(stream, tell_secured, &event);
 			break;
 		case SEALRTP_EVENT_FAILED:
-			post(stream, tell_failed, &event);
+			/* RTCP's handshake may fail as well. */
+			if (!stream->dtls.failed) {
+				stream->dtls.failed = true;
+				post(stream, tell_failed, &event);
+			}
 			break;
 		case SEALRTP_EVENT_CLOSED:
 			post(stream, tell_closed, &event);
@@ -261,8 +285,7 @@ void report_not_started(struct ast_srtp *stream, const char *reason)
 	sealrtp_event event = {.size = sizeof(event), .kind = SEALRTP_EVENT_FAILED};
 
 	snprintf(event.text, sizeof(event.text),
-		"DTLS-SRTP cannot begin: %s. The peer must offer or answer "
-		"UDP/TLS/RTP/SAVP with a=setup and a=fingerprint (sha-256)",
+		"DTLS-SRTP cannot begin: %s (wanted: UDP/TLS/RTP/SAVP with a=setup and a=fingerprint by sha-256)",
 		reason);
 	post(stream, tell_not_started, &event);
 }

@@ -89,6 +89,12 @@ struct ast_srtp {
 		bool activated;
 		/* There is an association, or there will be. */
 		bool started;
+		/* The handshake failed, and that was told. */
+		bool failed;
+		/* We answer an offer that has no DTLS. */
+		bool answering_clear;
+		/* How often set_configuration came since media last began to flow. */
+		unsigned int configurations;
 		/* The peer asks for a new association. */
 		bool renew;
 		/* A description of the peer has a=setup or a=fingerprint. */
