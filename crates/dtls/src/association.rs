@@ -83,7 +83,8 @@ pub enum Taken {
 /// The client of a server's handshake.
 struct Client {
     standing: Standing,
-    /// What tells its ClientHello from those of others.
+    /// Of its ClientHello, with what tells it from those of others.
+    number: u16,
     bound: Vec<u8>,
     _unproven: Option<Unproven>,
 }
@@ -313,16 +314,19 @@ impl Association {
         }
     }
 
-    /// A datagram while a handshake goes on: for that handshake, or a client of higher standing that wants to begin one.
+    /// A datagram while a handshake goes on. Another ClientHello than the one it began with is not for it: OpenSSL would take one
+    /// with the next number for the client's next message, and fail.
     fn further(&mut self, datagram: &[u8], from: SocketAddr, now: Instant) {
         if let (State::Running(running), Some(hello)) = (&self.state, ClientHello::find(datagram))
             && let Some(client) = &running.client
-            && client.bound != hello.head.bound
+            && (client.number, client.bound.as_slice()) != (hello.number, hello.head.bound)
         {
-            let (running, known) = (client.standing, self.expects(from));
-            if (Standing { expected: known, proven: true }) > running {
-                return self.admit(datagram, &hello, from, now, Some(running));
-            }
+            let (running, expected) = (client.standing, self.expects(from));
+            return if (Standing { expected, proven: true }) > running {
+                self.admit(datagram, &hello, from, now, Some(running));
+            } else {
+                self.ignored(datagram, Why::OtherClientHello);
+            };
         }
         self.run(Some(datagram), now);
     }
@@ -358,7 +362,8 @@ impl Association {
             Verdict::Ignore(why) => return self.ignored(datagram, why),
         };
         let standing = Standing { expected, proven: unproven.is_none() };
-        let client = Client { standing, bound: hello.head.bound.to_vec(), _unproven: unproven };
+        let bound = hello.head.bound.to_vec();
+        let client = Client { standing, number: hello.number, bound, _unproven: unproven };
         match handshake {
             Ok(handshake) => {
                 self.run_new(handshake, Destination::Source(from), Some(client), Some(datagram), now)

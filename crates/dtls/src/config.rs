@@ -21,9 +21,9 @@ pub enum CookieExchange {
     /// All but those at the address that [`Association::expect_source`](crate::Association::expect_source) was told, and those
     /// too while [`MAX_UNPROVEN`] handshakes with clients that were not asked go on.
     ///
-    /// Signalling has vouched for that address as much as for the peer: a forger must know both it and our port before the
-    /// handshake is over, and gets no more than one handshake's flight sent to the peer's own address. He cannot shut the peer
-    /// out either: a client at the expected address that answers with a cookie takes the place of one that did not.
+    /// A forger must know that address and our port before the handshake is over. He can have one handshake's flight sent to the
+    /// peer, as he could send it one in our name; and he does not keep the peer out, since a client at the expected address
+    /// that answers with a cookie takes the place of one that was not asked.
     UnknownSources,
     /// Never: for sources that something else has proven, e.g. an ICE connectivity check.
     Skipped,

@@ -118,6 +118,8 @@ pub enum Why {
     NotAClientHello,
     /// A ClientHello with a cookie that is not ours for its source.
     Cookie,
+    /// Not the ClientHello that the handshake began with, and of a client that may not begin another.
+    OtherClientHello,
     /// Records of an epoch that has not begun: kept for it by OpenSSL within its bounds.
     NextEpoch,
     /// Nothing is expected any more.

@@ -84,7 +84,7 @@ fn a_forged_client_hello_of_the_expected_source_does_not_shut_the_peer_out() {
     let forged = client_hello(&side, pair.now);
     assert_eq!(answer(&mut pair.server, &forged, address(1), pair.now), SERVER_HELLO);
     assert_eq!(answer(&mut pair.server, &client_hello(&side, pair.now), address(1), pair.now), 3);
-    // The forger's flight comes to the peer, which cannot use it, and the peer's own handshake runs by a cookie.
+    // The peer's own handshake runs by a cookie.
     pair.settle();
     let (client, server) = (Told::of(&mut pair.client), Told::of(&mut pair.server));
     assert!(client.keys().outbound.same_as(&server.keys().inbound));
@@ -200,6 +200,58 @@ fn a_stale_client_hello_of_a_client_that_has_begun_anew_does_not_stop_the_new_on
         pair.settle();
         let (client, server) = (Told::of(&mut pair.client), Told::of(&mut pair.server));
         assert!(client.keys().outbound.same_as(&server.keys().inbound), "{expected:?}");
+    }
+}
+
+#[test]
+fn a_client_that_was_asked_before_its_source_was_known_may_come_with_its_cookie_or_without() {
+    let side = Side::new(Config::default());
+    let mut pair = Pair::new(&side, &side);
+    let first = pair.client.poll_transmit().unwrap().datagram;
+    assert_eq!(answer(&mut pair.server, &first, address(1), pair.now), HELLO_VERIFY_REQUEST);
+    pair.server.receive(&first, address(1), pair.now);
+    let request = pair.server.poll_transmit().unwrap().datagram;
+    pair.client.receive(&request, address(2), pair.now);
+    let second = pair.client.poll_transmit().unwrap().datagram;
+    // Now the description comes, the network repeats the first ClientHello, and the one with the cookie is late.
+    pair.server.expect_source(address(1));
+    assert_eq!(answer(&mut pair.server, &first, address(1), pair.now), SERVER_HELLO);
+    pair.server.receive(&second, address(1), pair.now);
+    pair.server.receive(&first, address(1), pair.now);
+    pair.settle();
+    let (client, server) = (Told::of(&mut pair.client), Told::of(&mut pair.server));
+    assert!(client.keys().outbound.same_as(&server.keys().inbound));
+}
+
+#[test]
+fn a_forged_client_hello_with_the_next_number_stops_no_handshake() {
+    for cookies in [CookieExchange::Required, CookieExchange::UnknownSources, CookieExchange::Skipped] {
+        let side = Side::new(Config { cookies, ..Config::default() });
+        let mut pair = Pair::new(&side, &side);
+        pair.server.expect_source(address(1));
+        let mut forged = client_hello(&side, pair.now);
+        for number in 0..4 {
+            forged[18] = number;
+            for from in [address(1), address(9)] {
+                pair.server.receive(&forged, from, pair.now);
+            }
+            // What the server answers to that the forger could as well send in the server's name.
+            while pair.server.poll_transmit().is_some() {}
+            while let Some(out) = pair.client.poll_transmit() {
+                pair.server.receive(&out.datagram, address(1), pair.now);
+                pair.server.receive(&forged, address(9), pair.now);
+            }
+            while let Some(out) = pair.server.poll_transmit() {
+                pair.client.receive(&out.datagram, address(2), pair.now);
+            }
+        }
+        pair.settle();
+        let (client, server) = (Told::of(&mut pair.client), Told::of(&mut pair.server));
+        if cookies != CookieExchange::Skipped {
+            assert!(client.keys().outbound.same_as(&server.keys().inbound), "{cookies:?}");
+        } else {
+            assert!(client.failed.is_empty() && server.failed.is_empty(), "{:?}", server.failed);
+        }
     }
 }
 
