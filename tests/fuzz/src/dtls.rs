@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use sealrtp_dtls::{
     Association, Config, Connected, Context, CookieExchange, Event, Fingerprints, HashFunction, Identity,
-    MAX_TRACES, MAX_TRANSMITS, Role, Sha1,
+    MAX_TRACES, MAX_TRANSMITS, Resumption, Role, Sha1,
 };
 
 use crate::input::Input;
@@ -26,6 +26,8 @@ pub mod options {
     pub const SMALL_MTU: u8 = 8;
     /// Both ends have keys before the first step.
     pub const ESTABLISHED: u8 = 16;
+    /// The server would let its client resume a session.
+    pub const RESUMPTION: u8 = 32;
 }
 
 /// What a step does: its byte less its highest bit, which says which end it is for: the server, or the client if it is set.
@@ -48,8 +50,10 @@ pub mod step {
     pub const SETTLE: u8 = 7;
     /// This end closes.
     pub const CLOSE: u8 = 8;
+    /// The server is told where its client is: a byte of source.
+    pub const EXPECT: u8 = 9;
     /// How many there are.
-    pub const COUNT: u8 = 9;
+    pub const COUNT: u8 = 10;
     /// For the client.
     pub const CLIENT: u8 = 0x80;
 }
@@ -142,7 +146,13 @@ pub fn run(data: &[u8]) -> usize {
     let (context, known) = context(bits);
     let mut now = Instant::now();
     let new = |role| Association::new(context, role, known.clone(), now).expect("OpenSSL");
-    let mut ends = [End::new(new(Role::Server), source(2)), End::new(new(Role::Client), source(1))];
+    let server = if bits & options::RESUMPTION == 0 {
+        new(Role::Server)
+    } else {
+        let resumption = Resumption::new(context, known.clone());
+        Association::resuming(&resumption, Role::Server, now).expect("OpenSSL")
+    };
+    let mut ends = [End::new(server, source(2)), End::new(new(Role::Client), source(1))];
     if bits & options::SOURCE_EXPECTED != 0 {
         ends[0].association.expect_source(source(1));
     }
@@ -196,6 +206,7 @@ pub fn run(data: &[u8]) -> usize {
                 ends.iter_mut().for_each(|end| end.association.handle_timeout(now));
             }
             step::SETTLE => settle(&mut ends, now),
+            step::EXPECT => ends[0].association.expect_source(source(input.byte())),
             _ => ends[to].association.close(),
         }
         ends.iter_mut().for_each(End::poll);
