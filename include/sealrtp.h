@@ -140,6 +140,8 @@ enum sealrtp_event_kind
     SEALRTP_EVENT_CLOSED = 7,
     // A step of a handshake, for `sealrtp_session_set_trace`.
     SEALRTP_EVENT_TRACE = 8,
+    // The peer did not answer the handshake on RTCP's own port: RTCP stays blocked, RTP goes on.
+    SEALRTP_EVENT_NO_RTCP = 9,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -28,6 +28,8 @@ pub enum sealrtp_event_kind {
     SEALRTP_EVENT_CLOSED = 7,
     /// A step of a handshake, for `sealrtp_session_set_trace`.
     SEALRTP_EVENT_TRACE = 8,
+    /// The peer did not answer the handshake on RTCP's own port: RTCP stays blocked, RTP goes on.
+    SEALRTP_EVENT_NO_RTCP = 9,
 }
 
 /// Why a DTLS handshake failed.
@@ -84,6 +86,7 @@ impl sealrtp_event {
                 (SEALRTP_EVENT_FAILED, 0, on_rtcp(component), kind_of(failure) as u64)
             }
             Event::Closed { component } => (SEALRTP_EVENT_CLOSED, 0, on_rtcp(component), 0),
+            Event::NoRtcp => (SEALRTP_EVENT_NO_RTCP, 0, true, 0),
             Event::Trace { component, .. } => (SEALRTP_EVENT_TRACE, 0, on_rtcp(component), 0),
             Event::Srtp { event, .. } => match *event {
                 sealrtp_srtp::Event::KeyExpiring { protocol, remaining } => {

@@ -25,6 +25,8 @@ pub enum Event {
         /// Whose.
         component: Component,
     },
+    /// The peer did not answer the handshake on RTCP's own port: RTCP stays blocked, RTP goes on.
+    NoRtcp,
     /// Of the SRTP streams.
     Srtp {
         /// Which direction.
@@ -73,6 +75,9 @@ impl fmt::Display for Event {
             Self::Failed { component, failure } => write!(f, "DTLS-SRTP failed for {component}: {failure}"),
             Self::Closed { component } => {
                 write!(f, "the peer closed the DTLS association of {component} before it was finished")
+            }
+            Self::NoRtcp => {
+                f.write_str("no DTLS answer on the RTCP port: RTCP stays blocked, RTP is secured and goes on")
             }
             Self::Srtp { way, event } => srtp(f, *way, *event),
             Self::Trace { component, trace } => write!(f, "DTLS {component} {trace}", trace = Line(trace)),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use sealrtp_dtls::{Context, Destination, FingerprintError, Setup, SetupError, Sha1, Taken, TlsId};
+use sealrtp_dtls::{Context, Destination, Failure, FingerprintError, Setup, SetupError, Sha1, Taken, TlsId};
 use sealrtp_srtp::{KeySet, Limits, Protocol};
 
 use crate::counters::Counters;
@@ -527,6 +527,12 @@ impl Session {
                     }
                     self.tell_states();
                     self.tell(Event::Secured(Box::new(secured)));
+                }
+                // Some peers never send RTCP, and do not care for its port.
+                Step::Failed(Failure::TimedOut)
+                    if component == Component::Rtcp && self.rtp.state() == State::Secure =>
+                {
+                    self.tell(Event::NoRtcp);
                 }
                 Step::Failed(failure) => {
                     self.block();

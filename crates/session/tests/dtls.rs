@@ -309,6 +309,23 @@ fn a_peer_that_never_answers_ends_in_a_failure_and_blocks() {
 }
 
 #[test]
+fn a_peer_that_is_silent_on_the_rtcp_port_alone_keeps_its_call() {
+    let mut offerer = End::new(4000, Setup::ActPass, WithoutKeys::Block);
+    let mut answerer = End::new(5000, Setup::ActPass, WithoutKeys::Block);
+    signal(&mut offerer, &mut answerer);
+    start(&mut offerer, RtcpTransport::Separate);
+    start(&mut answerer, RtcpTransport::Muxed);
+    carry(&mut offerer, &mut answerer);
+    let deadline = offerer.session.poll_timeout().unwrap();
+    offerer.session.handle_timeout(deadline);
+    offerer.poll();
+    assert!(matches!(offerer.events.last(), Some(Event::NoRtcp)), "{:?}", offerer.events);
+    assert_eq!(offerer.session.state(Component::Rtp), State::Secure);
+    assert_eq!(offerer.session.state(Component::Rtcp), State::Block);
+    assert_eq!(speak(&mut offerer, &mut answerer, 1), Received::Rtp(RTP_LEN));
+}
+
+#[test]
 fn no_common_profile_ends_it() {
     let only = |suite| Config { profiles: vec![suite], ..Config::default() };
     let mut one = End::with(4000, Setup::ActPass, WithoutKeys::Block, only(Suite::AeadAes256Gcm));
