@@ -314,9 +314,11 @@ impl<'a> Peer<'a> {
         while let Some(event) = self.session.poll_event() {
             let shown = match &event {
                 Event::Trace { .. } => self.arguments.trace,
-                Event::Secured(_) | Event::Failed { .. } | Event::Closed { .. } | Event::Srtp { .. } => {
-                    !self.arguments.quiet
-                }
+                Event::Secured(_)
+                | Event::Failed { .. }
+                | Event::Closed { .. }
+                | Event::NoRtcp
+                | Event::Srtp { .. } => !self.arguments.quiet,
             };
             if shown {
                 eprintln!("{:10.3} ms {event}", (now - self.began).as_secs_f64() * 1000.0);
@@ -378,7 +380,7 @@ impl<'a> Peer<'a> {
                 Err(Ended::new(outcome, format!("{component}: {failure}")))
             }
             Event::Closed { .. } => Err(Ended::new(Outcome::HandshakeFailed, event)),
-            Event::Srtp { .. } | Event::Trace { .. } => Ok(()),
+            Event::NoRtcp | Event::Srtp { .. } | Event::Trace { .. } => Ok(()),
         }
     }
 
