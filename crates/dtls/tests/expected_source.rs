@@ -161,6 +161,28 @@ fn under_load_the_expected_source_is_asked_too_and_served_all_the_same() {
 }
 
 #[test]
+fn a_flood_in_the_name_of_the_expected_source_and_of_others_costs_one_handshake_and_keeps_nobody_out() {
+    let side = Side::new(Config::default());
+    let mut pair = Pair::new(&side, &side);
+    pair.server.expect_source(address(1));
+    let mut forged = client_hello(&side, pair.now);
+    for number in 0..20_000u32 {
+        // Another random each time.
+        forged[30..34].copy_from_slice(&number.to_be_bytes());
+        let from = if number % 2 == 0 { address(1) } else { SocketAddr::from((number.to_be_bytes(), 5000)) };
+        pair.server.receive(&forged, from, pair.now);
+        if number % 100 == 0 {
+            while pair.server.poll_transmit().is_some() {}
+            assert!(pair.server.memory_bytes() < 128 * 1024, "{} bytes", pair.server.memory_bytes());
+        }
+    }
+    while pair.server.poll_transmit().is_some() {}
+    pair.settle();
+    let (client, server) = (Told::of(&mut pair.client), Told::of(&mut pair.server));
+    assert!(client.keys().outbound.same_as(&server.keys().inbound));
+}
+
+#[test]
 fn client_hellos_held_back_from_before_are_answered_when_they_come_late_twice_or_in_a_burst() {
     let side = Side::new(Config::default());
     for expected in [None, Some(address(1))] {
