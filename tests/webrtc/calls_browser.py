@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,16 +24,13 @@ from webrtc.wire import client_hellos, count
 # What a phone says to the browser, u-law: another tone than the browser's.
 PHONE_HZ = 600
 PHONE_TONE = chirp(8.0, PHONE_HZ, PHONE_HZ)
-# The RFCs' names of what getStats() calls a profile.
-PROFILES = {"SRTP_AES128_CM_HMAC_SHA1_80": "AES_CM_128_HMAC_SHA1_80", "SRTP_AES128_CM_HMAC_SHA1_32": "AES_CM_128_HMAC_SHA1_32",
-            "SRTP_AEAD_AES_128_GCM": "AEAD_AES_128_GCM", "SRTP_AEAD_AES_256_GCM": "AEAD_AES_256_GCM"}
 
 
 def outcome(call: Call, security: Security, detail: str = "") -> Outcome:
     """What a good call tells: from the PBX's view, packets to it are those that the browser sent."""
     sent, received = call.packets()
     fields = f"DTLS 1.2 {security.cipher}, browser is DTLS {security.role}"
-    return Outcome(PROFILES[security.profile], sent, received, True, f"{fields}, {detail}" if detail else fields)
+    return Outcome(security.profile, sent, received, True, f"{fields}, {detail}" if detail else fields)
 
 
 def finish(call: Call, security: Security, detail: str = "") -> Outcome:
@@ -119,23 +117,42 @@ def frames_decoded(call: Call) -> int:
     return sum(report.get("framesDecoded", 0) for report in call.stats().inbound_rtp)
 
 
-def hold(web: Web) -> Outcome:
-    """Hold and resume by re-INVITE keep the association: no second handshake, and the sound goes on."""
-    with web.phone("hold") as call:
+def reinvited(web: Web, name: str, changes: tuple[dict[str, bool], ...]) -> Outcome:
+    """re-INVITEs keep the association: no second handshake, and the sound goes on."""
+    with web.phone(name) as call:
         dial(call, "echo")
         security = call.require_secured()
         call.require_tone()
-        for on in (True, False):
-            status = call.page.phone("hold", on)
+        for change in changes:
+            status = call.page.phone("reinvite", change)
             assert status == 200, f"the re-INVITE was answered with {status}"
             time.sleep(0.5)
         call.require_tone()
-        assert call.security() == security, "the association is another one after hold and resume"
+        assert call.require_secured() == security, "the association is another one"
         told = outcome(call, security)
         call.require_no_clear_media()
         hellos = client_hellos(call.datagrams)
         # Two when the server asked for a cookie.
         assert hellos <= 2, f"{hellos} ClientHellos in one call"
+        return told
+
+
+def two_browsers(web: Web) -> Outcome:
+    """A browser calls another, with video: two associations, and each sees and hears the other."""
+    with web.phone("browser-a", video=True) as first, web.phone("browser-b", "web2", video=True) as second, ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(second.page.phone, "answer")
+        dial(first, "web2")
+        answered.result(10)
+        both = [(call, call.require_secured()) for call in (first, second)]
+        for call, _ in both:
+            call.require_tone()
+        before = [frames_decoded(call) for call, _ in both]
+        time.sleep(1.5)
+        seen = [frames_decoded(call) - count for (call, _), count in zip(both, before)]
+        assert min(seen) >= 5, f"{seen} frames of video were decoded in 1.5 s"
+        told = outcome(first, both[0][1], f"the other browser {both[1][1].profile}, {seen} frames of video in 1.5 s")
+        for call, _ in both:
+            call.require_no_clear_media()
         return told
 
 
@@ -184,14 +201,20 @@ def with_profile(web: Web, profile: str, place: Callable[[Web], Outcome]) -> Out
     return told
 
 
-def wrong_fingerprint(web: Web) -> Outcome:
-    """The browser's a=fingerprint is not its certificate's: the call ends, and the PBX never sends media.
+def wrong_fingerprint(web: Web, name: str, begin: Callable[[Web, Call], None]) -> Outcome:
+    """The browser's a=fingerprint is not its certificate's: the call ends, is told of, and the PBX never sends media.
 
     The browser, for which all is well, may have sent the first SRTP packets by then.
     """
-    with web.phone("wrong-fingerprint", wrongFingerprint=True) as call:
-        call.page.phone("call", "echo")
+    with web.phone(name, wrongFingerprint=True) as call:
+        begin(web, call)
         call.page.phone("ended", 10)
+        failed = call.manager.wait_event("SealRTPFailed", call.is_mine, start=call.first_event)
+        prints = set(re.findall(r"sha-256 ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})", failed["Reason"]))
+        assert len(prints) == 2, f"the reason does not show both fingerprints: {failed['Reason']}"
+        call.manager.wait_event("RequestNotAllowed", lambda event: event["Service"] == "DTLS-SRTP" and prints <= set(
+            re.findall(r"[0-9A-F:]{95}", event["RequestParams"])), start=call.first_event)
+        assert not call.events("SealRTPSecured"), "the PBX told of an association"
         call.stop()
         assert client_hellos(call.datagrams), "there was no handshake"
         first, last = web.site.pbx.ports.rtp
@@ -203,9 +226,12 @@ def wrong_fingerprint(web: Web) -> Outcome:
 
 CALLS: dict[str, Callable[[Web], Outcome]] = {
     "echo": echo, "called": called, "echo-passive": echo_passive, "called-active": called_active, "echo-ulaw": echo_ulaw,
-    "video": video, "hold": hold, "bridge-sdes": partial(bridge, phone="sdes0", secured=True),
+    "video": video, "hold": partial(reinvited, name="hold", changes=({"hold": True}, {"hold": False})),
+    "ice-restart": partial(reinvited, name="ice-restart", changes=({"iceRestart": True},)),
+    "two-browsers": two_browsers, "bridge-sdes": partial(bridge, phone="sdes0", secured=True),
     "bridge-clear": partial(bridge, phone="clear0", secured=False), "phone-calls": phone_calls,
-    "wrong-fingerprint": wrong_fingerprint,
+    "wrong-fingerprint": partial(wrong_fingerprint, name="wrong-fingerprint", begin=lambda web, call: call.page.phone("call", "echo")),
+    "wrong-fingerprint-called": partial(wrong_fingerprint, name="wrong-fingerprint-called", begin=originate),
     "gcm-echo": partial(with_profile, profile="AEAD_AES_256_GCM", place=echo),
     "gcm-called": partial(with_profile, profile="AEAD_AES_256_GCM", place=called),
 }

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from calls.media import Capture
+from pbx.manager import Manager, Message
 
 from webrtc.browser import TONE_HZ, Browser, Page
 from webrtc.server import Server
@@ -26,9 +27,14 @@ DTLS_1_2 = "FEFD"
 BLOCK_SECONDS = 1.2
 
 
+# The RFCs' names of what getStats() calls a profile.
+PROFILES = {"SRTP_AES128_CM_HMAC_SHA1_80": "AES_CM_128_HMAC_SHA1_80", "SRTP_AES128_CM_HMAC_SHA1_32": "AES_CM_128_HMAC_SHA1_32",
+            "SRTP_AEAD_AES_128_GCM": "AEAD_AES_128_GCM", "SRTP_AEAD_AES_256_GCM": "AEAD_AES_256_GCM"}
+
+
 @dataclass
 class Security:
-    """What the browser says of its transport (getStats)."""
+    """What the browser says of its transport (getStats); the profile by its RFC's name."""
 
     state: str
     role: str
@@ -48,6 +54,10 @@ class Call:
     directory: Path
     capture: Capture
     user: str
+    manager: Manager
+    first_event: int
+    # The handshake is SealRTP's.
+    engine: bool
     # The PBX's media port, known from its description.
     port: int = 0
     datagrams: list[Datagram] = field(default_factory=list)
@@ -61,8 +71,26 @@ class Call:
         stats = self.stats()
         prints = {report["id"]: f"{report['fingerprintAlgorithm']} {report['fingerprint']}" for report in stats.certificate}
         first = stats.transport[0]
-        return Security(first["dtlsState"], first["dtlsRole"], first["tlsVersion"], first["dtlsCipher"], first["srtpCipher"],
+        return Security(first["dtlsState"], first["dtlsRole"], first["tlsVersion"], first["dtlsCipher"],
+                        PROFILES[first["srtpCipher"]],
                         prints[first["localCertificateId"]], prints[first["remoteCertificateId"]], len(stats.transport))
+
+    def events(self, name: str) -> list[Message]:
+        """The manager's events of that name since the call's page was opened."""
+        return [event for event in self.manager.events[self.first_event:] if event["Event"] == name]
+
+    def require_told(self, security: Security) -> None:
+        """AssertionError unless the PBX has told of one association, and of the same as the browser."""
+        self.manager.wait_event("SealRTPSecured", self.is_mine, start=self.first_event)
+        told = [event for event in self.events("SealRTPSecured") if self.is_mine(event)]
+        assert len(told) == 1, f"{len(told)} associations were told of"
+        ours = (told[0]["Role"], told[0]["Profile"], told[0]["LocalFingerprint"], told[0]["RemoteFingerprint"])
+        theirs = ("client" if security.role == "server" else "server", security.profile, security.remote_fingerprint,
+                  security.local_fingerprint)
+        assert ours == theirs, f"the PBX tells {ours}, the browser {theirs}"
+
+    def is_mine(self, event: Message) -> bool:
+        return event["Channel"].startswith(f"PJSIP/{self.user}-")
 
     def packets(self, kind: str = "audio") -> tuple[int, int]:
         """RTP packets that the browser has sent and received."""
@@ -95,6 +123,8 @@ class Call:
         for mine, which in ((security.local_fingerprint, "local"), (security.remote_fingerprint, "remote")):
             assert f"a=fingerprint:{mine}" in descriptions[which], f"{mine} is not in the {which} description"
         assert security.transports == 1, f"{security.transports} transports: BUNDLE and rtcp-mux were not agreed"
+        if self.engine:
+            self.require_told(security)
         return security
 
     def require_no_clear_media(self, least: int = 50) -> None:
@@ -141,11 +171,12 @@ class Web:
         directory.mkdir()
         first, last = self.site.pbx.ports.rtp
         pbx = self.site.pbx
+        first_event = len(pbx.manager.events)
         with Capture(directory / "media.pcap", f"udp portrange {first}-{last}") as capture, \
                 self.browser.open(self.server.address) as page:
             try:
                 page.phone("register", {"user": user, "password": self.site.password, "server": self.site.server, **settings})
-                yield Call(page, directory, capture, user)
+                yield Call(page, directory, capture, user, pbx.manager, first_event, self.site.engine)
                 page.phone("hangUp")
                 pbx.wait_idle(10)
             except BaseException:

@@ -134,10 +134,10 @@ window.phone = {
     return { state: session.state };
   },
 
-  // A re-INVITE that holds the call, or takes it up again; its status.
-  async hold(on) {
+  // A re-INVITE: one that holds the call, takes it up again, or begins ICE anew; its status.
+  async reinvite({ hold = false, iceRestart = false }) {
     let status = 0;
-    session.sessionDescriptionHandlerOptionsReInvite = mediaOptions(on);
+    session.sessionDescriptionHandlerOptionsReInvite = { ...mediaOptions(hold), offerOptions: { iceRestart } };
     await session.invite({ requestDelegate: {
       onAccept: (response) => { status = response.message.statusCode; },
       onReject: (response) => { status = response.message.statusCode; },
