@@ -97,6 +97,17 @@ pub enum RoleWanted {
     Either,
 }
 
+/// Which clients are asked for a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CookiesWanted {
+    /// All.
+    Always,
+    /// Those who are not where the peer's media is to come from.
+    Unknown,
+    /// None.
+    Never,
+}
+
 /// Where RTCP goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RtcpWanted {
@@ -222,9 +233,9 @@ pub struct PeerArguments {
     #[arg(long, default_value_t = 1200, value_name = "BYTES", help_heading = "Security")]
     pub mtu: usize,
 
-    /// DTLS: as server, do not make the client show its address with a cookie
-    #[arg(long, help_heading = "Security")]
-    pub no_cookies: bool,
+    /// DTLS: as server, which clients must show with a cookie that they receive where they send from
+    #[arg(long, value_enum, default_value = "unknown", help_heading = "Security")]
+    pub cookies: CookiesWanted,
 
     /// Our RTP address; without a port the system chooses one
     #[arg(long, value_parser = bind, default_value = "127.0.0.1", value_name = "ADDRESS[:PORT]",

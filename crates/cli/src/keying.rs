@@ -6,14 +6,15 @@ use std::time::SystemTime;
 
 use anyhow::Context as _;
 use sealrtp_dtls::{
-    Config as DtlsConfig, Context, CookieExchange, FingerprintError, Identity, Setup, Sha1, TlsId,
+    Config as DtlsConfig, Context, CookieExchange, FingerprintError, Fingerprints, Identity, Setup, Sha1,
+    TlsId,
 };
 use sealrtp_sdes::{Config as SdesConfig, CryptoAttribute, Negotiator};
-use sealrtp_session::{DtlsError, RtcpTransport, Session, Started, WithoutKeys};
+use sealrtp_session::{RtcpTransport, Session, Started, WithoutKeys};
 use sealrtp_srtp::{KeySet, Limits};
 use zeroize::Zeroizing;
 
-use crate::arguments::{Method, PeerArguments, RoleWanted};
+use crate::arguments::{CookiesWanted, Method, PeerArguments, RoleWanted};
 use crate::outcome::{Ended, Outcome};
 use crate::sdp::{Audio, Protocol};
 
@@ -40,6 +41,7 @@ pub struct Keying {
     methods: Vec<Method>,
     sdes: Option<Negotiator>,
     dtls: Option<Ours>,
+    sha1: Sha1,
 }
 
 fn nothing(reason: impl std::fmt::Display) -> Ended {
@@ -82,9 +84,11 @@ fn context(arguments: &PeerArguments, identity: &Identity) -> Result<Context, En
     if !arguments.profiles.is_empty() {
         config.profiles = arguments.profiles.clone();
     }
-    if arguments.no_cookies {
-        config.cookies = CookieExchange::Skipped;
-    }
+    config.cookies = match arguments.cookies {
+        CookiesWanted::Always => CookieExchange::Required,
+        CookiesWanted::Unknown => CookieExchange::UnknownSources,
+        CookiesWanted::Never => CookieExchange::Skipped,
+    };
     Context::new(config, identity).map_err(|error| Ended::usage(format!("DTLS: {error}")))
 }
 
@@ -111,7 +115,8 @@ impl Keying {
         let mut session = Session::new(Limits::default(), rule);
         session.set_trace(arguments.trace);
 
-        let mut this = Self { sdes: None, dtls: None, methods };
+        let sha1 = if arguments.allow_sha1 { Sha1::Allowed } else { Sha1::Refused };
+        let mut this = Self { sdes: None, dtls: None, sha1, methods };
         if this.methods.contains(&Method::Sdes) && arguments.remote_sdp.is_some() {
             let suites = match arguments.suites.as_slice() {
                 [] => sealrtp_policy::Config::default().suites().to_vec(),
@@ -128,7 +133,6 @@ impl Keying {
                 Some(RoleWanted::Server) => Setup::Passive,
                 Some(RoleWanted::Either) | None => Setup::ActPass,
             };
-            let sha1 = if arguments.allow_sha1 { Sha1::Allowed } else { Sha1::Refused };
             session.dtls_use(context(arguments, &identity)?, wanted, sha1);
             this.dtls = Some(Ours {
                 fingerprint: identity.fingerprint(arguments.hash).map_err(openssl)?.to_string(),
@@ -165,20 +169,11 @@ impl Keying {
         Ok((lines, protocol))
     }
 
-    /// Takes the answer to our offer.
+    /// What our answer says, once the peer's offer was taken.
     ///
     /// # Errors
-    /// [`Outcome::NothingInCommon`] or [`Outcome::Usage`], with the reason.
-    pub fn take_answer(&mut self, session: &mut Session, audio: &Audio) -> Result<Method, Ended> {
-        self.first_that_serves(session, audio)
-    }
-
-    /// Takes the peer's offer, and gives what our answer says.
-    ///
-    /// # Errors
-    /// [`Outcome::NothingInCommon`] or [`Outcome::Usage`], with the reason.
-    pub fn take_offer(&mut self, session: &mut Session, audio: &Audio) -> Result<(Method, Lines), Ended> {
-        let method = self.first_that_serves(session, audio)?;
+    /// [`Outcome::Usage`]: the method is none of ours.
+    pub fn answer(&mut self, method: Method, session: &mut Session, audio: &Audio) -> Result<Lines, Ended> {
         let mut lines = Lines::default();
         match (method, &mut self.sdes, &self.dtls) {
             (Method::Sdes, Some(sdes), _) => {
@@ -192,16 +187,19 @@ impl Keying {
             }
             _ => {}
         }
-        Ok((method, lines))
+        Ok(lines)
     }
 
-    /// The first of our methods that the description carries and that can be used.
-    fn first_that_serves(&mut self, session: &mut Session, audio: &Audio) -> Result<Method, Ended> {
+    /// Takes the peer's description, offer or answer: the first of our methods that it carries and that can be used.
+    ///
+    /// # Errors
+    /// [`Outcome::NothingInCommon`] or [`Outcome::Usage`], with the reason.
+    pub fn take(&mut self, session: &mut Session, audio: &Audio) -> Result<Method, Ended> {
         let mut reasons = Vec::new();
         for method in self.methods.clone() {
             let taken = match method {
                 Method::Dtls if !audio.fingerprints.is_empty() => {
-                    take_dtls(session, audio.setup, audio.fingerprints.iter().map(String::as_str))
+                    take_dtls(session, audio.setup, &audio.fingerprints, self.sha1)
                         .map(|()| audio.tls_id.iter().for_each(|id| session.dtls_remote_tls_id(id.clone())))
                 }
                 Method::Sdes if !audio.crypto.is_empty() => self.take_crypto(session, audio),
@@ -282,7 +280,7 @@ impl Keying {
                 if arguments.fingerprint.is_empty() {
                     return Err(Ended::usage("--method dtls takes the peer's --fingerprint, or SDP"));
                 }
-                take_dtls(session, Some(theirs), arguments.fingerprint.iter().map(String::as_str))?;
+                take_dtls(session, Some(theirs), &arguments.fingerprint, self.sha1)?;
             }
         }
         Ok(method)
@@ -306,12 +304,18 @@ fn crypto(option: &str, value: &str) -> Result<KeySet, Ended> {
     Ok(line.keys().clone())
 }
 
-fn take_dtls<'a>(
+/// Takes the peer's setup and fingerprints, after a look whether they can be used at all.
+fn take_dtls(
     session: &mut Session,
     setup: Option<Setup>,
-    fingerprints: impl Iterator<Item = &'a str>,
+    fingerprints: &[String],
+    sha1: Sha1,
 ) -> Result<(), Ended> {
     let setup = setup.ok_or_else(|| Ended::usage("the SDP has an a=fingerprint and no a=setup"))?;
+    match Fingerprints::from_values(fingerprints.iter().map(String::as_str), sha1) {
+        Err(error @ FingerprintError::None) => return Err(nothing(error)),
+        other => other.map_err(Ended::usage)?,
+    };
     session.dtls_remote_setup(setup).map_err(Ended::usage)?;
     for value in fingerprints {
         session.dtls_remote_fingerprint(value).map_err(Ended::usage)?;
@@ -329,7 +333,6 @@ pub fn start_dtls(session: &mut Session, rtcp: RtcpTransport, now: std::time::In
         Ok(Started::Held) => {
             Err(Ended::new(Outcome::NotSecured, "the peer holds the connection: a=setup:holdconn"))
         }
-        Err(DtlsError::NoFingerprint(error @ FingerprintError::None)) => Err(nothing(error)),
         Err(error) => Err(Ended::usage(error)),
     }
 }

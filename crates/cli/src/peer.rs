@@ -1,24 +1,24 @@
 //! `sealrtp peer`: one run, from the arguments to the JSON line.
 
+mod descriptions;
+
 use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use sealrtp_dtls::{Destination, Failure, Role};
-use sealrtp_session::{Component, Event, Received, RtcpTransport, Session, State};
+use sealrtp_session::{Component, Event, Received, Session, State};
 use zeroize::Zeroizing;
 
 use crate::arguments::{Method, PeerArguments, RtcpWanted};
 use crate::codec::{Codec, RATE};
-use crate::keying::{Keying, Lines, start_dtls};
+use crate::keying::Keying;
 use crate::meter::Meter;
 use crate::net::{AT_A_TIME, MAX_DATAGRAM, Net};
 use crate::outcome::{Ended, Outcome};
 use crate::report::{Report, rounded};
 use crate::rtcp::Now;
 use crate::rtp::Packet;
-use crate::sdp::{Description, Local, Protocol, SdpError};
-use crate::signalling;
 use crate::stream::{ROOM, Source, Stream};
 use crate::tone::Sine;
 use crate::wav::{self, Recording};
@@ -32,7 +32,6 @@ const TONE_SHARE: f64 = 0.5;
 /// Packets that it may be late with before it leaves some out.
 const MOST_LATE: u32 = 10;
 /// Without other word.
-const PTIME: u32 = 20;
 const TONE: f64 = 440.0;
 const DURATION: Duration = Duration::from_secs(5);
 /// Payload bytes of clear G.711 are a multiple of 10 ms; no tag is.
@@ -186,125 +185,6 @@ impl<'a> Peer<'a> {
         if !self.arguments.quiet {
             eprintln!("rtp {rtp}\nrtcp {rtcp}");
             self.keying.fingerprint().iter().for_each(|fingerprint| eprintln!("fingerprint {fingerprint}"));
-        }
-        Ok(())
-    }
-
-    /// The first description, or none is needed.
-    fn begin(&mut self) -> Result<(), Ended> {
-        let Some(theirs) = &self.arguments.remote_sdp else {
-            let method = self.keying.take_arguments(&mut self.session, self.arguments)?;
-            let rtp = self.arguments.remote;
-            let above = |rtp: SocketAddr| SocketAddr::new(rtp.ip(), rtp.port().wrapping_add(1));
-            self.remote = [rtp, self.arguments.remote_rtcp.or(rtp.map(above))];
-            self.stream
-                .agree(self.arguments.codec.unwrap_or(Codec::Pcmu), self.arguments.ptime.unwrap_or(PTIME));
-            return self.agree(method);
-        };
-        let mut not_before = None;
-        if self.arguments.offer {
-            let (lines, protocol) = self.keying.offer(&mut self.session)?;
-            let codecs = self.arguments.codec.map_or(Codec::ALL.to_vec(), |codec| vec![codec]);
-            let ptime = self.arguments.ptime.unwrap_or(PTIME);
-            self.write(&self.local(lines, protocol, codecs, ptime)?, None)?;
-            not_before = signalling::written(&self.arguments.local_sdp);
-        }
-        self.awaited = Some(signalling::read(theirs, not_before, self.net.waker())?);
-        Ok(())
-    }
-
-    fn local(
-        &self,
-        lines: Lines,
-        protocol: Protocol,
-        codecs: Vec<Codec>,
-        ptime: u32,
-    ) -> Result<Local, Ended> {
-        let address = |component| -> Result<SocketAddr, Ended> {
-            let mut address = self.net.local(component).map_err(socket_error)?;
-            self.arguments.advertise.iter().for_each(|ip| address.set_ip(*ip));
-            Ok(address)
-        };
-        Ok(Local {
-            rtp: address(Component::Rtp)?,
-            rtcp: address(Component::Rtcp)?,
-            protocol,
-            codecs,
-            ptime,
-            rtcp_mux: self.mux,
-            crypto: lines.crypto,
-            dtls: lines.dtls,
-        })
-    }
-
-    fn write(&self, ours: &Local, to: Option<&Description>) -> Result<(), Ended> {
-        Ok(signalling::write(&self.arguments.local_sdp, &ours.write(std::process::id(), to))?)
-    }
-
-    /// Takes the peer's description if it has come.
-    fn description(&mut self) -> Result<(), Ended> {
-        let Some(awaited) = &self.awaited else { return Ok(()) };
-        let body = match awaited.try_recv() {
-            Ok(body) => body?,
-            Err(TryRecvError::Empty) => return Ok(()),
-            Err(TryRecvError::Disconnected) => return Err(Ended::usage("the peer's SDP cannot be read")),
-        };
-        self.awaited = None;
-        let theirs = match Description::read(&body) {
-            Err(SdpError::NoAudio) if self.arguments.offer => {
-                return Err(Ended::new(Outcome::NothingInCommon, "the peer's answer rejects our audio"));
-            }
-            other => other.map_err(Ended::usage)?,
-        };
-        let taken = self.take(&theirs);
-        if let (Err(Ended { outcome: Outcome::NothingInCommon, .. }), false) = (&taken, self.arguments.offer)
-        {
-            // The peer need not wait for what will not come.
-            let mut rejected =
-                self.local(Lines::default(), theirs.audio.protocol, Codec::ALL.to_vec(), PTIME)?;
-            rejected.rtp.set_port(0);
-            self.write(&rejected, Some(&theirs))?;
-        }
-        self.agree(taken?)
-    }
-
-    fn take(&mut self, theirs: &Description) -> Result<Method, Ended> {
-        let audio = &theirs.audio;
-        let wanted = |codec: &Codec| self.arguments.codec.is_none_or(|only| only == *codec);
-        let codec = audio.codecs.iter().copied().find(wanted);
-        let codec = codec.ok_or_else(|| Ended::new(Outcome::NothingInCommon, "no codec in common"))?;
-        let asked = audio.ptime.filter(|ms| matches!(ms, 10 | 20 | 30 | 40 | 60));
-        let ptime = self.arguments.ptime.or(asked).unwrap_or(PTIME);
-        self.stream.agree(codec, ptime);
-        self.mux &= audio.rtcp_mux;
-        // An unspecified address holds the media: then it goes where the peer's comes from.
-        let known = |address: &SocketAddr| !address.ip().is_unspecified() && address.port() != 0;
-        self.remote = [audio.rtp, audio.rtcp].map(|address| Some(address).filter(known));
-        if self.arguments.offer {
-            return self.keying.take_answer(&mut self.session, audio);
-        }
-        let (method, lines) = self.keying.take_offer(&mut self.session, audio)?;
-        self.write(&self.local(lines, audio.protocol, vec![codec], ptime)?, Some(theirs))?;
-        Ok(method)
-    }
-
-    /// Both descriptions are known: media may flow as soon as there are keys.
-    fn agree(&mut self, method: Method) -> Result<(), Ended> {
-        let now = Instant::now();
-        self.agreed = Some(now);
-        self.method = method;
-        self.report.method = Some(method.name());
-        self.report.rtcp = Some(if self.mux { "mux" } else { "separate" });
-        if self.mux {
-            self.remote[Component::Rtcp as usize] = None;
-        }
-        match method {
-            Method::Dtls => {
-                let rtcp = if self.mux { RtcpTransport::Muxed } else { RtcpTransport::Separate };
-                start_dtls(&mut self.session, rtcp, now)?;
-            }
-            Method::Sdes => self.report.time_to_secure_ms = Some(0.0),
-            Method::None => {}
         }
         Ok(())
     }
@@ -488,7 +368,7 @@ impl<'a> Peer<'a> {
         if self.next_rtcp.is_some_and(|due| now >= due) {
             self.send_rtcp(false)?;
             // RFC 3550 section 6.3.1: between half and one and a half times the interval.
-            let share = f64::from(now.duration_since(self.began).subsec_nanos() % 1000) / 1000.0;
+            let share = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
             self.next_rtcp = Some(now + self.arguments.rtcp_interval.mul_f64(0.5 + share));
         }
         Ok(())

@@ -17,8 +17,8 @@ const DEFAULT_SUITES: [&str; 7] = [
 ];
 const PROFILES: [&str; 4] =
     ["AEAD_AES_256_GCM", "AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"];
-/// Half a second of media, with RTCP in it.
-const SHORT: [&str; 4] = ["--duration", "0.5", "--rtcp-interval", "0.3"];
+/// Media with RTCP in it, long enough for a busy machine to begin late.
+const SHORT: [&str; 4] = ["--duration", "0.8", "--rtcp-interval", "0.3"];
 
 fn number(json: &Value, key: &str) -> f64 {
     json[key].as_f64().unwrap_or_else(|| panic!("{key} is no number: {json}"))

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -210,7 +211,13 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    pub fn new(kind: Kind) -> Self {
+    /// RSA keys take long to make: one serves a whole test program.
+    pub fn new(kind: Kind) -> &'static Self {
+        static MADE: [OnceLock<Certificate>; 2] = [OnceLock::new(), OnceLock::new()];
+        MADE[kind as usize].get_or_init(|| Self::make(kind))
+    }
+
+    fn make(kind: Kind) -> Self {
         let key = match kind {
             Kind::Ec => {
                 let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
