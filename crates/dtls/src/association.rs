@@ -15,7 +15,7 @@ use crate::handshake::{Handshake, Progress};
 use crate::record::{self, records};
 use crate::{Connected, Context, Event, Failure, Fingerprints, Resumption};
 
-/// How long a server answers a client's repeated Finished after keys are there: longer than an OpenSSL client, with its 12
+/// How long an end whose flight was the last answers a repeated Finished after keys are there: longer than an OpenSSL client, with its 12
 /// retransmissions, can go on.
 pub const REPEAT_FOR: Duration = Duration::from_secs(600);
 /// How often at most it does.
@@ -108,7 +108,7 @@ struct Running {
 /// After the keys: no OpenSSL object any more.
 struct Established {
     to: Destination,
-    /// A server's last flight; empty for a client, and when its time is over.
+    /// Ours, if it was the handshake's last; empty if not, and when its time is over.
     last_flight: Vec<Vec<u8>>,
     until: Instant,
     not_before: Instant,
@@ -152,11 +152,32 @@ impl Association {
         expected: Fingerprints,
         now: Instant,
     ) -> Result<Self, ErrorStack> {
+        Self::begin(context, role, expected, None, now)
+    }
+
+    /// Begins as [`Association::new`] does, for one of several associations with the same peer. As server it lets the peer
+    /// resume a session that an earlier one made; as client it offers to, where it may ([`Resumption::for_clients`]). A
+    /// peer that does not, or too early, gets a full handshake.
+    ///
+    /// # Errors
+    /// As [`Association::new`].
+    pub fn resuming(resumption: &Resumption, role: Role, now: Instant) -> Result<Self, ErrorStack> {
+        let expected = resumption.expected().clone();
+        Self::begin(resumption.context(), role, expected, Some(resumption), now)
+    }
+
+    fn begin(
+        context: &Context,
+        role: Role,
+        expected: Fingerprints,
+        resumption: Option<&Resumption>,
+        now: Instant,
+    ) -> Result<Self, ErrorStack> {
         let mut this = Self {
             context: context.clone(),
             role,
             expected: expected.clone(),
-            resumption: None,
+            resumption: resumption.cloned(),
             source: None,
             state: State::Waiting,
             give_up: now + context.config().timeout,
@@ -167,20 +188,9 @@ impl Association {
         };
         this.trace(|| Trace::Started { role, local: context.fingerprint(), remote: expected.clone() });
         if role == Role::Client {
-            let handshake = Handshake::client(context, expected.clone())?;
+            let handshake = Handshake::client(context, resumption, expected.clone())?;
             this.run_new(handshake, Destination::Peer, None, None, now);
         }
-        Ok(this)
-    }
-
-    /// Begins as [`Association::new`] does, for one of several associations with the same peer: as server it lets the peer
-    /// resume a session that an earlier one made. A peer that does not, or too early, gets a full handshake.
-    ///
-    /// # Errors
-    /// As [`Association::new`].
-    pub fn resuming(resumption: &Resumption, role: Role, now: Instant) -> Result<Self, ErrorStack> {
-        let mut this = Self::new(resumption.context(), role, resumption.expected().clone(), now)?;
-        this.resumption = Some(resumption.clone());
         Ok(this)
     }
 
@@ -452,7 +462,7 @@ impl Association {
         let State::Running(mut running) = mem::replace(&mut self.state, State::Over) else { return };
         let to = running.to;
         self.send(last_flight.clone(), to);
-        let agreed = running.handshake.agreed(self.context.config());
+        let agreed = running.handshake.agreed(self.context.config(), self.resumption.as_ref());
         let close_notify = running.handshake.close();
         let took = now.saturating_duration_since(running.began);
         let retransmissions = running.retransmissions;
@@ -461,10 +471,9 @@ impl Association {
         self.trace(|| Trace::Released);
         match agreed {
             Ok(agreed) => {
-                let last_flight = match self.role {
-                    Role::Server => last_flight,
-                    Role::Client => Vec::new(),
-                };
+                // The server's is the last flight of a full handshake, the client's of a resumed one.
+                let ours_is_last = (self.role == Role::Server) != agreed.resumed;
+                let last_flight = if ours_is_last { last_flight } else { Vec::new() };
                 self.state = State::Established(Box::new(Established {
                     to,
                     last_flight,
@@ -494,8 +503,8 @@ impl Association {
         }
     }
 
-    /// A server's last flight is lost if the client's Finished comes again: it goes out again as it was, with the same
-    /// record numbers, since what the client has got of it already it need not get twice.
+    /// Our last flight is lost if the peer's Finished comes again: it goes out again as it was, with the same record numbers,
+    /// since what the peer has got of it already it need not get twice.
     fn repeat(&mut self, datagram: &[u8], now: Instant) {
         let State::Established(established) = &mut self.state else { return };
         let finished =

@@ -101,7 +101,7 @@ pub enum Trace {
         /// Why.
         why: Why,
     },
-    /// A server's last flight was sent again for a client whose Finished came again.
+    /// Our flight, the last of the handshake, was sent again for a peer whose Finished came again.
     LastFlightRepeated,
     /// OpenSSL's state was given back.
     Released,

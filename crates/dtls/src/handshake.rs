@@ -58,8 +58,16 @@ pub(crate) struct Handshake {
 }
 
 impl Handshake {
-    pub(crate) fn client(context: &Context, expected: Fingerprints) -> Result<Self, ErrorStack> {
-        Self::new(context, context.client_ssl()?, Role::Client, expected)
+    pub(crate) fn client(
+        context: &Context,
+        resumption: Option<&Resumption>,
+        expected: Fingerprints,
+    ) -> Result<Self, ErrorStack> {
+        let mut ssl = context.client_ssl()?;
+        if let Some(resumption) = resumption {
+            resumption.offer(&mut ssl)?;
+        }
+        Self::new(context, ssl, Role::Client, expected)
     }
 
     /// A server that takes a ClientHello whose record has number `sequence`. After a cookie our ServerHello's takes that number
@@ -72,7 +80,7 @@ impl Handshake {
         sequence: u64,
     ) -> Result<Self, ErrorStack> {
         let ssl = match resumption {
-            Some(resumption) => resumption.new_ssl(&asked)?,
+            Some(resumption) => resumption.server_ssl(&asked)?,
             None => context.server_ssl(&asked)?,
         };
         let mut this = Self::new(context, ssl, Role::Server, expected)?;
@@ -156,8 +164,8 @@ impl Handshake {
         handshake_error(error.clone())
     }
 
-    /// Checks all once more and exports the keys.
-    pub(crate) fn agreed(&self, config: &Config) -> Result<Agreed, Failure> {
+    /// Checks all once more and exports the keys. A client's session is kept for the next one.
+    pub(crate) fn agreed(&self, config: &Config, resumption: Option<&Resumption>) -> Result<Agreed, Failure> {
         let ssl = self.stream.ssl();
         let version = ssl.version_str().to_owned();
         if version != "DTLSv1.2" {
@@ -194,6 +202,9 @@ impl Handshake {
             Role::Server => (client, server),
         };
         let resumed = ssl.session_reused();
+        if let (Role::Client, Some(resumption)) = (self.role, resumption) {
+            resumption.keep(session);
+        }
         Ok(Agreed { suite, inbound, outbound, remote, cipher, version, extended_master_secret, resumed })
     }
 

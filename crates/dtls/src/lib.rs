@@ -59,13 +59,15 @@
 //!
 //! # RTCP on a port of its own
 //! RFC 5764 section 3 makes a second association for it. A [`Resumption`] lets a client resume the first one's session
-//! there and spare both ends the certificates and signatures.
+//! there and spare both ends the certificates and signatures. Servers allow it always. For a client OpenSSL takes the session
+//! only through a function that the `openssl` crate declares unsafe: its user brings that line ([`SetSession`]), or else
+//! each handshake is a full one.
 //!
 //! # Memory
-//! OpenSSL's state is released at the moment the keys are exported. What is kept is the last flight of a server, to answer a
-//! client whose Finished comes again because that flight was lost, for [`REPEAT_FOR`] and at most [`MAX_REPEATS`] times; and
-//! a close_notify alert made beforehand for [`Association::close`]. The price: a close_notify of the peer that comes later
-//! can no longer be authenticated and is ignored; the end of a call is known from its signalling.
+//! OpenSSL's state is released at the moment the keys are exported. What is kept is the handshake's last flight, at the end
+//! that sent it, to answer a peer whose Finished comes again because that flight was lost, for [`REPEAT_FOR`] and at most
+//! [`MAX_REPEATS`] times; and a close_notify alert made beforehand for [`Association::close`]. The price: a close_notify of
+//! the peer that comes later can no longer be authenticated and is ignored; the end of a call is known from its signalling.
 #![forbid(unsafe_code)]
 
 mod admission;
@@ -100,6 +102,6 @@ pub use event::{Alert, Connected, Direction, Event, HandshakeType, MAX_TRACES, M
 pub use fingerprint::{Fingerprint, FingerprintError, Fingerprints, HashFunction, MAX_FINGERPRINTS, Sha1};
 pub use identity::Identity;
 pub use profile::suite_of_profile;
-pub use resumption::{MAX_SESSIONS, Resumption};
+pub use resumption::{MAX_SESSIONS, Resumption, SetSession};
 pub use setup::{Connection, Setup, SetupError};
 pub use tls_id::{TlsId, TlsIdError};

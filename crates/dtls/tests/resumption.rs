@@ -1,18 +1,20 @@
-//! The second handshake of a media stream resumes the session of the first, and no other association's. The client is OpenSSL
-//! itself: in this process, and as `s_client`.
+//! The second handshake of a media stream resumes the session of the first, and no other association's. The peers are
+//! OpenSSL itself, in this process and as `s_client` and `s_server`, and ours.
 
 mod common;
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::UdpSocket;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use common::peer::{Files, Process, exported, run};
-use common::{Kind, Side, Told, address, pem};
+use common::peer::{Files, Process, exported, free_port, run};
+use common::{Kind, Pair, Side, Told, address, pem};
+use openssl::error::ErrorStack;
 use openssl::pkey::PKey;
 use openssl::ssl::{
-    ShutdownState, Ssl, SslContext, SslMethod, SslOptions, SslSession, SslStream, SslVerifyMode,
+    ShutdownState, Ssl, SslContext, SslMethod, SslOptions, SslRef, SslSession, SslSessionRef, SslStream,
+    SslVerifyMode,
 };
 use openssl::x509::X509;
 use sealrtp_dtls::{Association, Config, CookieExchange, Failure, MAX_SESSIONS, Resumption, Role};
@@ -191,21 +193,141 @@ fn sessions_are_few_and_cost_nothing_before_they_are_needed() {
     assert!(resumption.memory_bytes() < 32 * 1024);
 }
 
-#[test]
-fn our_own_two_ends_make_a_full_handshake_each_time() {
-    let side = Side::new(Config::default());
-    let resumption = Resumption::new(&side.context(), side.fingerprints());
-    for _ in 0..2 {
+/// What a user of the crate brings for its clients.
+fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(), ErrorStack> {
+    // SAFETY: called with sessions that are in no context's cache.
+    unsafe { ssl.set_session(session) }
+}
+
+/// Two associations of one stream after each other, both ends ours.
+fn twice(client: &Resumption, server: &Resumption) -> [(Told, Told); 2] {
+    [(); 2].map(|()| {
         let now = Instant::now();
-        let mut pair = common::Pair {
-            client: Association::resuming(&resumption, Role::Client, now).unwrap(),
-            server: Association::resuming(&resumption, Role::Server, now).unwrap(),
+        let mut pair = Pair {
+            client: Association::resuming(client, Role::Client, now).unwrap(),
+            server: Association::resuming(server, Role::Server, now).unwrap(),
             now,
         };
         pair.settle();
         let (client, server) = (Told::of(&mut pair.client), Told::of(&mut pair.server));
         assert!(client.keys().outbound.same_as(&server.keys().inbound));
+        assert!(client.keys().inbound.same_as(&server.keys().outbound));
+        assert_eq!(client.keys().resumed, server.keys().resumed);
+        for side in [&pair.client, &pair.server] {
+            assert!(side.memory_bytes() < 4096, "{} bytes", side.memory_bytes());
+        }
+        (client, server)
+    })
+}
+
+#[test]
+fn our_own_client_resumes_where_it_may_and_has_other_keys_each_time() {
+    let side = Side::new(Config::default());
+    let server = Resumption::new(&side.context(), side.fingerprints());
+    let client = Resumption::for_clients(&side.context(), side.fingerprints(), set_session);
+    let [first, second] = twice(&client, &server);
+    assert_eq!((first.0.keys().resumed, second.0.keys().resumed), (false, true));
+    assert!(!first.0.keys().outbound.same_as(&second.0.keys().outbound));
+    assert_eq!(second.0.keys().remote_fingerprint, first.0.keys().remote_fingerprint);
+    assert!(second.0.keys().extended_master_secret && second.1.keys().extended_master_secret);
+    assert!(client.memory_bytes() < 8 * 1024);
+}
+
+#[test]
+fn a_client_makes_a_full_handshake_where_it_may_not_resume_or_the_server_does_not() {
+    let side = Side::new(Config::default());
+    let new = || Resumption::new(&side.context(), side.fingerprints());
+    let [first, second] = twice(&new(), &new());
+    assert!(!first.0.keys().resumed && !second.0.keys().resumed);
+    let client = Resumption::for_clients(&side.context(), side.fingerprints(), set_session);
+    for _ in 0..2 {
+        // A server of another stream each time: it knows none of the client's sessions.
+        let pair = &mut Pair::new(&side, &side);
+        pair.client = Association::resuming(&client, Role::Client, pair.now).unwrap();
+        pair.settle();
+        let (client, server) = (Told::of(&mut pair.client), Told::of(&mut pair.server));
+        assert!(client.keys().outbound.same_as(&server.keys().inbound));
         assert!(!client.keys().resumed && !server.keys().resumed);
+    }
+}
+
+#[test]
+fn a_session_is_offered_to_the_peer_of_the_same_fingerprints_alone() {
+    let side = Side::new(Config::default());
+    let other = Side::of(Config::default(), Kind::Ec);
+    let server = Resumption::new(&side.context(), side.fingerprints());
+    let client = Resumption::for_clients(&side.context(), side.fingerprints(), set_session);
+    twice(&client, &server);
+    // Another stream's client, with another peer: nothing is shared with the first.
+    let elsewhere = Resumption::for_clients(&side.context(), other.fingerprints(), set_session);
+    let now = Instant::now();
+    let mut pair = Pair {
+        client: Association::resuming(&elsewhere, Role::Client, now).unwrap(),
+        server: Association::resuming(&server, Role::Server, now).unwrap(),
+        now,
+    };
+    pair.settle();
+    assert!(matches!(Told::of(&mut pair.client).failure(), Failure::FingerprintMismatch { .. }));
+}
+
+#[test]
+fn a_client_whose_last_flight_was_lost_sends_it_again() {
+    let side = Side::new(Config { cookies: CookieExchange::Skipped, ..Config::default() });
+    let server = Resumption::new(&side.context(), side.fingerprints());
+    let client = Resumption::for_clients(&side.context(), side.fingerprints(), set_session);
+    twice(&client, &server);
+    let now = Instant::now();
+    let mut pair = Pair {
+        client: Association::resuming(&client, Role::Client, now).unwrap(),
+        server: Association::resuming(&server, Role::Server, now).unwrap(),
+        now,
+    };
+    let hello = pair.client.poll_transmit().unwrap().datagram;
+    pair.server.receive(&hello, address(1), now);
+    let flight: Vec<_> = std::iter::from_fn(|| pair.server.poll_transmit()).collect();
+    for out in &flight {
+        pair.client.receive(&out.datagram, address(2), now);
+    }
+    assert!(Told::of(&mut pair.client).keys().resumed);
+    let lost: Vec<_> = std::iter::from_fn(|| pair.client.poll_transmit()).collect();
+    assert!(!lost.is_empty());
+    let later = now + Duration::from_secs(1);
+    for out in &flight {
+        pair.client.receive(&out.datagram, address(2), later);
+    }
+    assert_eq!(std::iter::from_fn(|| pair.client.poll_transmit()).collect::<Vec<_>>(), lost);
+    for out in lost {
+        pair.server.receive(&out.datagram, address(1), later);
+    }
+    assert!(Told::of(&mut pair.server).keys().resumed);
+}
+
+#[test]
+fn our_client_resumes_with_s_server_and_exports_what_it_exports() {
+    let files = Files::new(Kind::Ec);
+    let (cert, key) = (files.path("cert.pem"), files.path("key.pem"));
+    let address = format!("127.0.0.1:{}", free_port());
+    #[rustfmt::skip]
+    let mut process = Process::start("openssl", &[
+        "s_server", "-dtls1_2", "-accept", &address, "-cert", &cert, "-key", &key, "-Verify", "1", "-no_ticket",
+        "-use_srtp", "SRTP_AEAD_AES_256_GCM", "-keymatexport", "EXTRACTOR-dtls_srtp", "-keymatexportlen", "88",
+    ]);
+    process.line("ACCEPT");
+    let side = Side::new(Config::default());
+    let known = Side::of(Config::default(), Kind::Ec).fingerprints();
+    let resumption = Resumption::for_clients(&side.context(), known, set_session);
+    for resumed in [false, true] {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(&address).unwrap();
+        let mut association = Association::resuming(&resumption, Role::Client, Instant::now()).unwrap();
+        let told = run(&mut association, &socket);
+        assert_eq!(told.keys().resumed, resumed);
+        assert_eq!(process.line("Keying material: "), exported(told.keys(), Role::Client));
+        // s_server takes the next client once this one has closed.
+        association.close();
+        while let Some(out) = association.poll_transmit() {
+            socket.send(&out.datagram).unwrap();
+        }
     }
 }
 

@@ -11,7 +11,11 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use common::{Kind, Pair, Random, Side, Told, address};
-use sealrtp_dtls::{Config, Context, CookieExchange, Failure, Fingerprints, Trace};
+use openssl::error::ErrorStack;
+use openssl::ssl::{SslRef, SslSessionRef};
+use sealrtp_dtls::{
+    Association, Config, Context, CookieExchange, Failure, Fingerprints, Resumption, Role, Trace,
+};
 
 /// `struct timeval` of 64-bit Linux.
 #[repr(C)]
@@ -161,6 +165,45 @@ fn both_ends_get_the_same_keys_though_three_of_ten_datagrams_are_lost() {
     let longest = took.into_iter().flatten().max();
     println!("{} seeds, longest handshake {longest:?}, {unlucky} given up by OpenSSL", seeds());
     assert!(unlucky <= 1 + seeds() / 500, "{unlucky} of {} given up", seeds());
+}
+
+#[test]
+fn a_resumed_handshake_gets_through_the_same_network() {
+    fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(), ErrorStack> {
+        // SAFETY: called with sessions that are in no context's cache.
+        unsafe { ssl.set_session(session) }
+    }
+    let network = Network { loss: 30, repeat: 10, delay: 500 };
+    let mut unlucky = 0;
+    let count = seeds() / 10;
+    for seed in 0..count {
+        let context = context(0, seed as usize % COOKIES.len(), 0);
+        let client = Resumption::for_clients(&context.0, context.1.clone(), set_session);
+        let server = Resumption::new(&context.0, context.1.clone());
+        let pair = || {
+            let now = Instant::now();
+            Pair {
+                client: Association::resuming(&client, Role::Client, now).unwrap(),
+                server: Association::resuming(&server, Role::Server, now).unwrap(),
+                now,
+            }
+        };
+        let mut first = pair();
+        first.settle();
+        let run = run(pair(), network, seed);
+        let out_of_luck = Failure::Handshake("read timeout expired".into());
+        if run.client.failed.iter().chain(&run.server.failed).any(|failure| *failure == out_of_luck) {
+            unlucky += 1;
+            continue;
+        }
+        let (ours, theirs) = (run.client.keys(), run.server.keys());
+        assert!(ours.resumed && theirs.resumed, "seed {seed}");
+        assert!(
+            ours.outbound.same_as(&theirs.inbound) && ours.inbound.same_as(&theirs.outbound),
+            "seed {seed}"
+        );
+    }
+    assert!(unlucky <= 1 + count / 100, "{unlucky} of {count} given up");
 }
 
 #[test]
