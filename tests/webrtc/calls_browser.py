@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import ssl
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -206,13 +208,13 @@ def wrong_fingerprint(web: Web, name: str, begin: Callable[[Web, Call], None]) -
 
     The browser, for which all is well, may have sent the first SRTP packets by then.
     """
-    with web.phone(name, wrongFingerprint=True) as call:
+    with web.phone(name, fingerprint="wrong") as call:
         begin(web, call)
         call.page.phone("ended", 10)
-        failed = call.manager.wait_event("SealRTPFailed", call.is_mine, start=call.first_event)
+        failed = call.pbx.manager.wait_event("SealRTPFailed", call.is_mine, start=call.first_event)
         prints = set(re.findall(r"sha-256 ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})", failed["Reason"]))
         assert len(prints) == 2, f"the reason does not show both fingerprints: {failed['Reason']}"
-        call.manager.wait_event("RequestNotAllowed", lambda event: event["Service"] == "DTLS-SRTP" and prints <= set(
+        call.pbx.manager.wait_event("RequestNotAllowed", lambda event: event["Service"] == "DTLS-SRTP" and prints <= set(
             re.findall(r"[0-9A-F:]{95}", event["RequestParams"])), start=call.first_event)
         assert not call.events("SealRTPSecured"), "the PBX told of an association"
         call.stop()
@@ -224,8 +226,31 @@ def wrong_fingerprint(web: Web, name: str, begin: Callable[[Web, Call], None]) -
     return Outcome(detail="the call ended, no media from the PBX")
 
 
+def no_fingerprint(web: Web) -> Outcome:
+    """An offer without a=fingerprint: the call is refused or ends, without a handshake and without media."""
+    with web.phone("no-fingerprint", fingerprint="none") as call:
+        call.page.phone("call", "echo")
+        call.page.phone("ended", 10)
+        call.stop()
+        for kind in ("RTP", "RTCP"):
+            assert not (found := count(call.datagrams, kind)), f"{found} {kind} packets without a fingerprint"
+        assert not call.events("SealRTPSecured"), "the PBX told of an association"
+    return Outcome(detail="the call ended, no media")
+
+
+def called_rsa(web: Web) -> Outcome:
+    """dtls_cert_file with an RSA certificate: it is the one that the browser, as DTLS client, meets."""
+    with web.phone("called-rsa", "rsa1") as call:
+        originate(web, call)
+        security = call.require_secured()
+        certificate = (web.site.etc / "dtls-rsa.pem").read_text()
+        digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate[certificate.index("-----BEGIN CERT"):])).hexdigest().upper()
+        assert security.remote_fingerprint.replace(":", "") == f"sha-256 {digest}", "that is another certificate"
+        return finish(call, security, "RSA certificate")
+
+
 CALLS: dict[str, Callable[[Web], Outcome]] = {
-    "echo": echo, "called": called, "echo-passive": echo_passive, "called-active": called_active, "echo-ulaw": echo_ulaw,
+    "echo": echo, "called": called, "echo-passive": echo_passive, "called-active": called_active, "echo-ulaw": echo_ulaw, "called-rsa": called_rsa, "no-fingerprint": no_fingerprint,
     "video": video, "hold": partial(reinvited, name="hold", changes=({"hold": True}, {"hold": False})),
     "ice-restart": partial(reinvited, name="ice-restart", changes=({"iceRestart": True},)),
     "two-browsers": two_browsers, "bridge-sdes": partial(bridge, phone="sdes0", secured=True),

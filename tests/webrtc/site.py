@@ -33,25 +33,29 @@ PHONES = (Endpoint("sdes0", Media.SDES), Endpoint("clear0", Media.CLEAR))
 # What webrtc=yes stands for; it would set dtls_setup=actpass itself.
 SPELLED_OUT = ("webrtc=no\nmedia_encryption=dtls\ndtls_auto_generate_cert=yes\ndtls_verify=fingerprint\nuse_avpf=yes\n"
                "ice_support=yes\nrtcp_mux=yes\nbundle=yes\nmedia_use_received_transport=yes\n")
-# Users of the documented template, each with what is different about it.
+# Users of the documented template, each with what is different about it; ETC is the configuration's directory.
 USERS: Mapping[str, str] = {
     "web1": "",
     "web2": "",
     "passive1": SPELLED_OUT + "dtls_setup=passive\n",
     "active1": SPELLED_OUT + "dtls_setup=active\n",
     "ulaw1": "allow=!all,ulaw\n",
+    "rsa1": "dtls_cert_file=ETC/dtls-rsa.pem\ndtls_private_key=ETC/dtls-rsa.key\n",
 }
 BROWSERS = tuple(Endpoint(user, Media.CLEAR, registers=True) for user in USERS)
 
 
-def make_certificate(directory: Path) -> tuple[Path, Path, str]:
-    """A self-signed certificate for loopback, its key, and base64 of the SHA-256 of the public key."""
-    certificate, key = directory / "wss.pem", directory / "wss.key"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                    "-subj", "/CN=sealrtp test", "-addext", f"subjectAltName=IP:{ADDRESS}", "-keyout", str(key), "-out",
-                    str(certificate)], check=True, capture_output=True)
+def make_certificate(directory: Path, name: str, *key_kind: str) -> None:
+    """A self-signed certificate for loopback: `name`.pem, and `name`.key."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", *key_kind, "-nodes", "-days", "2", "-subj", "/CN=sealrtp test", "-addext",
+                    f"subjectAltName=IP:{ADDRESS}", "-keyout", str(directory / f"{name}.key"), "-out", str(directory / f"{name}.pem")],
+                   check=True, capture_output=True)
+
+
+def public_key_hash(key: Path) -> str:
+    """Base64 of the SHA-256 of a key's public part, by which Chromium knows a certificate."""
     public = subprocess.run(["openssl", "pkey", "-in", str(key), "-pubout", "-outform", "DER"], check=True, capture_output=True).stdout
-    return certificate, key, base64.b64encode(hashlib.sha256(public).digest()).decode()
+    return base64.b64encode(hashlib.sha256(public).digest()).decode()
 
 
 def candidates_on_loopback() -> str:
@@ -82,8 +86,11 @@ class WebSite:
         self.server = f"{ADDRESS}:{ports.base + 2}"
         self.pbx = Asterisk(root, directory / "pbx", srtp=srtp, module=module_for(root) if srtp == "sealrtp" else None, ports=ports,
                             endpoints=PHONES, modules=MODULES, sealrtp_conf=sealrtp_conf, address=ADDRESS)
-        (directory / "pbx/etc").mkdir(parents=True, exist_ok=True)
-        self.trusted_key = make_certificate(directory / "pbx/etc")[2]
+        self.etc = directory / "pbx/etc"
+        self.etc.mkdir(parents=True, exist_ok=True)
+        make_certificate(self.etc, "wss", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+        make_certificate(self.etc, "dtls-rsa", "rsa:2048")
+        self.trusted_key = public_key_hash(self.etc / "wss.key")
         self.password = self.pbx.password
         self.pbx.files = self.files()
         self.pbx.start()
@@ -105,7 +112,7 @@ class WebSite:
             **({} if self.engine else {("rtp_engine", "sealrtp"): None})})
         for user, options in USERS.items():
             if f"[{user}](browser)" not in pjsip:
-                pjsip += (f"\n[{user}](browser)\nauth={user}\naors={user}\n{options}\n[{user}](browser-auth)\nusername={user}\n"
+                pjsip += (f"\n[{user}](browser)\nauth={user}\naors={user}\n{options.replace('ETC', here)}\n[{user}](browser-auth)\nusername={user}\n"
                           f"password={pbx.password}\n\n[{user}](browser-aor)\n")
         return {"http.conf": http, "rtp.conf": rtp + candidates_on_loopback(), "pjsip.conf": pjsip_conf(site, PHONES) + pjsip,
                 "extensions.conf": extensions_conf(pbx.here, "pjsip", PHONES + BROWSERS, site.context)}

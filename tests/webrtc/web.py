@@ -13,7 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from calls.media import Capture
-from pbx.manager import Manager, Message
+from pbx.asterisk import Asterisk
+from pbx.manager import Message
 
 from webrtc.browser import TONE_HZ, Browser, Page
 from webrtc.server import Server
@@ -54,7 +55,7 @@ class Call:
     directory: Path
     capture: Capture
     user: str
-    manager: Manager
+    pbx: Asterisk
     first_event: int
     # The handshake is SealRTP's.
     engine: bool
@@ -77,17 +78,19 @@ class Call:
 
     def events(self, name: str) -> list[Message]:
         """The manager's events of that name since the call's page was opened."""
-        return [event for event in self.manager.events[self.first_event:] if event["Event"] == name]
+        return [event for event in self.pbx.manager.events[self.first_event:] if event["Event"] == name]
 
     def require_told(self, security: Security) -> None:
         """AssertionError unless the PBX has told of one association, and of the same as the browser."""
-        self.manager.wait_event("SealRTPSecured", self.is_mine, start=self.first_event)
+        self.pbx.manager.wait_event("SealRTPSecured", self.is_mine, start=self.first_event)
         told = [event for event in self.events("SealRTPSecured") if self.is_mine(event)]
         assert len(told) == 1, f"{len(told)} associations were told of"
         ours = (told[0]["Role"], told[0]["Profile"], told[0]["LocalFingerprint"], told[0]["RemoteFingerprint"])
         theirs = ("client" if security.role == "server" else "server", security.profile, security.remote_fingerprint,
                   security.local_fingerprint)
         assert ours == theirs, f"the PBX tells {ours}, the browser {theirs}"
+        shown = self.pbx.cli(f"sealrtp show stream {told[0]['Channel']}")
+        assert security.local_fingerprint in shown and security.remote_fingerprint in shown, f"no fingerprints in:\n{shown}"
 
     def is_mine(self, event: Message) -> bool:
         return event["Channel"].startswith(f"PJSIP/{self.user}-")
@@ -176,7 +179,7 @@ class Web:
                 self.browser.open(self.server.address) as page:
             try:
                 page.phone("register", {"user": user, "password": self.site.password, "server": self.site.server, **settings})
-                yield Call(page, directory, capture, user, pbx.manager, first_event, self.site.engine)
+                yield Call(page, directory, capture, user, pbx, first_event, self.site.engine)
                 page.phone("hangUp")
                 pbx.wait_idle(10)
             except BaseException:

@@ -28,10 +28,12 @@ function peerConnection() {
   return session?.sessionDescriptionHandler?.peerConnection;
 }
 
-// What the peer is told as a=fingerprint, when a test wants it to be wrong: the last digit of each is another one.
-function otherFingerprint(sdp) {
-  return sdp.replace(/(a=fingerprint:\S+ .*)([0-9A-F])\r\n/g, (_, start, last) => `${start}${last === "0" ? "1" : "0"}\r\n`);
-}
+// What the peer is told as a=fingerprint, by settings.fingerprint; wrong: the last digit is another one.
+const FINGERPRINTS = {
+  right: (line) => line,
+  wrong: (line) => line.replace(/([0-9A-F])\r\n$/, (_, last) => `${last === "0" ? "1" : "0"}\r\n`),
+  none: () => "",
+};
 
 // SIP.js changes a description before the browser sees it; a wrong fingerprint must be wrong on the wire alone.
 function descriptions(session, options) {
@@ -39,7 +41,8 @@ function descriptions(session, options) {
   const describe = handler.getDescription.bind(handler);
   handler.getDescription = async (...terms) => {
     const description = await describe(...terms);
-    return settings.wrongFingerprint ? { ...description, body: otherFingerprint(description.body) } : description;
+    const told = FINGERPRINTS[settings.fingerprint ?? "right"];
+    return { ...description, body: description.body.replace(/a=fingerprint:.*\r\n/g, told) };
   };
   return handler;
 }
@@ -87,7 +90,7 @@ function heardNow(frequency) {
 }
 
 window.phone = {
-  // settings: user, password, server (host:port of the WebSocket), video, wrongFingerprint
+  // settings: user, password, server (host:port of the WebSocket), video, fingerprint (right, wrong, none)
   async register(given) {
     settings = given;
     const uri = UserAgent.makeURI(`sip:${given.user}@${given.server.split(":")[0]}`);
