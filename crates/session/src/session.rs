@@ -408,6 +408,10 @@ impl Session {
     /// The next thing that has happened.
     pub fn poll_event(&mut self) -> Option<Event> {
         if let Some(event) = self.events.pop_front() {
+            if self.events.is_empty() {
+                // A trace is long, and a call longer.
+                self.events.shrink_to_fit();
+            }
             return Some(event);
         }
         let own = match &mut self.rtcp {

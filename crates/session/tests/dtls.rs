@@ -376,6 +376,16 @@ fn the_trace_tells_each_step_and_no_secret_and_is_off_by_default() {
 }
 
 #[test]
+fn a_call_that_has_its_keys_takes_little_memory() {
+    for (rtcp, bound) in [(RtcpTransport::Muxed, 4096), (RtcpTransport::Separate, 6144)] {
+        let (offerer, answerer) = call(rtcp);
+        for end in [offerer, answerer] {
+            assert!(end.session.memory_bytes() <= bound, "{rtcp:?}: {} bytes", end.session.memory_bytes());
+        }
+    }
+}
+
+#[test]
 fn closing_tells_the_peer_and_blocks() {
     let (mut offerer, mut answerer) = call(RtcpTransport::Muxed);
     offerer.session.close();
