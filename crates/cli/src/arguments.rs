@@ -24,6 +24,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// A media end point: keys by SDES or DTLS-SRTP, plays, measures what comes back, prints one JSON line
+    #[command(long_about = ABOUT, after_long_help = examples())]
     Peer(Box<PeerArguments>),
 }
 
@@ -158,7 +159,6 @@ fn ptime(text: &str) -> Result<u32, String> {
 
 /// `sealrtp peer`.
 #[derive(Debug, Args)]
-#[command(long_about = ABOUT, after_long_help = examples())]
 #[command(group(ArgGroup::new("media").args(["tone", "wav", "echo", "silent"])))]
 pub struct PeerArguments {
     /// The peer's SDP, the answer with --offer: a file, waited for until --timeout, or - for stdin

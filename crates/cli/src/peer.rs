@@ -183,8 +183,9 @@ impl<'a> Peer<'a> {
         self.report.local = Some(rtp.to_string());
         self.report.local_fingerprint = self.keying.fingerprint().map(str::to_owned);
         if !self.arguments.quiet {
-            eprintln!("rtp {rtp}\nrtcp {rtcp}");
-            self.keying.fingerprint().iter().for_each(|fingerprint| eprintln!("fingerprint {fingerprint}"));
+            let fingerprint = self.keying.fingerprint().map(|value| format!("\nfingerprint {value}"));
+            let lines = format!("rtp {rtp}\nrtcp {rtcp}{}", fingerprint.unwrap_or_default());
+            eprintln!("{lines}");
         }
         Ok(())
     }
@@ -314,7 +315,8 @@ impl<'a> Peer<'a> {
                 }
                 let mut echo = [0; ROOM];
                 let echoed = self.stream.receive(&packet[..len], now, &mut echo)?;
-                if let (Some(len), Some(_)) = (echoed, &self.playing) {
+                let over = self.playing.as_ref().is_some_and(|playing| now >= playing.until + TAIL);
+                if let (Some(len), false) = (echoed, over) {
                     self.send_rtp(&mut echo, len, to)?;
                 }
             }
