@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use ::sealrtp_dtls::{Destination, HashFunction, Role, Setup, Taken};
 use ::sealrtp_session::{RtcpTransport, Secured};
+use openssl::error::ErrorStack;
+use openssl::ssl::{SslRef, SslSessionRef};
 
 use crate::address::sealrtp_address;
 use crate::boundary::{bytes, bytes_mut, shared, text, unique, write_sized, write_text};
@@ -106,6 +108,12 @@ fn put(array: &mut [c_char], text: &str) {
     let _ = unsafe { write_text(array.as_mut_ptr(), array.len(), text) };
 }
 
+/// What [`SetSession`](::sealrtp_dtls::SetSession) asks for.
+fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(), ErrorStack> {
+    // SAFETY: the caller's promise: the session is in the cache of no other context.
+    unsafe { ssl.set_session(session) }
+}
+
 /// Writes a reason and gives the result that goes with it.
 ///
 /// # Safety
@@ -136,6 +144,7 @@ pub unsafe extern "C" fn sealrtp_session_dtls_use(
         with_session(session, |inner| {
             let (dtls, wanted) = (shared(dtls)?, setup(wanted_setup)?);
             let local = dtls.local_of(options)?.map_err(|said| refuse(reason, reason_size, &said))?;
+            inner.session.dtls_resume_with(set_session);
             inner.session.dtls_use(local.context, wanted, dtls.sha1);
             inner.identity = Some(local.identity);
             Ok(SEALRTP_OK)

@@ -99,7 +99,8 @@ static int pass(struct end *from, struct end *to)
 	return passed;
 }
 
-static void signal_offer_and_answer(struct end *offerer, struct end *answerer, const char *of_answerer)
+static void signal_offer_and_answer(
+	struct end *offerer, struct end *answerer, const char *of_answerer, uint32_t rtcp_separate)
 {
 	char reason[256];
 	uint32_t setup = sealrtp_session_dtls_local_setup(offerer->session);
@@ -113,8 +114,10 @@ static void signal_offer_and_answer(struct end *offerer, struct end *answerer, c
 	CHECK(sealrtp_session_dtls_remote_setup(offerer->session, setup, reason, sizeof(reason)) == SEALRTP_OK);
 	CHECK(sealrtp_session_dtls_remote_fingerprint(offerer->session, of_answerer, reason, sizeof(reason)) ==
 		  SEALRTP_OK);
-	CHECK(sealrtp_session_dtls_start(offerer->session, 0, 0, reason, sizeof(reason)) == SEALRTP_OK);
-	CHECK(sealrtp_session_dtls_start(answerer->session, 0, 0, reason, sizeof(reason)) == SEALRTP_OK);
+	CHECK(
+		sealrtp_session_dtls_start(offerer->session, rtcp_separate, 0, reason, sizeof(reason)) == SEALRTP_OK);
+	CHECK(sealrtp_session_dtls_start(answerer->session, rtcp_separate, 0, reason, sizeof(reason)) ==
+		  SEALRTP_OK);
 }
 
 static void media_passes(struct end *from, struct end *to)
@@ -143,7 +146,7 @@ static void a_call_has_keys_and_tells_how(const sealrtp_config *config, const se
 	CHECK(sealrtp_session_poll_timeout(offerer.session, &ms) == SEALRTP_DONE);
 	CHECK(sealrtp_session_state(offerer.session, SEALRTP_RTP) == SEALRTP_STATE_BLOCK);
 	CHECK(sealrtp_unprotect_rtp(offerer.session, clear, &len) == SEALRTP_E_NO_KEYS);
-	signal_offer_and_answer(&offerer, &answerer, answerer.fingerprint);
+	signal_offer_and_answer(&offerer, &answerer, answerer.fingerprint, 0);
 	CHECK(sealrtp_session_poll_timeout(answerer.session, &ms) == SEALRTP_OK && ms > 0 && ms <= 1001);
 	CHECK(sealrtp_session_handle_timeout(answerer.session) == SEALRTP_OK);
 	CHECK(sealrtp_session_get_dtls_info(offerer.session, SEALRTP_RTP, &ours) == SEALRTP_DONE);
@@ -177,7 +180,7 @@ static void another_certificate_than_the_sdp_says_fails(
 	struct end offerer = end_new(config, dtls, 4000), answerer = end_new(config, dtls, 5000);
 	struct end stranger = end_new(config, others, 6000);
 
-	signal_offer_and_answer(&offerer, &answerer, stranger.fingerprint);
+	signal_offer_and_answer(&offerer, &answerer, stranger.fingerprint, 0);
 	while (pass(&answerer, &offerer) | pass(&offerer, &answerer)) {
 	}
 	CHECK(offerer.failed == 1 && offerer.failure == SEALRTP_FAILURE_FINGERPRINT && !offerer.secured);
@@ -186,6 +189,24 @@ static void another_certificate_than_the_sdp_says_fails(
 	sealrtp_session_free(offerer.session);
 	sealrtp_session_free(answerer.session);
 	sealrtp_session_free(stranger.session);
+}
+
+static void rtcp_on_its_own_port_resumes_the_session(const sealrtp_config *config, const sealrtp_dtls *dtls)
+{
+	struct end offerer = end_new(config, dtls, 4000), answerer = end_new(config, dtls, 5000);
+	sealrtp_dtls_info rtp = {.size = sizeof(rtp)}, rtcp = {.size = sizeof(rtcp)};
+
+	signal_offer_and_answer(&offerer, &answerer, answerer.fingerprint, 1);
+	while (pass(&answerer, &offerer) | pass(&offerer, &answerer)) {
+	}
+	CHECK(offerer.secured == 2 && answerer.secured == 2);
+	CHECK(sealrtp_session_get_dtls_info(answerer.session, SEALRTP_RTP, &rtp) == SEALRTP_OK && !rtp.resumed);
+	CHECK(sealrtp_session_get_dtls_info(answerer.session, SEALRTP_RTCP, &rtcp) == SEALRTP_OK && rtcp.resumed);
+	CHECK(!strcmp(rtp.remote_fingerprint, rtcp.remote_fingerprint));
+	CHECK(sealrtp_session_get_dtls_info(offerer.session, SEALRTP_RTCP, &rtcp) == SEALRTP_OK && rtcp.resumed);
+	media_passes(&offerer, &answerer);
+	sealrtp_session_free(offerer.session);
+	sealrtp_session_free(answerer.session);
 }
 
 static void refusals_say_why(const sealrtp_config *config, const sealrtp_dtls *dtls)
@@ -280,6 +301,7 @@ int main(int argc, char **argv)
 	CHECK(sealrtp_dtls_new(config, &others, message, sizeof(message)) == SEALRTP_OK);
 	a_call_has_keys_and_tells_how(config, dtls);
 	another_certificate_than_the_sdp_says_fails(config, dtls, others);
+	rtcp_on_its_own_port_resumes_the_session(config, dtls);
 	refusals_say_why(config, dtls);
 	certificates_come_from_files(config, dtls, argv);
 	CHECK(sealrtp_config_set(config, "dtls_groups", "nonsense", message, sizeof(message)) == SEALRTP_OK);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use sealrtp_dtls::{
-    Association, Connected, Context, Continuity, Failure, Resumption, Role, Taken, Terms, Trace,
+    Association, Connected, Context, Continuity, Failure, Resumption, Role, SetSession, Taken, Terms, Trace,
 };
 
 use crate::hold::HoldQueue;
@@ -74,12 +74,37 @@ pub(crate) struct Dtls {
     sides: [Side; 2],
     /// Where the signalling, or ICE, says that the peer is.
     sources: [Option<SocketAddr>; 2],
+    resume: Resume,
+    rtcp: RtcpHandshake,
     trace: bool,
 }
 
+/// Whether our clients resume RTP's session for RTCP.
+#[derive(Clone, Copy)]
+pub(crate) enum Resume {
+    Never,
+    With(SetSession),
+}
+
+/// When RTCP's own handshake begins.
+enum RtcpHandshake {
+    /// It has, or there is none.
+    Settled,
+    /// A client's that is to resume the session which RTP's handshake is making.
+    AfterRtp(Terms, Resumption),
+}
+
 impl Dtls {
-    pub(crate) fn new(context: Context, negotiation: Negotiation, trace: bool) -> Self {
-        Self { context, negotiation, sides: [Side::new(), Side::new()], sources: [None; 2], trace }
+    pub(crate) fn new(context: Context, negotiation: Negotiation, resume: Resume, trace: bool) -> Self {
+        Self {
+            context,
+            negotiation,
+            sides: [Side::new(), Side::new()],
+            sources: [None; 2],
+            resume,
+            rtcp: RtcpHandshake::Settled,
+            trace,
+        }
     }
 
     pub(crate) fn context(&self) -> &Context {
@@ -117,39 +142,65 @@ impl Dtls {
         if rtcp == RtcpTransport::Muxed {
             self.sides[Component::Rtcp as usize] = Side::new();
         }
-        // With two handshakes the peer may resume the first one's session in the second.
+        self.rtcp = RtcpHandshake::Settled;
         let context = self.context.traced(self.trace);
-        let resumption = Resumption::new(&context, terms.fingerprints.clone());
+        let expected = terms.fingerprints.clone();
+        let resumption = match self.resume {
+            Resume::Never => Resumption::new(&context, expected),
+            Resume::With(set_session) => Resumption::for_clients(&context, expected, set_session),
+        };
         let mut started = Started::Kept;
         for &component in rtcp.components() {
-            let side = &mut self.sides[component as usize];
-            let mut early = match side {
-                Side::Begun(begun)
-                    if !begun.over && !transport_changed && begun.terms.then(&terms) == Continuity::Keep =>
-                {
-                    continue;
-                }
-                Side::Begun(_) => HoldQueue::new(),
-                Side::Early(early) => std::mem::replace(early, HoldQueue::new()),
-            };
-            let mut association = match rtcp {
+            if self.keeps(component, &terms) && !transport_changed {
+                continue;
+            }
+            let rtp_begins = component == Component::Rtcp && started == Started::New;
+            if rtp_begins && terms.role == Role::Client && matches!(self.resume, Resume::With(_)) {
+                self.sides[component as usize] = Side::new();
+                self.rtcp = RtcpHandshake::AfterRtp(terms.clone(), resumption.clone());
+                continue;
+            }
+            let association = match rtcp {
                 RtcpTransport::Muxed => {
                     Association::new(&context, terms.role, terms.fingerprints.clone(), now)
                 }
                 RtcpTransport::Separate => Association::resuming(&resumption, terms.role, now),
-            }
-            .map_err(|_| DtlsError::OpenSsl)?;
-            if let Some(source) = self.sources[component as usize] {
-                association.expect_source(source);
-            }
-            while let Some((from, datagram)) = early.pop() {
-                association.receive(&datagram, from, now);
-            }
-            let terms = terms.clone();
-            *side = Side::Begun(Box::new(Begun { association, terms, secured: Vec::new(), over: false }));
+            };
+            self.begin(component, association.map_err(|_| DtlsError::OpenSsl)?, terms.clone(), now);
             started = Started::New;
         }
         Ok(started)
+    }
+
+    fn keeps(&self, component: Component, terms: &Terms) -> bool {
+        matches!(&self.sides[component as usize], Side::Begun(begun)
+            if !begun.over && begun.terms.then(terms) == Continuity::Keep)
+    }
+
+    /// Puts an association in place and gives it what has come for it.
+    fn begin(&mut self, component: Component, mut association: Association, terms: Terms, now: Instant) {
+        if let Some(source) = self.sources[component as usize] {
+            association.expect_source(source);
+        }
+        let side = &mut self.sides[component as usize];
+        if let Side::Early(early) = side {
+            while let Some((from, datagram)) = early.pop() {
+                association.receive(&datagram, from, now);
+            }
+        }
+        *side = Side::Begun(Box::new(Begun { association, terms, secured: Vec::new(), over: false }));
+    }
+
+    /// RTP has its keys: begins what was waiting for that.
+    pub(crate) fn rtp_connected(&mut self, now: Instant) {
+        if let RtcpHandshake::AfterRtp(terms, resumption) =
+            std::mem::replace(&mut self.rtcp, RtcpHandshake::Settled)
+        {
+            // Without memory for it RTCP stays blocked.
+            if let Ok(association) = Association::resuming(&resumption, terms.role, now) {
+                self.begin(Component::Rtcp, association, terms, now);
+            }
+        }
     }
 
     pub(crate) fn receive(

@@ -6,12 +6,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use sealrtp_dtls::{Context, Destination, Failure, FingerprintError, Setup, SetupError, Sha1, Taken, TlsId};
+use sealrtp_dtls::{
+    Context, Destination, Failure, FingerprintError, SetSession, Setup, SetupError, Sha1, Taken, TlsId,
+};
 use sealrtp_srtp::{KeySet, Limits, Protocol};
 
 use crate::counters::Counters;
 use crate::demux::Kind;
-use crate::dtls::{Dtls, Step};
+use crate::dtls::{Dtls, Resume, Step};
 use crate::hold::HoldQueue;
 use crate::media::Media;
 use crate::negotiation::Negotiation;
@@ -126,6 +128,7 @@ pub struct Session {
     early_media: HoldQueue<(Component, SocketAddr)>,
     events: VecDeque<Event>,
     trace: bool,
+    resume: Resume,
 }
 
 impl Session {
@@ -142,6 +145,7 @@ impl Session {
             early_media: HoldQueue::new(),
             events: VecDeque::new(),
             trace: false,
+            resume: Resume::Never,
         }
     }
 
@@ -238,9 +242,16 @@ impl Session {
             Method::Dtls(dtls) => dtls.set_context(context),
             Method::Keys => {
                 let negotiation = Negotiation::new(wanted, sha1);
-                self.method = Method::Dtls(Box::new(Dtls::new(context, negotiation, self.trace)));
+                self.method =
+                    Method::Dtls(Box::new(Dtls::new(context, negotiation, self.resume, self.trace)));
             }
         }
+    }
+
+    /// As client resumes RTP's session where RTCP has a handshake of its own, which then begins when RTP has its keys; to be
+    /// said before [`Session::dtls_use`]. As server it lets the peer do so in any case.
+    pub fn dtls_resume_with(&mut self, set_session: SetSession) {
+        self.resume = Resume::With(set_session);
     }
 
     /// Our certificate and configuration, where DTLS is set up.
@@ -327,7 +338,7 @@ impl Session {
             }
             self.tell_states();
         }
-        self.take_steps();
+        self.take_steps(now);
         Ok(started)
     }
 
@@ -359,7 +370,7 @@ impl Session {
         match (kind, &mut self.method) {
             (Kind::Dtls, Method::Dtls(dtls)) => {
                 dtls.receive(component, packet, from, now);
-                self.take_steps();
+                self.take_steps(now);
                 Received::Consumed
             }
             (other, _) => Received::NotOurs(other),
@@ -378,7 +389,7 @@ impl Session {
         match &mut self.method {
             Method::Dtls(dtls) if Kind::of(datagram) == Kind::Dtls => {
                 let taken = dtls.receive(component, datagram, from, now);
-                self.take_steps();
+                self.take_steps(now);
                 taken
             }
             Method::Dtls(_) | Method::Keys => Taken::NotDtls,
@@ -442,7 +453,7 @@ impl Session {
     pub fn handle_timeout(&mut self, now: Instant) {
         if let Method::Dtls(dtls) = &mut self.method {
             dtls.handle_timeout(now);
-            self.take_steps();
+            self.take_steps(now);
         }
     }
 
@@ -505,7 +516,7 @@ impl Session {
     }
 
     /// Acts on what the associations have come to.
-    fn take_steps(&mut self) {
+    fn take_steps(&mut self, now: Instant) {
         while let Method::Dtls(dtls) = &mut self.method {
             let Some((component, step)) = dtls.poll_step() else { break };
             match step {
@@ -523,6 +534,9 @@ impl Session {
                         retransmissions: connected.retransmissions,
                     };
                     dtls.remember(secured.clone());
+                    if component == Component::Rtp {
+                        dtls.rtp_connected(now);
+                    }
                     let limits = self.limits;
                     self.media_of(component).begin(&connected.inbound, &connected.outbound, limits);
                     if component == Component::Rtp {
