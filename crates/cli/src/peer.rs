@@ -2,6 +2,7 @@
 
 mod descriptions;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -87,8 +88,14 @@ pub fn run(arguments: &PeerArguments) -> Outcome {
         }
     };
     report.result = outcome.name();
-    println!("{}", report.to_json());
+    // In one piece, since others may write there too. Whoever has closed the pipe does not want it.
+    let _ = std::io::stdout().write_all(format!("{}\n", report.to_json()).as_bytes());
     outcome
+}
+
+/// A line on stderr, if anybody reads it.
+fn tell(line: &str) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 fn socket_error(error: std::io::Error) -> Ended {
@@ -184,8 +191,7 @@ impl<'a> Peer<'a> {
         self.report.local_fingerprint = self.keying.fingerprint().map(str::to_owned);
         if !self.arguments.quiet {
             let fingerprint = self.keying.fingerprint().map(|value| format!("\nfingerprint {value}"));
-            let lines = format!("rtp {rtp}\nrtcp {rtcp}{}", fingerprint.unwrap_or_default());
-            eprintln!("{lines}");
+            tell(&format!("rtp {rtp}\nrtcp {rtcp}{}", fingerprint.unwrap_or_default()));
         }
         Ok(())
     }
@@ -202,7 +208,7 @@ impl<'a> Peer<'a> {
                 | Event::Srtp { .. } => !self.arguments.quiet,
             };
             if shown {
-                eprintln!("{:10.3} ms {event}", (now - self.began).as_secs_f64() * 1000.0);
+                tell(&format!("{:10.3} ms {event}", (now - self.began).as_secs_f64() * 1000.0));
             }
             if let (Err(ended), None) = (self.event(event, now), &self.failed) {
                 self.failed = Some(ended);
