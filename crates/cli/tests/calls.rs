@@ -275,3 +275,41 @@ fn a_signal_ends_a_run_with_its_json_line_and_a_goodbye() {
     offerer.end().ok();
     assert_eq!(answerer.end().ok()["peer_bye"], true);
 }
+
+#[test]
+fn a_call_is_not_disturbed_by_a_stranger_who_sends_all_kinds_of_datagrams() {
+    let folder = Folder::new();
+    let quiet = ["--method", "dtls", "--duration", "1", "--max-auth-failures", "1000000"];
+    let offers = ["--offer", "--local-sdp", "offer.sdp", "--remote-sdp", "answer.sdp"];
+    let mut offerer = Peer::start(&folder, &[&offers[..], &quiet].concat());
+    let at = offerer.tells("rtp");
+    let stranger = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let sending = std::thread::spawn(move || {
+        let mut seed = 1u64;
+        let until = std::time::Instant::now() + std::time::Duration::from_millis(1500);
+        while std::time::Instant::now() < until {
+            let mut datagram = vec![0; 1 + (seed >> 20) as usize % 300];
+            for byte in &mut datagram {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                *byte = (seed >> 56) as u8;
+            }
+            // STUN, ZRTP, DTLS handshake, DTLS application data, RTP, RTCP, anything.
+            let first = [0, 16, 22, 23, 0x80, 0x81, datagram[0]][(seed >> 40) as usize % 7];
+            datagram[0] = first;
+            if first == 0x81 && datagram.len() > 1 {
+                datagram[1] = 200;
+            }
+            let _ = stranger.send_to(&datagram, &at);
+            std::thread::sleep(std::time::Duration::from_micros(300));
+        }
+    });
+    let answers = ["--remote-sdp", "offer.sdp", "--local-sdp", "answer.sdp"];
+    let answerer = Peer::start(&folder, &[&answers[..], &quiet].concat());
+    let (ours, theirs) = (offerer.end().ok(), answerer.end().ok());
+    sending.join().unwrap();
+    assert!(number(&ours, "auth_failures") > 50.0 && number(&ours, "other_datagrams") > 50.0, "{ours}");
+    for json in [ours, theirs] {
+        assert_eq!((&json["packets_lost"], &json["replays"]), (&0.into(), &0.into()), "{json}");
+        assert!(number(&json, "packets_received") >= 40.0 && number(&json, "tone_share") > 0.97, "{json}");
+    }
+}
