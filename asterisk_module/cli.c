@@ -33,6 +33,18 @@ static const char *suite_name(const struct sealrtp_direction_stats *direction)
 	return S_OR(name, "-");
 }
 
+static const char *state_name(struct ast_srtp *stream)
+{
+	static const char *const names[] = {
+		[SEALRTP_STATE_BYPASS] = "BYPASS",
+		[SEALRTP_STATE_BLOCK] = "BLOCK",
+		[SEALRTP_STATE_SECURE] = "SECURE",
+	};
+	uint32_t state = stream_state(stream);
+
+	return state < ARRAY_LEN(names) && names[state] ? names[state] : "-";
+}
+
 static uint64_t refused(const struct sealrtp_direction_stats *direction)
 {
 	return direction->malformed + direction->refused + direction->expired;
@@ -58,7 +70,7 @@ static void show_row(int fd, struct ast_srtp *stream)
 		return;
 	}
 	stream_channel_name(stream, channel, sizeof(channel));
-	ast_cli(fd, ROW, number(stream->number, texts[0]), channel, stream->method, stream_state(stream),
+	ast_cli(fd, ROW, number(stream->number, texts[0]), channel, stream->method, state_name(stream),
 		ast_sockaddr_stringify(&stream->local), suite_name(&stats.inbound), suite_name(&stats.outbound),
 		number(stats.inbound.rtp_packets, texts[1]), number(stats.outbound.rtp_packets, texts[2]),
 		number(stats.inbound.rtcp_packets, texts[3]), number(stats.outbound.rtcp_packets, texts[4]),
@@ -123,7 +135,7 @@ static void show_details(int fd, struct ast_srtp *stream, const char *channel)
 		return;
 	}
 	ast_cli(fd, "Stream %u of %s: %s, keys by %s, local RTP %s, up %lld s\n", stream->number, channel,
-		stream_state(stream), stream->method, ast_sockaddr_stringify(&stream->local),
+		state_name(stream), stream->method, ast_sockaddr_stringify(&stream->local),
 		(long long)(ast_tvdiff_ms(ast_tvnow(), stream->since) / 1000));
 	show_dtls(fd, stream, SEALRTP_RTP);
 	show_dtls(fd, stream, SEALRTP_RTCP);

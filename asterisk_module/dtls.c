@@ -10,6 +10,7 @@
 #include "asterisk.h"
 
 #include "asterisk/astobj2.h"
+#include "asterisk/channel.h"
 #include "asterisk/logger.h"
 #include "asterisk/strings.h"
 #include "asterisk/utils.h"
@@ -126,12 +127,8 @@ static int dtls_set_configuration(struct ast_rtp_instance *instance, const struc
 	if (!cfg->enabled) {
 		return 0;
 	}
-	if (stream && stream->dtls.used) {
-		stream->dtls.configurations++;
-		return 0;
-	}
-	warn_of_rekey(cfg);
 	if (!stream) {
+		warn_of_rekey(cfg);
 		stream = install_stream(instance);
 	}
 	if (!stream) {
@@ -140,9 +137,11 @@ static int dtls_set_configuration(struct ast_rtp_instance *instance, const struc
 	ao2_lock(stream);
 	stream->dtls.configured = true;
 	stream->dtls.configurations++;
-	stream->dtls.hash = cfg->hash;
-	result = use(stream, cfg);
-	stream->dtls.used = result >= 0;
+	if (!stream->dtls.used) {
+		stream->dtls.hash = cfg->hash;
+		result = use(stream, cfg);
+		stream->dtls.used = result >= 0;
+	}
 	ao2_unlock(stream);
 	transport_learn(stream, instance);
 	return result < 0 ? -1 : 0;
@@ -184,9 +183,8 @@ static enum ast_rtp_dtls_connection dtls_get_connection(struct ast_rtp_instance 
 {
 	struct ast_srtp *stream = dtls_stream(instance);
 
-	return stream && sealrtp_session_state(stream->session, SEALRTP_RTP) == SEALRTP_STATE_SECURE
-			   ? AST_RTP_DTLS_CONNECTION_EXISTING
-			   : AST_RTP_DTLS_CONNECTION_NEW;
+	return stream && stream_state(stream) == SEALRTP_STATE_SECURE ? AST_RTP_DTLS_CONNECTION_EXISTING
+																  : AST_RTP_DTLS_CONNECTION_NEW;
 }
 
 /* Ours, of the description that is being made. */
@@ -361,6 +359,45 @@ void dtls_start(struct ast_srtp *stream)
 	}
 }
 
+/* The time that our answer takes is over. The stream is locked. */
+void dtls_start_late(struct ast_srtp *stream)
+{
+	/* A sibling of audio that has a description and an address is as good as active. */
+	if (stream->dtls.peer_has_dtls && transport_has_remote(stream)) {
+		stream->dtls.activated = true;
+	}
+	dtls_start(stream);
+}
+
+/* chan_sip says "media may flow" of audio alone. What else the peer has described begins with it; chan_pjsip
+ * has said so itself by then. */
+static void activate_siblings(struct ast_srtp *audio, struct ast_rtp_instance *instance)
+{
+#if SEALRTP_ASTERISK_MAJOR < 21
+	const char *channel = ast_rtp_instance_get_channel_id(instance);
+	char id[AST_MAX_UNIQUEID];
+	struct ao2_iterator iterator;
+	struct ast_srtp *stream;
+
+	if (ast_strlen_zero(channel)) {
+		return;
+	}
+	iterator = ao2_iterator_init(streams_all(), 0);
+	while ((stream = ao2_iterator_next(&iterator))) {
+		stream_channel_id(stream, id, sizeof(id));
+		ao2_lock(stream);
+		if (stream != audio && !strcmp(id, channel) && stream->dtls.configured && !stream->dtls.activated) {
+			transport_start_later(stream, ANSWER_LEAD_MS);
+		}
+		ao2_unlock(stream);
+		ao2_ref(stream, -1);
+	}
+	ao2_iterator_destroy(&iterator);
+#else
+	(void)audio, (void)instance;
+#endif
+}
+
 /* "Media may flow": both descriptions are known. The instance is locked. */
 void dtls_activate(struct ast_srtp *stream, struct ast_rtp_instance *instance)
 {
@@ -369,10 +406,11 @@ void dtls_activate(struct ast_srtp *stream, struct ast_rtp_instance *instance)
 	/* What the SDP says, not what was learnt from packets. */
 	ast_rtp_instance_get_requested_target_address(instance, &remote);
 	transport_learn(stream, instance);
+	activate_siblings(stream, instance);
+	ao2_lock(stream);
 	if (stream->dtls.ice == ICE_UNUSED) {
 		transport_set_remote(stream, &remote);
 	}
-	ao2_lock(stream);
 	stream->dtls.activated = true;
 	if (!may_start(stream)) {
 		/* Later, or never. */
@@ -395,44 +433,54 @@ void dtls_ice_candidate(struct ast_srtp *stream)
 /* Without candidates of the peer it does nothing. Once chosen, a pair stays until there is another. */
 void dtls_ice_start(struct ast_srtp *stream)
 {
+	ao2_lock(stream);
 	if (stream->dtls.has_candidates && stream->dtls.ice != ICE_CHOSEN) {
 		stream->dtls.ice = ICE_CHECKING;
 	}
+	ao2_unlock(stream);
 }
 
 void dtls_ice_stop(struct ast_srtp *stream)
 {
+	ao2_lock(stream);
 	stream->dtls.ice = ICE_UNUSED;
 	stream->dtls.has_candidates = false;
+	ao2_unlock(stream);
 }
 
 /* A chosen pair shows as symmetric RTP switched off, and then the pair's address. */
 void dtls_property(struct ast_srtp *stream, enum ast_rtp_property property, int value)
 {
-	if (property == AST_RTP_PROPERTY_NAT && !value && stream->dtls.ice != ICE_UNUSED) {
+	if (property != AST_RTP_PROPERTY_NAT || value) {
+		return;
+	}
+	ao2_lock(stream);
+	if (stream->dtls.ice != ICE_UNUSED) {
 		stream->dtls.ice = ICE_CHOOSING;
 	}
+	ao2_unlock(stream);
 }
 
 /* Of the SDP, learnt from packets, or a pair of ICE's, which the others do not displace. */
 void dtls_remote_address(struct ast_srtp *stream, const struct ast_sockaddr *address)
 {
-	if (stream->dtls.ice == ICE_CHOSEN) {
+	if (stream->dtls.ice == ICE_CHOSEN || ast_sockaddr_isnull(address)) {
 		return;
 	}
-	transport_set_remote(stream, address);
-	if (stream->dtls.ice != ICE_CHOOSING || ast_sockaddr_isnull(address)) {
-		return;
-	}
-	stream->dtls.ice = ICE_CHOSEN;
 	ao2_lock(stream);
-	dtls_start(stream);
+	transport_set_remote(stream, address);
+	if (stream->dtls.ice == ICE_CHOOSING) {
+		stream->dtls.ice = ICE_CHOSEN;
+		dtls_start(stream);
+	}
 	ao2_unlock(stream);
 }
 
 void dtls_bundle(struct ast_srtp *stream, bool bundled)
 {
+	ao2_lock(stream);
 	stream->dtls.bundled = bundled;
+	ao2_unlock(stream);
 }
 
 /* The instance is about to end: the peer is told while there is a socket. */

@@ -32,6 +32,7 @@ static bool is_our_asterisk(void)
 /* What no call needs; undone by stop_helpers(), also where only part of it was done. */
 static int start_helpers(void)
 {
+	openssl_hold();
 	if (config_load() != CONFIG_LOADED) {
 		return -1;
 	}
@@ -53,6 +54,7 @@ static void stop_helpers(void)
 	dtls_done();
 	streams_done();
 	config_done();
+	openssl_release();
 }
 
 static void unregister_engines(void)

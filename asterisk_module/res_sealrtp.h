@@ -58,6 +58,10 @@ enum ice_state {
 	ICE_CHOSEN,
 };
 
+/* openssl.c: what OpenSSL must not keep of us. */
+void openssl_hold(void);
+void openssl_release(void);
+
 /* streams.c: one stream is one ast_srtp: the security of an RTP instance's RTP and RTCP. Its ao2 lock guards
  * all but the counters; it is taken behind the channel's and the RTP instance's lock. Later methods hang
  * their state here. */
@@ -134,7 +138,7 @@ void streams_done(void);
 struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method);
 int stream_renew(struct ast_srtp *stream, bool demand_security);
 void stream_channel_name(struct ast_srtp *stream, char *name, size_t size);
-const char *stream_state(struct ast_srtp *stream);
+uint32_t stream_state(struct ast_srtp *stream);
 void stream_let_go(struct ast_srtp *stream);
 void stream_set_channel(struct ast_srtp *stream, const char *name);
 const char *stream_call(const struct ast_srtp *stream, char *text, size_t size);
@@ -192,6 +196,7 @@ void dtls_done(void);
 struct ast_srtp *dtls_stream(struct ast_rtp_instance *instance);
 void dtls_activate(struct ast_srtp *stream, struct ast_rtp_instance *instance);
 void dtls_start(struct ast_srtp *stream);
+void dtls_start_late(struct ast_srtp *stream);
 void dtls_ice_candidate(struct ast_srtp *stream);
 void dtls_ice_start(struct ast_srtp *stream);
 void dtls_ice_stop(struct ast_srtp *stream);
@@ -208,6 +213,7 @@ void transport_start_later(struct ast_srtp *stream, int ms);
 void transport_learn(struct ast_srtp *stream, struct ast_rtp_instance *instance);
 void transport_forget(struct ast_srtp *stream);
 void transport_set_remote(struct ast_srtp *stream, const struct ast_sockaddr *address);
+bool transport_has_remote(const struct ast_srtp *stream);
 void transport_expect(struct ast_srtp *stream);
 bool transport_rtcp_is_separate(const struct ast_srtp *stream);
 bool transport_read(struct ast_srtp *stream, struct ast_rtp_instance *instance, int rtcp);

@@ -139,7 +139,7 @@ static bool needs_keys(struct ast_rtp_instance *rtp)
 {
 	struct ast_srtp *stream = ast_rtp_instance_get_srtp(rtp, 0);
 
-	return !stream || sealrtp_session_state(stream->session, SEALRTP_RTP) != SEALRTP_STATE_SECURE;
+	return !stream || stream_state(stream) != SEALRTP_STATE_SECURE;
 }
 
 static int crypto_parse(struct ast_rtp_instance *rtp, struct ast_sdp_srtp *srtp, const char *attribute)

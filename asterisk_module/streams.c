@@ -180,20 +180,15 @@ void stream_channel_name(struct ast_srtp *stream, char *name, size_t size)
 	ao2_unlock(stream);
 }
 
-/* Whether RTP passes, and how. */
-const char *stream_state(struct ast_srtp *stream)
+/* Whether RTP passes, and how: a sealrtp_state. */
+uint32_t stream_state(struct ast_srtp *stream)
 {
-	static const char *const names[] = {
-		[SEALRTP_STATE_BYPASS] = "BYPASS",
-		[SEALRTP_STATE_BLOCK] = "BLOCK",
-		[SEALRTP_STATE_SECURE] = "SECURE",
-	};
 	uint32_t state;
 
 	ao2_lock(stream);
 	state = sealrtp_session_state(stream->session, SEALRTP_RTP);
 	ao2_unlock(stream);
-	return state < ARRAY_LEN(names) && names[state] ? names[state] : "-";
+	return state;
 }
 
 /* The container itself, oldest stream first. */

@@ -92,17 +92,21 @@ void transport_forget(struct ast_srtp *stream)
 }
 
 /* Where the peer's media goes. While a call is on hold the engine is told of none, and a handshake goes on
- * with the one before. */
+ * with the one before. The stream is locked. */
 void transport_set_remote(struct ast_srtp *stream, const struct ast_sockaddr *address)
 {
 	if (ast_sockaddr_isnull(address) || ast_sockaddr_is_any(address) || !ast_sockaddr_port(address)) {
 		return;
 	}
-	ao2_lock(stream);
 	ast_sockaddr_copy(&stream->transport.remote[SEALRTP_RTP], address);
 	ast_sockaddr_copy(&stream->transport.remote[SEALRTP_RTCP], address);
 	ast_sockaddr_set_port(&stream->transport.remote[SEALRTP_RTCP], ast_sockaddr_port(address) + 1);
-	ao2_unlock(stream);
+}
+
+/* The stream is locked. */
+bool transport_has_remote(const struct ast_srtp *stream)
+{
+	return !ast_sockaddr_isnull(&stream->transport.remote[SEALRTP_RTP]);
 }
 
 /* Tells the library whose ClientHello needs no cookie. The stream is locked. */
@@ -206,7 +210,7 @@ static int on_start(const void *data)
 	struct ast_srtp *stream = (struct ast_srtp *)data;
 
 	ao2_lock(stream);
-	dtls_start(stream);
+	dtls_start_late(stream);
 	ao2_unlock(stream);
 	ao2_ref(stream, -1);
 	return 0;
@@ -218,7 +222,7 @@ void transport_start_later(struct ast_srtp *stream, int ms)
 {
 	ao2_ref(stream, +1);
 	if (ast_sched_add(sched, ms, on_start, stream) < 0) {
-		dtls_start(stream);
+		dtls_start_late(stream);
 		ao2_ref(stream, -1);
 	}
 }
