@@ -25,6 +25,7 @@ TARGETS = [
     "dtls_datagrams",
     "dtls_client_hello",
     "dtls_attributes",
+    "session",
 ]
 MAX_LEN = 9000  # bytes of input: more than the longest attribute that is read
 RSS_LIMIT_MB = 1024

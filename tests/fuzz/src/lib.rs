@@ -8,4 +8,5 @@ pub mod dtls_attributes;
 pub mod dtls_client_hello;
 pub mod input;
 pub mod protect_headers;
+pub mod session;
 pub mod stream;

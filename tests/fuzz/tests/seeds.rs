@@ -45,6 +45,11 @@ fn datagram_seeds_are_answered() {
 }
 
 #[test]
+fn session_seeds_come_to_keys() {
+    for_each_seed("session", sealrtp_fuzz::session::run);
+}
+
+#[test]
 fn client_hello_seeds_are_answered() {
     for_each_seed("dtls_client_hello", sealrtp_fuzz::dtls_client_hello::run);
 }
