@@ -186,18 +186,6 @@ fn settings(config: &Config) -> Result<SslContextBuilder, ErrorStack> {
     Ok(ssl)
 }
 
-/// OpenSSL never takes such a place back: one for all contexts.
-fn cookie_slot() -> Result<Index<Ssl, Cookie>, ErrorStack> {
-    static SLOT: OnceLock<Index<Ssl, Cookie>> = OnceLock::new();
-    match SLOT.get() {
-        Some(slot) => Ok(*slot),
-        None => {
-            let slot = Ssl::new_ex_index()?;
-            Ok(*SLOT.get_or_init(|| slot))
-        }
-    }
-}
-
 fn builder(config: &Config, identity: &Identity) -> Result<SslContextBuilder, ErrorStack> {
     let mut ssl = settings(config)?;
     ssl.set_certificate(identity.certificate())?;
