@@ -79,7 +79,7 @@ def auth_failures(site: Site) -> Outcome:
         return Outcome(CM80, detail="20 auth failures counted").add(report.sent, report.packets, True)
 
 
-@scenario("clear-into-secured", "echo, clear packets", PEER, suite=CM80)
+@scenario("clear-into-secured", "echo, clear packets", PEER, suite=CM80, sends_clear=True)
 def clear_into_secured(site: Site) -> Outcome:
     """Clear RTP on a secured leg is never heard."""
     with legs(site, "secure") as (leg,):
@@ -219,11 +219,11 @@ def refused(site: Site, lines: list[str], profile: str = "RTP/SAVP", user: str =
     return Outcome("none")
 
 
-def reasons(site: Site, mark: int) -> list[str]:
-    """The log's lines from `mark` on that tell, at NOTICE or above, what was wrong with the security of a call."""
-    level = r"(?:NOTICE|WARNING|ERROR)\["
-    site.pbx.wait_log(rf"(?i){level}.*({REASON})", start=mark, timeout=3)
-    return [line for line in site.pbx.log_text()[mark:].splitlines() if re.search(level, line) and re.search(REASON, line, re.I)]
+def reasons(site: Site, mark: int, what: str = "") -> list[str]:
+    """The log's lines from `mark` on that tell, at NOTICE or above, what was wrong with the security of a call; `what` they speak of."""
+    level, what = r"(?:NOTICE|WARNING|ERROR)\[", what or REASON
+    site.pbx.wait_log(rf"(?i){level}.*({what})", start=mark, timeout=3)
+    return [line for line in site.pbx.log_text()[mark:].splitlines() if re.search(level, line) and re.search(what, line, re.I)]
 
 
 # Where no a=crypto is at all it is Asterisk itself that refuses, in its own words.

@@ -93,7 +93,7 @@ def record(site: Site) -> Outcome:
 
 @scenario("clear", "echo", PEER, method="none", demo=False)
 def clear(site: Site) -> Outcome:
-    """A clear endpoint is left alone."""
+    """A clear endpoint is left alone; and its capture, looked at as that of a secured call is, shows that every packet is clear."""
     with legs(site, "plain") as (leg,):
         final = leg.invite("echo")
         assert final.status == 200, final.start
@@ -102,6 +102,11 @@ def clear(site: Site) -> Outcome:
         time.sleep(0.3)
         report = leg.report()
         good_media(report, secured=False)
+        if site.capture is not None:
+            site.watch(leg.media.port)
+            seen = site.look()
+            site.watched.clear()
+            assert (seen.to_pbx.clear_rtp, seen.from_pbx.clear_rtp) == (report.sent, report.packets), f"clear media is not seen as clear: {seen}"
         return Outcome().add(report.sent, report.packets, require_audio(SPEECH, report, 40))
 
 

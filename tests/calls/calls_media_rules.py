@@ -51,7 +51,7 @@ def new_ssrc(site: Site) -> Outcome:
         return Outcome(CM80).add(report.sent, report.packets, True)
 
 
-@scenario("garbage-in-call", "echo, hostile datagrams", PEER, suite=CM80)
+@scenario("garbage-in-call", "echo, hostile datagrams", PEER, suite=CM80, sends_clear=True)
 def garbage_in_call(site: Site) -> Outcome:
     """Two thousand hostile datagrams between good packets: the echo is whole, nothing crashes, nothing of them is heard."""
     with legs(site, "secure") as (leg,):
@@ -119,6 +119,7 @@ def audio_and_video(site: Site) -> Outcome:
     """Two m-lines of one call, each with a suite, a key and an MKI of its own."""
     video_payload = 99
     with legs(site, "video") as (leg,), EndPoint(site.directory, site.unique("video"), address=site.address, payload_type=video_payload) as video:
+        site.watch(video.port, video.port + 1)
         audio_key = Crypto.fresh(1, CM80, (1).to_bytes(32), "2^20")
         video_key = Crypto.fresh(1, GCM, (1).to_bytes(32), "2^20")
         body = leg.body([audio_key]) + "\r\n".join([

@@ -20,16 +20,18 @@ from calls.streams import row_of_user
 ENOUGH = 0.85
 
 
-def linphone(site: Site, say: bytes, user: str, answer: bool = False) -> Linphone:
+def linphone(site: Site, say: bytes, user: str, answer: bool = False, dtls: bool = False) -> Linphone:
     (rtp, last) = site.peer_ports(10)
+    site.watch(rtp, last - 1)
     sip = site.port_of(user) or last
-    return Linphone(site.directory, say, user=user, address=site.address, sip=sip, rtp=rtp + rtp % 2, answer=answer)
+    return Linphone(site.directory / user, say, user=user, address=site.address, sip=sip, rtp=rtp + rtp % 2, answer=answer, dtls=dtls)
 
 
-def baresip(site: Site, say: bytes, user: str, answer: bool = False) -> Baresip:
+def baresip(site: Site, say: bytes, user: str, answer: bool = False, dtls: bool = False) -> Baresip:
     (rtp, last) = site.peer_ports(12)
-    return Baresip(site.directory, say, user=user, address=site.address, pbx_port=site.pbx.sip_port, sip=site.port_of(user) or last,
-                   rtp=(rtp, last - 2), control=last - 1, answer=answer)
+    site.watch(rtp, last - 2)
+    return Baresip(site.directory / user, say, user=user, address=site.address, pbx_port=site.pbx.sip_port, sip=site.port_of(user) or last,
+                   rtp=(rtp, last - 2), control=last - 1, answer=answer, dtls=dtls)
 
 
 def calls_extension(site: Site, phone: Callable[[Site, bytes, str], Program], extension: str, user: str) -> Outcome:

@@ -4,7 +4,8 @@
     python3 tests/calls/demo.py [--pbx asterisk22|asterisk16-pjsip|asterisk16-sip|all] [--only PART ...]
 
 A line begins with PASS, FAIL or SKIPPED and tells PBX and channel driver, what was done, method, suite, peer, packets to
-and from the PBX, whether the audio was heard as it was sent, and the time. The exit code is 1 if any line is a FAIL.
+and from the PBX, whether the audio was heard as it was sent, the time, and what tcpdump saw of the call from the first packet on:
+nothing clear, by a judge that has no keys. Below a call with DTLS are the fingerprints. The exit code is 1 if any line is a FAIL.
 """
 
 from __future__ import annotations
@@ -72,7 +73,10 @@ def tell(result: Result) -> None:
     print(FORMAT.format(verdict=result.verdict, pbx=result.kind.title, title=entry.title, method=entry.method,
                         suite=(outcome.suite if outcome and outcome.suite else entry.suite) or "-", peer=entry.peer,
                         sent=outcome.sent if outcome else 0, received=outcome.received if outcome else 0, heard=heard,
-                        seconds=result.seconds) + (f"  {result.why}" if result.error else ""), flush=True)
+                        seconds=result.seconds)
+          + (f"  captured: {outcome.captured}" if outcome and outcome.captured else "") + (f"  {result.why}" if result.error else ""), flush=True)
+    if outcome and outcome.fingerprints:
+        print("          fingerprints " + "  ".join(outcome.fingerprints), flush=True)
 
 
 def place_group(group: Group, directory: Path) -> int:

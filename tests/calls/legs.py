@@ -22,6 +22,8 @@ class Leg:
         self.site = site
         self.user = user
         self.media = EndPoint(site.directory, site.unique(user), known_audio=known_audio, address=site.address)
+        if site.demands(user):
+            site.watch(self.media.port, self.media.port + 1)
         self.phone = Phone(user, (site.address, site.pbx.sip_port), port, site.address)
         self.call: Call | None = None
         self.ours: Crypto | None = None
@@ -67,6 +69,8 @@ class Leg:
 
     def use(self, ours: Crypto, theirs: Crypto) -> None:
         """Keys of both directions, where they are new."""
+        if not ours.suite.startswith("NULL"):
+            self.site.watch(self.media.port, self.media.port + 1)
         if self.ours != ours:
             self.media.send_with(ours)
         theirs = replace(theirs, libsrtp_aes192=ours.libsrtp_aes192)

@@ -148,7 +148,7 @@ class Capture:
         if not shutil.which("tcpdump"):
             raise Skipped("tcpdump is not installed (Debian package tcpdump)")
         self.process = subprocess.Popen(
-            ["tcpdump", "-i", "lo", "-n", "-U", "-s", "2048", "-B", "65536", "-w", str(path), filter_text],
+            ["tcpdump", "-i", "lo", "-n", "-U", "--immediate-mode", "-s", "2048", "-B", "65536", "-w", str(path), filter_text],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | {"LC_ALL": "C"})
         assert self.process.stderr is not None
         said = ""
@@ -165,10 +165,16 @@ class Capture:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def end(self) -> str:
+        """Ends tcpdump; what it said."""
+        if self.process.returncode is not None:
+            return ""
+        self.process.terminate()
+        return self.process.communicate(timeout=20)[1]
+
     def stop(self) -> None:
-        if self.process.returncode is None:
-            self.process.terminate()
-            _, said = self.process.communicate(timeout=20)
+        """Ends the capture. RuntimeError when packets were lost."""
+        if said := self.end():
             dropped = [line for line in said.splitlines() if "dropped by kernel" in line]
             if dropped and not dropped[0].startswith("0 "):
                 raise RuntimeError(f"the capture is not whole: {dropped[0]}")
@@ -185,3 +191,16 @@ class Capture:
         for flow, verdict in zip(flows, verdicts):
             verdict.audio = Path(str(flow["out"])).read_bytes()
         return verdicts
+
+    def look(self, peers: Sequence[tuple[str, int, int]], since: float, known_audio: Sequence[Path]) -> SimpleNamespace:
+        """What went to and from these media ports (address, first, last) since that time, by kind: clear or not, judged without keys.
+
+        The capture goes on.
+        """
+        job = {"peers": [{"address": address, "first": first, "last": last} for address, first, last in peers],
+               "since_us": int(since * 1e6), "known_audio": [str(path) for path in known_audio]}
+        done = subprocess.run([judge_binary(), "clear", str(self.path)], input=json.dumps(job), text=True, capture_output=True)
+        if done.returncode != 0:
+            raise MediaError(done.stderr.strip())
+        verdict = json.loads(done.stdout)
+        return SimpleNamespace(to_pbx=SimpleNamespace(**verdict["to_pbx"]), from_pbx=SimpleNamespace(**verdict["from_pbx"]))

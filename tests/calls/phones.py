@@ -94,6 +94,21 @@ class Program:
     def quit(self) -> None:
         raise NotImplementedError
 
+    def call(self, uri: str) -> None:
+        raise NotImplementedError
+
+    def hang_up(self) -> None:
+        raise NotImplementedError
+
+    def hold(self) -> None:
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        raise NotImplementedError
+
+    def heard(self) -> bytes:
+        raise NotImplementedError
+
     def text(self) -> str:
         """What the phone has printed so far."""
         return (self.home / "output").read_text(errors="replace")
@@ -113,7 +128,7 @@ sip_tls_port=0
 use_ipv6=0
 ipv6_migration_done=1
 contact="{user}" <sip:{user}@{address}>
-media_encryption=srtp
+media_encryption={encryption}
 media_encryption_mandatory=1
 default_proxy=-1
 guess_hostname=0
@@ -132,13 +147,14 @@ enabled=1
 
 
 class Linphone(Program):
-    """linphonec with mandatory SDES and u-law."""
+    """linphonec with u-law, and mandatory SDES, or DTLS: with an RSA certificate and a handshake for RTCP of its own."""
 
     program, package = "linphonec", "linphone-cli"
 
-    def __init__(self, home: Path, say: bytes, *, user: str, address: str, sip: int, rtp: int, answer: bool = False) -> None:
+    def __init__(self, home: Path, say: bytes, *, user: str, address: str, sip: int, rtp: int, answer: bool = False,
+                 dtls: bool = False) -> None:
         super().__init__(home, say)
-        (home / "rc").write_text(LINPHONE_RC.format(sip=sip, user=user, address=address, rtp=rtp))
+        (home / "rc").write_text(LINPHONE_RC.format(sip=sip, user=user, address=address, rtp=rtp, encryption="dtls" if dtls else "srtp"))
         self.run(["linphonec", "-c", str(home / "rc"), "-d", "6", "-l", str(home / "log")])
         self.wait_text("linphonec>", 15)
         self.command("soundcard use files")
@@ -162,6 +178,18 @@ class Linphone(Program):
         self.command("terminate")
         self.wait_text("ended", 10)
 
+    def hold(self) -> None:
+        self.command("pause")
+        self.wait_text("is now paused", 10)
+
+    def resume(self) -> None:
+        streams = self.text().count("Media streams established")
+        self.command("resume")
+        until = time.monotonic() + 10
+        while self.text().count("Media streams established") == streams:
+            assert time.monotonic() < until, f"linphonec did not resume: {self.text()[-300:]}"
+            time.sleep(0.1)
+
     def quit(self) -> None:
         self.command("quit")
 
@@ -183,7 +211,7 @@ snd_path {home}
 module g711.so
 module aufile.so
 module sndfile.so
-module srtp.so
+module {encryption}.so
 module_app account.so
 module_app menu.so
 module_app ctrl_tcp.so
@@ -192,20 +220,21 @@ ctrl_tcp_listen 127.0.0.1:{control}
 
 
 class Baresip(Program):
-    """baresip with mandatory SDES and u-law; sndfile writes down what it hears."""
+    """baresip with u-law, and mandatory SDES or DTLS; sndfile writes down what it hears."""
 
     program, package = "baresip", "baresip"
     patience = 1.5
 
     def __init__(self, home: Path, say: bytes, *, user: str, address: str, pbx_port: int, sip: int, rtp: tuple[int, int], control: int,
-                 answer: bool = False) -> None:
+                 answer: bool = False, dtls: bool = False) -> None:
         super().__init__(home, say)
-        modules = next((path for path in BARESIP_MODULES if (path / "srtp.so").exists()), None)
+        encryption = "dtls_srtp" if dtls else "srtp"
+        modules = next((path for path in BARESIP_MODULES if (path / f"{encryption}.so").exists()), None)
         if modules is None:
-            raise Skipped("baresip has no module srtp.so here")
+            raise Skipped(f"baresip has no module {encryption}.so here")
         (home / "config").write_text(BARESIP_CONFIG.format(address=address, sip=sip, home=home, rtp=rtp[0], rtp_last=rtp[1],
-                                                           modules=modules, control=control))
-        (home / "accounts").write_text(f"<sip:{user}@{address}:{pbx_port};transport=udp>;regint=0;mediaenc=srtp-mand;"
+                                                           modules=modules, control=control, encryption=encryption))
+        (home / "accounts").write_text(f"<sip:{user}@{address}:{pbx_port};transport=udp>;regint=0;mediaenc={'dtls_srtp' if dtls else 'srtp-mand'};"
                                        f"audio_codecs=PCMU/8000/1{';answermode=auto' if answer else ''}\n")
         (home / "contacts").write_text("")
         self.run(["baresip", "-f", str(home), "-4", "-v"])
@@ -233,6 +262,12 @@ class Baresip(Program):
 
     def hang_up(self) -> None:
         self.command("hangup")
+
+    def hold(self) -> None:
+        self.command("hold")
+
+    def resume(self) -> None:
+        self.command("resume")
 
     def quit(self) -> None:
         self.command("quit")

@@ -28,6 +28,10 @@ class Outcome:
     received: int = 0
     heard: bool = False
     detail: str = ""
+    # Fingerprints of the PBX's certificate and of the peer's, "hash value".
+    fingerprints: tuple[str, ...] = ()
+    # What the capture of the call held; the runner fills it in.
+    captured: str = ""
 
     def add(self, sent: int, received: int, heard: Heard | bool) -> Outcome:
         """Adds a direction's packets; `heard` when the audio was as sent."""
@@ -67,6 +71,8 @@ class Scenario:
     heavy: bool = False
     # Where the PBX listens: "loopback", or "host", the host's own address, for phones that do not bind to loopback.
     place: str = "loopback"
+    # The peer sends clear packets on purpose: only what the PBX sends is looked at in the capture.
+    sends_clear: bool = False
     # sealrtp.conf that it needs; the PBX is another one then.
     configuration: str = PLAIN
 

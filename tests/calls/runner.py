@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from calls import calls_flaws, calls_media, calls_media_rules, calls_modules, calls_more, calls_phones, calls_sipp  # noqa: F401 (they fill the table)
+from calls import calls_dtls, calls_dtls_flaws, calls_dtls_phones  # noqa: F401 (they fill the table)
+from calls import calls_flaws, calls_media, calls_media_rules, calls_modules, calls_more, calls_phones, calls_sipp  # noqa: F401
 from calls import site as sites
+from calls.media import Capture
 from calls.phones import host_address
 from calls.registry import PLAIN, SCENARIOS, Flaw, Outcome, Scenario, Skipped, enough
 from calls.site import KINDS, Kind, Site
@@ -51,13 +53,35 @@ class Result:
         return "".join(traceback.format_exception(self.error)) if self.error else ""
 
 
+def nothing_clear(entry: Scenario, site: Site, outcome: Outcome) -> str:
+    """Looks for clear media in the capture at the ports that the call watches; what was there. AssertionError when some is clear.
+
+    baresip's two clear RTCP packets, which say nothing, are told and allowed.
+    """
+    if site.capture is None or not site.watched or entry.suite.startswith("NULL"):
+        return ""
+    # tcpdump needs a moment for the last packets.
+    time.sleep(0.1)
+    seen = site.look()
+    found = [] if entry.sends_clear else [*seen.to_pbx.found]
+    found += seen.from_pbx.found
+    assert not found, f"the capture has {len(found)} datagrams that are not secured: {found[0]}"
+    assert not seen.from_pbx.of_baresip, "the PBX sent clear RTCP"
+    assert not seen.to_pbx.of_baresip or entry.peer == "baresip", "the peer sent clear RTCP"
+    assert not outcome.received or seen.to_pbx.srtp + seen.from_pbx.srtp, "the capture has missed the media"
+    both = {name: getattr(seen.to_pbx, name) + getattr(seen.from_pbx, name) for name in ("dtls", "srtp", "srtcp", "stun", "zrtp", "of_baresip")}
+    return "0 clear, " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in both.items() if count)
+
+
 def place(entry: Scenario, site: Site) -> Result:
     """Places one call; every error is in the result."""
     started = time.monotonic()
     outcome, error = None, None
     enough.set(0.6 if site.pbx.valgrind else 0.8)
     try:
-        outcome = entry.run(site.for_call(entry.name))
+        own = site.for_call(entry.name)
+        outcome = entry.run(own)
+        outcome.captured = nothing_clear(entry, own, outcome)
     except Exception as raised:  # noqa: BLE001 (a call that fails in any way is a failed call)
         error = raised
     return Result(entry, site.kind, site.pbx.srtp, outcome, error, time.monotonic() - started)
@@ -82,13 +106,20 @@ def running(kind: Kind, directory: Path, srtp: str, configuration: str, place: s
     try:
         if srtp == "sealrtp":
             check_ours(site.pbx)
+            first, last = site.pbx.ports.rtp
+            site.capture = Capture(directory / "media.pcap", f"udp portrange {first}-{last}")
         yield site
+        if site.capture is not None:
+            site.capture.stop()
         if srtp == "sealrtp":
             check_ours(site.pbx)
             site.pbx.wait_idle(30)
     except BaseException:
         site.pbx.stop()
         raise
+    finally:
+        if site.capture is not None:
+            site.capture.end()
     died = not site.pbx.running
     code = site.pbx.stop()
     if died or code != 0:

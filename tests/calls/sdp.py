@@ -86,10 +86,10 @@ def read_crypto(value: str) -> Crypto:
 
 
 def body(port: int, cryptos: Sequence[Crypto] = (), *, address: str = "127.0.0.1", profile: str = "", direction: str = "sendrecv",
-         version: int = 1, payloads: str = "0", extra: Sequence[str] = ()) -> str:
-    """An SDP body; RTP/SAVP when there are keys, unless `profile` says otherwise."""
+         version: int = 1, payloads: str = "0", extra: Sequence[str] = (), session: Sequence[str] = ()) -> str:
+    """An SDP body; RTP/SAVP when there are keys, unless `profile` says otherwise. `session` are attributes before the m-line."""
     profile = profile or ("RTP/SAVP" if cryptos else "RTP/AVP")
-    lines = ["v=0", f"o=- 7 {version} IN IP4 {address}", "s=-", f"c=IN IP4 {address}", "t=0 0",
+    lines = ["v=0", f"o=- 7 {version} IN IP4 {address}", "s=-", f"c=IN IP4 {address}", "t=0 0", *(f"a={line}" for line in session),
              f"m=audio {port} {profile} {payloads}", "a=rtpmap:0 PCMU/8000",
              *(f"a=crypto:{crypto.line}" for crypto in cryptos), f"a={direction}", *extra]
     return "\r\n".join(lines) + "\r\n"
@@ -105,6 +105,10 @@ class Media:
     direction: str
     cryptos: list[Crypto] = field(default_factory=list)
     attributes: list[str] = field(default_factory=list)
+
+    def values(self, name: str) -> list[str]:
+        """The values of every attribute of this name."""
+        return [attribute.partition(":")[2] for attribute in self.attributes if attribute.partition(":")[0] == name]
 
     @property
     def remote(self) -> str:

@@ -51,6 +51,8 @@ class Sipp:
                  extension: str = "", calls: int = 1, rate: int = 10, talk_ms: int = 3000, rtp: tuple[int, int]) -> None:
         self.directory = site.directory / site.unique(f"sipp-{name}")
         self.directory.mkdir()
+        if suite:
+            site.watch(*rtp)
         (self.directory / "audio.ul").write_bytes(audio)
         crypto = f"\n    a=crypto:[cryptotag1audio] [{KEYWORDS[suite]}] inline:[cryptokeyparams1audio]" if suite else ""
         text = (SCENARIOS / f"{scenario}.xml").read_text()

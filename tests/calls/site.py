@@ -7,10 +7,13 @@ import itertools
 import queue
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 TESTS = Path(__file__).resolve().parents[1]
 if str(TESTS) not in sys.path:
@@ -19,9 +22,14 @@ if str(TESTS) not in sys.path:
 from pbx.asterisk import Asterisk
 from pbx.endpoints import Endpoint, Media
 from pbx.roots import Root, choose
+from pbx.sounds import ON_HOLD, PLAYBACK
+
+if TYPE_CHECKING:
+    from calls.media import Capture
 
 # Endpoints of each sort that may be called; a call takes one for itself.
 CALLEES = 10
+CALLED = (Media.SDES, Media.CLEAR, Media.DTLS)
 
 
 @dataclass(frozen=True)
@@ -41,15 +49,23 @@ KINDS = {kind.name: kind for kind in (
 )}
 
 CALLERS = {"secure": Media.SDES, "plain": Media.CLEAR, "either": Media.OPTIMISTIC, "linphonec-echo": Media.SDES,
-           "linphonec-playback": Media.SDES, "baresip-echo": Media.SDES, "baresip-playback": Media.SDES}
+           "linphonec-playback": Media.SDES, "baresip-echo": Media.SDES, "baresip-playback": Media.SDES, "fingerprinted": Media.DTLS,
+           "linphonec-dtls-echo": Media.DTLS, "linphonec-dtls-hold": Media.DTLS, "baresip-dtls-echo": Media.DTLS,
+           "baresip-dtls-hold": Media.DTLS, "baresip-dtls-bridge": Media.DTLS, "feedback": Media.DTLS}
+# baresip speaks AVPF with DTLS. As a client it takes the strongest profile; as a server it takes its own first, which is the weakest.
+BARESIP_DTLS = {"pjsip": {"use_avpf": "yes", "dtls_setup": "passive"}, "sip": {"avpf": "yes", "dtlssetup": "passive"}}
+CALLER_OPTIONS = {
+    "baresip-dtls-echo": BARESIP_DTLS, "baresip-dtls-hold": BARESIP_DTLS, "baresip-dtls-bridge": BARESIP_DTLS,
+    "feedback": {"pjsip": {"use_avpf": "yes"}, "sip": {"avpf": "yes", "rtcp_mux": "yes"}},
+}
 ENDPOINTS = tuple(
     # chan_sip calls a peer by no user at all unless told; baresip wants its own.
     Endpoint(f"{media.value}{number}", media, options={"sip": {"defaultuser": f"{media.value}{number}"}})
-    for media in (Media.SDES, Media.CLEAR) for number in range(CALLEES)
+    for media in CALLED for number in range(CALLEES)
 ) + (
     Endpoint("video", Media.SDES, options={"pjsip": {"allow": "ulaw,h264"}, "sip": {"videosupport": "yes", "allow": "ulaw,h264"}}),
     # Callers; nobody calls them, so any number of calls may share one.
-    *(Endpoint(name, media) for name, media in CALLERS.items()),
+    *(Endpoint(name, media, options=CALLER_OPTIONS.get(name, {})) for name, media in CALLERS.items()),
 )
 
 
@@ -77,11 +93,15 @@ class Site:
         self.pbx = pbx
         self.directory = directory
         self.free: dict[Media, queue.Queue[str]] = {}
-        for media in (Media.SDES, Media.CLEAR):
+        for media in CALLED:
             self.free[media] = queue.Queue()
             for number in range(CALLEES):
                 self.free[media].put(f"{media.value}{number}")
         self.numbers = itertools.count(1)
+        # tcpdump over all media of the PBX, and the media ports of this call that may carry no clear media.
+        self.capture: Capture | None = None
+        self.watched: list[tuple[str, int, int]] = []
+        self.started = 0.0
         self.peers = PeerPorts(*pbx.ports.peers_rtp)
 
     def for_call(self, name: str) -> Site:
@@ -90,6 +110,8 @@ class Site:
         own.__dict__.update(self.__dict__)
         own.directory = self.directory / name
         own.directory.mkdir(parents=True, exist_ok=True)
+        own.watched = []
+        own.started = time.time()
         return own
 
     def unique(self, prefix: str) -> str:
@@ -102,6 +124,29 @@ class Site:
     def peer_ports(self, count: int) -> tuple[int, int]:
         """First and last of `count` ports in a row for a test peer's media; they come round again after a while."""
         return self.peers.take(count)
+
+    def watch(self, first: int, last: int = 0) -> None:
+        """Media ports of a peer of this call: nothing clear may go to them or come from them, from the first packet on."""
+        self.watched.append((self.address, first, last or first))
+
+    def look(self) -> SimpleNamespace:
+        """What was captured at the watched ports, by direction and kind."""
+        from calls.audio import OTHER_SPEECH, SPEECH
+
+        assert self.capture is not None
+        known = []
+        for name, audio in (("speech", SPEECH), ("other", OTHER_SPEECH), ("playback", PLAYBACK), ("hold", ON_HOLD)):
+            path = self.capture.path.with_name(f"known-{name}.ul")
+            if not path.exists():
+                path.write_bytes(audio)
+            known.append(path)
+        return self.capture.look(self.watched, self.started, known)
+
+    def demands(self, user: str) -> bool:
+        """Whether this endpoint has no clear media."""
+        media = CALLERS.get(user)
+        names = (Media.SDES.value, Media.DTLS.value)
+        return media in (Media.SDES, Media.DTLS) if media else user == "video" or user.rstrip("0123456789") in names
 
     @contextmanager
     def callee(self, media: Media) -> Iterator[str]:

@@ -73,5 +73,10 @@ def test_the_table_has_every_call_of_the_requirements() -> None:
 
     needed = {"playback", "hold-same-key", "hold-new-key", "attended-transfer", "sipp-hundred-calls", "duplicate-on-bridge", "replayed-srtp",
               "auth-failures", "mki-of-32-bytes", "session-kdr", "session-wsh", "offer-has-several-suites", "bad-answer-no-crypto",
-              "refused-unknown-suite", "linphonec-echo", "baresip-echo", "baresip-called", "echo-AEAD_AES_128_GCM", "bridge-srtp-to-srtp"}
+              "refused-unknown-suite", "linphonec-echo", "baresip-echo", "baresip-called", "echo-AEAD_AES_128_GCM", "bridge-srtp-to-srtp",
+              "baresip-dtls-echo", "baresip-dtls-called", "linphonec-dtls-echo", "linphonec-dtls-called", "baresip-dtls-to-linphonec",
+              "dtls-bridge-to-sdes", "dtls-bridge-to-clear", "dtls-bridge-to-dtls", "dtls-hold", "dtls-new-association",
+              "dtls-attended-transfer", "dtls-wrong-fingerprint", "dtls-no-fingerprint", "dtls-no-common-profile", "dtls-never-active",
+              "dtls-never-passive", "dtls-clear-before-keys-echo", "dtls-clear-into-bridge", "dtls-session-level-fingerprint", "dtls-savpf",
+              "dtls-crypto-only", "dtls-sha-1-only", "dtls-sha-384-only", "dtls-holdconn", "dtls-tls-id"}
     assert needed <= set(SCENARIOS), needed - set(SCENARIOS)

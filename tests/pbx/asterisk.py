@@ -289,7 +289,8 @@ class Asterisk:
 
     def write(self) -> None:
         """Writes configuration, sounds and the module directory; start() does it too."""
-        site = Site(self.address, self.ports.sip, self.contacts, self.password)
+        site = Site(self.address, self.ports.sip, self.contacts, self.password,
+                    rtp_engine="sealrtp" if self.srtp == "sealrtp" else "")
         files = configuration_files(self.here, self.chan, site, self.endpoints, self.modules,
                                     manager=manager_conf(self.ports.manager, MANAGER_USER, self._secret),
                                     rtp_ports=self.ports.rtp, sealrtp_conf=self.sealrtp_conf, debug=self.debug)

@@ -60,6 +60,8 @@ def extensions_conf(here: str, driver: str, endpoints: tuple[Endpoint, ...], con
         "early": ("Progress()", f"Playback({here}/sounds/playback,noanswer)", "Hangup(16)"),
         # What the PBX heard: <run>/recordings/<user of From>.ulaw, up to the caller's hangup.
         "record": ("Answer()", f"Record({here}/recordings/${{CALLERID(num)}}.ulaw,0,0,kqx)", "Hangup()"),
+        # Endless audio.
+        "music": ("Answer()", "MusicOnHold()", "Hangup()"),
         "ring": ("Ringing()", "Wait(120)", "Hangup()"),
         # Answers and sends nothing.
         "hang": ("Answer()", "Wait(3600)", "Hangup()"),

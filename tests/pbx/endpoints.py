@@ -14,6 +14,7 @@ class Media(Enum):
     SDES = "sdes"
     # SDES offered in RTP/AVP; chan_sip has no such thing: it takes either when offered, and offers clear.
     OPTIMISTIC = "optimistic"
+    DTLS = "dtls"
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,18 @@ class Site:
     contacts: Mapping[str, int]
     password: str
     context: str = "test"
+    # The RTP engine of endpoints with DTLS; Asterisk's own when empty.
+    rtp_engine: str = ""
 
     @property
     def contacts_address(self) -> str:
         """Where the endpoints with a fixed contact are."""
         return "127.0.0.1" if self.address == "0.0.0.0" else self.address
+
+
+def engine_of(site: Site, endpoint: Endpoint) -> dict[str, str]:
+    """The option that chooses the RTP engine; chan_pjsip and chan_sip call it alike."""
+    return {"rtp_engine": site.rtp_engine} if site.rtp_engine and endpoint.media is Media.DTLS else {}
 
 
 def section(name: str, options: Mapping[str, str]) -> str:
@@ -66,6 +74,8 @@ PJSIP_MEDIA: Mapping[Media, Mapping[str, str]] = {
     Media.CLEAR: {"media_encryption": "no"},
     Media.SDES: {"media_encryption": "sdes"},
     Media.OPTIMISTIC: {"media_encryption": "sdes", "media_encryption_optimistic": "yes"},
+    Media.DTLS: {"media_encryption": "dtls", "dtls_verify": "fingerprint", "dtls_setup": "actpass", "dtls_auto_generate_cert": "yes",
+                 "rtcp_mux": "yes"},
 }
 
 
@@ -80,7 +90,7 @@ def pjsip_conf(site: Site, endpoints: tuple[Endpoint, ...]) -> str:
             "type": "endpoint", "context": site.context, "transport": "transport-udp", "disallow": "all", "allow": "ulaw",
             "aors": endpoint.name, "direct_media": "no", "rewrite_contact": "yes" if endpoint.registers else "no",
             "allow_transfer": "yes", "rtp_symmetric": "yes" if endpoint.registers else "no",
-            **PJSIP_MEDIA[endpoint.media],
+            **PJSIP_MEDIA[endpoint.media], **engine_of(site, endpoint),
         }
         if site.address != "0.0.0.0":
             options |= {"media_address": site.address, "bind_rtp_to_media_address": "yes"}
@@ -100,6 +110,8 @@ SIP_MEDIA: Mapping[Media, Mapping[str, str]] = {
     Media.CLEAR: {"encryption": "no"},
     Media.SDES: {"encryption": "yes"},
     Media.OPTIMISTIC: {"encryption": "no"},
+    # Without rtcp_mux: with it chan_sip does not read the RTCP socket of a peer that does not multiplex.
+    Media.DTLS: {"encryption": "yes", "dtlsenable": "yes", "dtlsverify": "fingerprint", "dtlssetup": "actpass", "dtlsautogeneratecert": "yes"},
 }
 
 
@@ -112,7 +124,7 @@ def sip_conf(site: Site, endpoints: tuple[Endpoint, ...]) -> str:
         "session-timers": "refuse",
     })]
     for endpoint in endpoints:
-        options = {"type": "friend", "context": site.context, **SIP_MEDIA[endpoint.media]}
+        options = {"type": "friend", "context": site.context, **SIP_MEDIA[endpoint.media], **engine_of(site, endpoint)}
         if endpoint.registers:
             options |= {"host": "dynamic", "secret": site.password}
         else:

@@ -40,6 +40,7 @@ USERS: Mapping[str, str] = {
     "passive1": SPELLED_OUT + "dtls_setup=passive\n",
     "active1": SPELLED_OUT + "dtls_setup=active\n",
     "ulaw1": "allow=!all,ulaw\n",
+    "named1": "rtp_engine=sealrtp\n",
     "rsa1": "dtls_cert_file=ETC/dtls-rsa.pem\ndtls_private_key=ETC/dtls-rsa.key\n",
 }
 BROWSERS = tuple(Endpoint(user, Media.CLEAR, registers=True) for user in USERS)
@@ -70,10 +71,10 @@ def candidates_on_loopback() -> str:
 class WebSite:
     """One running Asterisk 22 with WSS.
 
-    `srtp` is "sealrtp" or "stock"; `engine` tells whether the handshake is SealRTP's too (the documented rtp_engine).
+    `srtp` is "sealrtp" or "stock". Under valgrind what it finds of ours is raised at the end.
     """
 
-    def __init__(self, directory: Path, srtp: str, *, engine: bool = True, sealrtp_conf: str = "[general]\n") -> None:
+    def __init__(self, directory: Path, srtp: str, *, sealrtp_conf: str = "[general]\n", valgrind: bool = False) -> None:
         try:
             check_permission()
         except MissingPermission as error:
@@ -81,11 +82,11 @@ class WebSite:
         directory.mkdir(parents=True, exist_ok=True)
         root = choose(22, "pjsip")
         ports = free_ports()
-        self.engine = engine and srtp == "sealrtp"
         self.directory = directory
         self.server = f"{ADDRESS}:{ports.base + 2}"
-        self.pbx = Asterisk(root, directory / "pbx", srtp=srtp, module=module_for(root) if srtp == "sealrtp" else None, ports=ports,
-                            endpoints=PHONES, modules=MODULES, sealrtp_conf=sealrtp_conf, address=ADDRESS)
+        module = module_for(root) if srtp == "sealrtp" else None
+        self.pbx = Asterisk(root, directory / "pbx", srtp=srtp, module=module, ports=ports, endpoints=PHONES, modules=MODULES,
+                            sealrtp_conf=sealrtp_conf, address=ADDRESS, valgrind=valgrind)
         self.etc = directory / "pbx/etc"
         self.etc.mkdir(parents=True, exist_ok=True)
         make_certificate(self.etc, "wss", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
@@ -108,9 +109,9 @@ class WebSite:
         rtp = set_values(documented["rtp.conf"], {("rtpstart", "10000"): str(pbx.ports.rtp[0]), ("rtpend", "20000"): str(pbx.ports.rtp[1])})
         pjsip = set_values(documented["pjsip.conf"], {
             ("bind", "0.0.0.0"): ADDRESS, ("context", "from-phones"): site.context, ("password", "choose-one"): pbx.password,
-            ("disallow", "all"): f"all\nmedia_address={ADDRESS}\nbind_rtp_to_media_address=yes",
-            **({} if self.engine else {("rtp_engine", "sealrtp"): None})})
-        for user, options in USERS.items():
+            ("disallow", "all"): f"all\nmedia_address={ADDRESS}\nbind_rtp_to_media_address=yes"})
+        users = {user: options for user, options in USERS.items() if self.pbx.srtp != "stock" or user != "named1"}
+        for user, options in users.items():
             if f"[{user}](browser)" not in pjsip:
                 pjsip += (f"\n[{user}](browser)\nauth={user}\naors={user}\n{options.replace('ETC', here)}\n[{user}](browser-auth)\nusername={user}\n"
                           f"password={pbx.password}\n\n[{user}](browser-aor)\n")
@@ -125,3 +126,6 @@ class WebSite:
         code = self.pbx.stop()
         if kind is None and (died or code != 0):
             raise PbxError(f"Asterisk ended {'by itself, ' if died else ''}code {code}")
+        if kind is None and self.pbx.valgrind:
+            ours = [str(finding) for finding in self.pbx.valgrind_findings() if finding.involves("res_sealrtp")]
+            assert not ours, f"{len(ours)} findings of valgrind:\n" + "\n".join(ours[:3])

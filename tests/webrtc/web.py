@@ -57,8 +57,6 @@ class Call:
     user: str
     pbx: Asterisk
     first_event: int
-    # The handshake is SealRTP's.
-    engine: bool
     # The PBX's media port, known from its description.
     port: int = 0
     datagrams: list[Datagram] = field(default_factory=list)
@@ -126,7 +124,7 @@ class Call:
         for mine, which in ((security.local_fingerprint, "local"), (security.remote_fingerprint, "remote")):
             assert f"a=fingerprint:{mine}" in descriptions[which], f"{mine} is not in the {which} description"
         assert security.transports == 1, f"{security.transports} transports: BUNDLE and rtcp-mux were not agreed"
-        if self.engine:
+        if self.pbx.srtp == "sealrtp":
             self.require_told(security)
         return security
 
@@ -149,15 +147,15 @@ class Call:
 class Web:
     """A PBX, a browser that trusts its certificate, and the page's server."""
 
-    def __init__(self, directory: Path, srtp: str, *, engine: bool = True, sealrtp_conf: str = "[general]\n") -> None:
+    def __init__(self, directory: Path, srtp: str, **how: Any) -> None:
+        """`how` are further terms of WebSite."""
         self.directory = directory
-        self.srtp = srtp
         self.numbers = itertools.count(1)
         with contextlib.ExitStack() as stack:
             # What may be missing first: a PBX need not be started for a skip.
             self.server = stack.enter_context(Server())
             Browser.require()
-            self.site = stack.enter_context(WebSite(directory, srtp, engine=engine, sealrtp_conf=sealrtp_conf))
+            self.site = stack.enter_context(WebSite(directory, srtp, **how))
             self.browser = stack.enter_context(Browser(directory / "browser", trusted_key=self.site.trusted_key))
             self.stack = stack.pop_all()
 
@@ -179,7 +177,7 @@ class Web:
                 self.browser.open(self.server.address) as page:
             try:
                 page.phone("register", {"user": user, "password": self.site.password, "server": self.site.server, **settings})
-                yield Call(page, directory, capture, user, pbx, first_event, self.site.engine)
+                yield Call(page, directory, capture, user, pbx, first_event)
                 page.phone("hangUp")
                 pbx.wait_idle(10)
             except BaseException:

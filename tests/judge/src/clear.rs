@@ -45,8 +45,8 @@ enum Kind {
     Zrtp,
     Srtp,
     Srtcp,
-    /// baresip's clear RTCP APP packet, sent before keys to open a NAT's port; it carries nothing.
-    Probe,
+    /// Clear RTCP of baresip that tells nothing: an APP packet before keys, which opens a NAT's port, and its goodbye.
+    OfBaresip,
     ClearRtp(&'static str),
     ClearRtcp,
     Unknown,
@@ -60,7 +60,7 @@ pub struct Tally {
     zrtp: u64,
     srtp: u64,
     srtcp: u64,
-    probes: u64,
+    of_baresip: u64,
     clear_rtp: u64,
     clear_rtcp: u64,
     unknown: u64,
@@ -79,7 +79,7 @@ impl Tally {
             Kind::Zrtp => &mut self.zrtp,
             Kind::Srtp => &mut self.srtp,
             Kind::Srtcp => &mut self.srtcp,
-            Kind::Probe => &mut self.probes,
+            Kind::OfBaresip => &mut self.of_baresip,
             Kind::ClearRtp(_) => &mut self.clear_rtp,
             Kind::ClearRtcp => &mut self.clear_rtcp,
             Kind::Unknown => &mut self.unknown,
@@ -157,6 +157,8 @@ fn unevenness(classes: impl Iterator<Item = u8>) -> f64 {
 const UNEVEN: f64 = 100.0;
 /// Bytes that the statistic needs.
 const ENOUGH: usize = 80;
+/// The longest MKI, which is the same in each packet, and the longest tag: no part of the ciphertext.
+const LONGEST_TRAILER: usize = 32 + 16;
 /// The shortest tag in use is that of AES_CM_128_HMAC_SHA1_32.
 const SHORTEST_TAG: usize = 4;
 /// 10 ms of G.711: any G.711 payload is a multiple of it, and with any tag it is none.
@@ -165,15 +167,16 @@ const G711_STEP: usize = 80;
 /// Why an RTP packet is not encrypted; `None` for SRTP.
 fn clear_media(header: &rtp::Header, payload: &[u8], known: &KnownAudio) -> Option<&'static str> {
     let g711 = matches!(header.payload_type, 0 | 8);
+    let front = &payload[..payload.len().saturating_sub(LONGEST_TRAILER)];
     if payload.len() <= SHORTEST_TAG {
         Some("too short for a tag")
     } else if known.is_in(payload) {
         Some("the known audio")
     } else if g711 && payload.len().is_multiple_of(G711_STEP) {
         Some("G.711 without a tag")
-    } else if payload.len() >= ENOUGH
-        && (unevenness(payload.iter().map(|byte| byte >> 4)) > UNEVEN
-            || unevenness(payload.iter().copied()) > UNEVEN)
+    } else if front.len() >= ENOUGH
+        && (unevenness(front.iter().map(|byte| byte >> 4)) > UNEVEN
+            || unevenness(front.iter().copied()) > UNEVEN)
     {
         Some("its bytes are not as random as a cipher's")
     } else {
@@ -181,28 +184,50 @@ fn clear_media(header: &rtp::Header, payload: &[u8], known: &KnownAudio) -> Opti
     }
 }
 
-/// RTCP whose packets fill the datagram to its end has no SRTCP trailer.
+/// In SRTCP nothing but the first header is to be read: a second packet behind it, or an end of the datagram just there, is
+/// clear RTCP. Bytes of a cipher look so once in 100,000.
 fn is_clear_rtcp(datagram: &[u8]) -> bool {
     let mut rest = datagram;
+    let mut packets = 0;
     while !rest.is_empty() {
-        let &[first, kind, high, low, ..] = rest else { return false };
-        if first >> 6 != 2 || !(192..=223).contains(&kind) {
-            return false;
-        }
+        let &[first, kind, high, low, ..] = rest else { break };
         let length = 4 * (1 + usize::from(u16::from_be_bytes([high, low])));
-        let Some(after) = rest.get(length..) else { return false };
+        if first >> 6 != 2 || !(192..=223).contains(&kind) || length > rest.len() {
+            break;
+        }
+        rest = &rest[length..];
+        packets += 1;
+    }
+    rest.is_empty() || packets > 1
+}
+
+/// A STUN message whose attributes fill it; those of RFC 3489, which linphone sends, have no cookie.
+fn is_stun(datagram: &[u8]) -> bool {
+    let Some(mut rest) = datagram.get(20..) else { return false };
+    if usize::from(u16::from_be_bytes([datagram[2], datagram[3]])) != rest.len() {
+        return false;
+    }
+    while let &[_, _, high, low, ..] = rest {
+        let length = usize::from(u16::from_be_bytes([high, low])).next_multiple_of(4);
+        let Some(after) = rest.get(4 + length..) else { return false };
         rest = after;
     }
-    true
+    rest.is_empty()
 }
 
-/// The E flag of SRTCP, before a tag of 80 bits or, with GCM, at the end (RFC 3711 section 3.4, RFC 7714 section 9.2).
-fn says_encrypted(datagram: &[u8]) -> bool {
-    [14, 4].iter().any(|back| datagram.len() >= 8 + back && datagram[datagram.len() - back] & 0x80 != 0)
-}
-
-fn is_probe(datagram: &[u8]) -> bool {
-    datagram.len() == 16 && datagram[..4] == [0x80, 204, 0, 3] && datagram[8..] == *b"PINGPONG"
+fn is_of_baresip(datagram: &[u8]) -> bool {
+    match datagram.split_at_checked(16) {
+        Some((probe, [])) => probe[..4] == [0x80, 204, 0, 3] && probe[8..] == *b"PINGPONG",
+        // BYE with a reason, and an SDES packet with the CNAME to the end.
+        Some((bye, &[0x81, 202, high, low, ref items @ ..])) => {
+            bye[..4] == [0x81, 203, 0, 3]
+                && bye[8..] == *b"\x04Adjo\0\0\0"
+                && items.len() == 4 * usize::from(u16::from_be_bytes([high, low]))
+                && items.get(4) == Some(&1)
+                && items.len() <= 64
+        }
+        _ => false,
+    }
 }
 
 /// Whole DTLS records of DTLS 1.0 or 1.2, one after the other to the end.
@@ -221,14 +246,13 @@ fn is_dtls(datagram: &[u8]) -> bool {
 
 /// What a datagram is, by RFC 7983 and then by its whole length.
 fn kind_of(datagram: &[u8], known: &KnownAudio) -> Kind {
-    let word = |at: usize| datagram.get(at..at + 4);
     match datagram.first() {
-        Some(0..=3) if word(4) == Some(&[0x21, 0x12, 0xa4, 0x42]) => Kind::Stun,
-        Some(0x10) if word(4) == Some(b"ZRTP") => Kind::Zrtp,
+        Some(0..=3) if is_stun(datagram) => Kind::Stun,
+        Some(0x10) if datagram.get(4..8) == Some(b"ZRTP") => Kind::Zrtp,
         Some(20..=63) if is_dtls(datagram) => Kind::Dtls,
-        Some(128..=191) if is_probe(datagram) => Kind::Probe,
+        Some(128..=191) if is_of_baresip(datagram) => Kind::OfBaresip,
         Some(128..=191) if rtp::is_rtcp(datagram) => {
-            if is_clear_rtcp(datagram) || !says_encrypted(datagram) {
+            if is_clear_rtcp(datagram) {
                 Kind::ClearRtcp
             } else {
                 Kind::Srtcp
@@ -359,14 +383,44 @@ mod tests {
     }
 
     #[test]
-    fn clear_rtcp_is_seen_and_only_the_known_probe_is_let_pass() {
+    fn clear_rtcp_is_seen_and_only_what_baresip_is_known_to_send_is_told_apart() {
         let nothing = KnownAudio::default();
-        assert_eq!(kind_of(&rtp::sender_report(1, 2, 3, 4), &nothing), Kind::ClearRtcp);
+        let mut report = rtp::sender_report(1, 2, 3, 4);
+        assert_eq!(kind_of(&report, &nothing), Kind::ClearRtcp);
+        report.extend([0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(kind_of(&report, &nothing), Kind::ClearRtcp, "authenticated, but not encrypted");
         let mut probe = vec![0x80, 204, 0, 3, 1, 2, 3, 4];
         probe.extend(b"PINGPONG");
-        assert_eq!(kind_of(&probe, &nothing), Kind::Probe);
+        assert_eq!(kind_of(&probe, &nothing), Kind::OfBaresip);
         probe[15] ^= 1;
         assert_eq!(kind_of(&probe, &nothing), Kind::ClearRtcp);
+        let mut bye =
+            b"\x81\xcb\0\x03\x01\x02\x03\x04\x04Adjo\0\0\0\x81\xca\0\x03\x01\x02\x03\x04\x01\x05abcde\0"
+                .to_vec();
+        assert_eq!(kind_of(&bye, &nothing), Kind::OfBaresip);
+        bye.extend([0; 4]);
+        assert_eq!(kind_of(&bye, &nothing), Kind::ClearRtcp);
+    }
+
+    #[test]
+    fn stun_is_known_by_its_attributes() {
+        let nothing = KnownAudio::default();
+        let mut request = [&[0, 1, 0, 8][..], &[7; 16], &[0, 3, 0, 4, 0, 0, 0, 6]].concat();
+        assert_eq!(kind_of(&request, &nothing), Kind::Stun);
+        request[23] = 5;
+        assert_eq!(kind_of(&request, &nothing), Kind::Unknown);
+    }
+
+    #[test]
+    fn a_constant_mki_is_not_taken_for_clear_media() {
+        let mut out = outbound(SUITES[0]);
+        for sequence in 0..2000 {
+            let mut wire = packet(0, sequence, &tone(160, 0.31, 12000.0));
+            out.rtp(&mut wire).unwrap();
+            let tag = wire.split_off(wire.len() - 10);
+            wire.extend([&[0; 31][..], &[1], &tag].concat());
+            assert_eq!(kind_of(&wire, &KnownAudio::default()), Kind::Srtp);
+        }
     }
 
     #[test]

@@ -232,10 +232,12 @@ pub fn run(
     // What comes later: a flight of the peer again, or close_notify.
     let mut buffer = [0; 2048];
     while !stream.get_ref().ended {
+        // Errors that somebody left in the thread's queue would be taken for this read's.
+        drop(ErrorStack::get());
         if let Err(error) = stream.ssl_read(&mut buffer)
             && !matches!(error.code(), ErrorCode::WANT_READ | ErrorCode::WANT_WRITE)
         {
-            return set(&|status| status.state = "closed");
+            return set(&|status| (status.state, status.error) = ("closed", error.to_string()));
         }
     }
 }

@@ -1,0 +1,136 @@
+"""DTLS-SRTP calls of real phones: baresip with AES-GCM, linphonec with an RSA certificate and a handshake of its own for RTCP."""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+from collections.abc import Callable
+
+from pbx.endpoints import Media
+
+from calls.audio import OTHER_SPEECH, SPEECH
+from calls.calls_media import CM80, SECOND
+from calls.calls_phones import ENOUGH, baresip, linphone, packets
+from calls.dtls import GCM256, DtlsLeg, dtls_legs
+from calls.legs import Leg, good_media, legs
+from calls.phones import Program, share_heard
+from calls.registry import Outcome, Scenario, add
+from calls.site import Site
+from calls.streams import row_of_user
+
+PHONES: dict[str, tuple[Callable[..., Program], str]] = {
+    "baresip": (functools.partial(baresip, dtls=True), GCM256),
+    "linphonec": (functools.partial(linphone, dtls=True), CM80),
+}
+
+
+def told(site: Site, user: str, suite: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The stream of a phone as our module shows it, and the fingerprints; nothing on stock."""
+    if site.stock:
+        return {}, ()
+    row = row_of_user(site.pbx, user)
+    assert (row["Method"], row["Suite-In"], row["Suite-Out"]) == ("DTLS", suite, suite), f"{suite} by DTLS was expected: {row}"
+    shown = site.pbx.cli(f"sealrtp show stream {row['Channel']}")
+    values = re.findall(r"(?i)sha-256[ :]+((?:[0-9A-F]{2}:){31}[0-9A-F]{2})", shown)
+    assert len(set(values)) == 2, f"`sealrtp show stream` does not show two fingerprints:\n{shown}"
+    return row, (f"PBX sha-256 {values[0]}", f"peer sha-256 {values[1]}")
+
+
+def echo(site: Site, name: str) -> Outcome:
+    """A phone calls the echo."""
+    phone, suite = PHONES[name]
+    user = f"{name}-dtls-echo"
+    with phone(site, SPEECH, user) as program:
+        program.call(f"sip:echo@{site.address}:{site.pbx.sip_port}")
+        time.sleep(4.5)
+        row, fingerprints = told(site, user, suite)
+        program.hang_up()
+        time.sleep(0.5)
+    share = share_heard(SPEECH[:3 * SECOND], program.heard())
+    assert share >= ENOUGH, f"only {share:.0%} of the sound is in the recording"
+    return Outcome(suite, detail=f"{share:.0%} of the sound recorded", fingerprints=fingerprints).add(*packets(row), True)
+
+
+def hold(site: Site, name: str) -> Outcome:
+    """A phone holds the echo and resumes: the association is kept, the sound comes back."""
+    phone, suite = PHONES[name]
+    user = f"{name}-dtls-hold"
+    with phone(site, SPEECH, user) as program:
+        program.call(f"sip:echo@{site.address}:{site.pbx.sip_port}")
+        time.sleep(2)
+        _, fingerprints = told(site, user, suite)
+        program.hold()
+        time.sleep(1.5)
+        program.resume()
+        time.sleep(0.5)
+        counted, _ = told(site, user, suite)
+        time.sleep(2)
+        row, after = told(site, user, suite)
+        assert after == fingerprints, "another association"
+        if row:
+            came, went = (int(row[column]) - int(counted[column]) for column in ("Packets-In", "Packets-Out"))
+            assert min(came, went) >= 75, f"in two seconds after the resume {came} packets came and {went} went"
+        program.hang_up()
+        time.sleep(0.5)
+    return Outcome(suite, fingerprints=fingerprints).add(*packets(row), True)
+
+
+def called(site: Site, name: str) -> Outcome:
+    """A clear caller calls the phone through the PBX; both hear one another."""
+    phone, suite = PHONES[name]
+    with site.callee(Media.DTLS) as user, phone(site, OTHER_SPEECH, user, True) as program, legs(site, "plain") as (caller,):
+        return converse(site, caller, caller.invite(user).status, program, user, suite)
+
+
+def converse(site: Site, caller: Leg, status: int, program: Program, user: str, suite: str) -> Outcome:
+    """The caller's call has been answered by the phone: both talk for four seconds."""
+    assert status == 200, f"the answer is {status}"
+    if isinstance(caller, DtlsLeg):
+        caller.secured()
+    time.sleep(0.3)
+    caller.say(SPEECH[:4 * SECOND])
+    caller.media.drain(8)
+    row, fingerprints = told(site, user, suite)
+    assert caller.call is not None
+    caller.call.bye()
+    time.sleep(0.5)
+    report = caller.report()
+    good_media(report, secured=isinstance(caller, DtlsLeg) or bool(caller.ours))
+    share, back = share_heard(SPEECH[SECOND // 2:3 * SECOND], program.heard()), share_heard(OTHER_SPEECH[SECOND:3 * SECOND], report.audio)
+    assert share >= ENOUGH, f"only {share:.0%} of the caller's sound is in the phone's recording"
+    assert back >= ENOUGH, f"only {back:.0%} of the phone's sound came to the caller"
+    return Outcome(suite, detail=f"{share:.0%} and {back:.0%} of the sound", fingerprints=fingerprints).add(*packets(row), True)
+
+
+def phone_to_phone(site: Site) -> Outcome:
+    """baresip calls linphonec: two DTLS legs, GCM on one and CM on the other."""
+    (calling, suite), (answering, other) = PHONES["baresip"], PHONES["linphonec"]
+    user = "baresip-dtls-bridge"
+    with site.callee(Media.DTLS) as name, answering(site, OTHER_SPEECH, name, True) as callee, calling(site, SPEECH, user) as caller:
+        caller.call(f"sip:{name}@{site.address}:{site.pbx.sip_port}")
+        time.sleep(5)
+        row, fingerprints = told(site, user, suite)
+        told(site, name, other)
+        caller.hang_up()
+        time.sleep(0.7)
+    there, back = share_heard(SPEECH[SECOND:3 * SECOND], callee.heard()), share_heard(OTHER_SPEECH[SECOND:3 * SECOND], caller.heard())
+    assert min(there, back) >= ENOUGH, f"{there:.0%} of the sound reached linphonec, {back:.0%} baresip"
+    return Outcome(f"{suite} to {other}", fingerprints=fingerprints).add(*packets(row), True)
+
+
+def phone_to_leg(site: Site, name: str) -> Outcome:
+    """A scripted caller with DTLS calls a phone with DTLS."""
+    phone, suite = PHONES[name]
+    with site.callee(Media.DTLS) as user, phone(site, OTHER_SPEECH, user, True) as program, \
+            dtls_legs(site, "fingerprinted", profiles=[CM80]) as (caller,):
+        return converse(site, caller, caller.dial(user).status, program, user, suite)
+
+
+for _name, (_, _suite) in PHONES.items():
+    for _title, _what, _run in (("echo", "echo", echo), ("hold", "hold, resume", hold), ("called", "called", called),
+                                ("by-dtls", "called over DTLS", phone_to_leg)):
+        add(Scenario(f"{_name}-dtls-{_title}", _what, lambda site, run=_run, name=_name: run(site, name), _name, suite=_suite, method="DTLS",
+                     place="host", demo=_title != "by-dtls"))
+add(Scenario("baresip-dtls-to-linphonec", "baresip calls linphonec", phone_to_phone, "baresip", suite=f"{GCM256} to {CM80}", method="DTLS",
+             place="host"))
