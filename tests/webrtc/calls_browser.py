@@ -28,19 +28,18 @@ PHONE_HZ = 600
 PHONE_TONE = chirp(8.0, PHONE_HZ, PHONE_HZ)
 
 
-def outcome(call: Call, security: Security, detail: str = "") -> Outcome:
-    """What a good call tells: from the PBX's view, packets to it are those that the browser sent."""
+def seen(call: Call, security: Security, detail: str = "") -> Outcome:
+    """What a good call tells; the packets to the PBX are those that the browser sent. The capture ends, and has no clear media."""
     sent, received = call.packets()
-    fields = f"DTLS 1.2 {security.cipher}, browser is DTLS {security.role}"
-    return Outcome(security.profile, sent, received, True, f"{fields}, {detail}" if detail else fields)
+    terms = f"DTLS 1.2 {security.cipher}, browser is DTLS {security.role}"
+    return Outcome(security.profile, sent, received, True, f"{terms}, {detail}" if detail else terms,
+                   (f"PBX {security.remote_fingerprint}", f"peer {security.local_fingerprint}"), call.require_no_clear_media())
 
 
 def finish(call: Call, security: Security, detail: str = "") -> Outcome:
     """The tone is heard, and the capture has no clear media."""
     call.require_tone()
-    told = outcome(call, security, detail)
-    call.require_no_clear_media()
-    return told
+    return seen(call, security, detail)
 
 
 def dial(call: Call, extension: str) -> None:
@@ -143,8 +142,7 @@ def reinvited(web: Web, name: str, changes: tuple[dict[str, bool], ...]) -> Outc
             time.sleep(0.5)
         call.require_tone()
         assert call.require_secured() == security, "the association is another one"
-        told = outcome(call, security)
-        call.require_no_clear_media()
+        told = seen(call, security)
         hellos = client_hellos(call.datagrams)
         # Two when the server asked for a cookie.
         assert hellos <= 2, f"{hellos} ClientHellos in one call"
@@ -163,12 +161,10 @@ def two_browsers(web: Web) -> Outcome:
             call.require_tone()
         before = [frames_decoded(call) for call, _ in both]
         time.sleep(1.5)
-        seen = [frames_decoded(call) - count for (call, _), count in zip(both, before)]
-        assert min(seen) >= 5, f"{seen} frames of video were decoded in 1.5 s"
-        told = outcome(first, both[0][1], f"the other browser {both[1][1].profile}, {seen} frames of video in 1.5 s")
-        for call, _ in both:
-            call.require_no_clear_media()
-        return told
+        frames = [frames_decoded(call) - count for (call, _), count in zip(both, before)]
+        assert min(frames) >= 5, f"{frames} frames of video were decoded in 1.5 s"
+        second.require_no_clear_media()
+        return seen(first, both[0][1], f"the other browser {both[1][1].profile}, {frames} frames of video in 1.5 s")
 
 
 def bridge(web: Web) -> Outcome:
@@ -187,9 +183,7 @@ def bridge(web: Web) -> Outcome:
         tones = sum(tone_share(decode(frame), TONE_HZ) > 0.9 for frame in frames if not is_silence(frame))
         assert tones >= 50, f"the phone heard the browser's tone in {tones} of {len(frames)} frames"
         good_media(report, may_lose=len(frames) // 10)
-        told = outcome(call, security, "bridged to SDES")
-        call.require_no_clear_media()
-        return told
+        return seen(call, security, "bridged to SDES")
 
 
 def phone_calls(web: Web) -> Outcome:
@@ -204,9 +198,7 @@ def phone_calls(web: Web) -> Outcome:
         require_role(security, "client")
         leg.say(PHONE_TONE)
         call.require_tone(PHONE_HZ)
-        told = outcome(call, security, "called by a phone in clear RTP")
-        call.require_no_clear_media()
-        return told
+        return seen(call, security, "called by a phone in clear RTP")
 
 
 def with_profile(web: Web, profile: str, place: Callable[[Web], Outcome]) -> Outcome:

@@ -15,17 +15,19 @@ from typing import Any
 from calls.media import Capture
 from pbx.asterisk import Asterisk
 from pbx.manager import Message
+from pbx.sounds import chirp
 
 from webrtc.browser import TONE_HZ, Browser, Page
 from webrtc.server import Server
 from webrtc.site import WebSite
-from webrtc.wire import Datagram, clear_media, of_port, read
+from webrtc.wire import Datagram, clear_media, read
 
 # The shares of the moments in which the tone must be heard, of the energy that must be the tone's, and the least loudness
 # (full scale is 1; the tone that is sent has 0.24).
 MOMENTS, PURITY, LOUDNESS = 0.8, 0.9, 0.1
 DTLS_1_2 = "FEFD"
-BLOCK_SECONDS = 1.2
+# What tcpdump needs for the last packets.
+LAST_PACKETS_SECONDS = 0.2
 
 
 # The RFCs' names of what getStats() calls a profile.
@@ -128,18 +130,28 @@ class Call:
             self.require_told(security)
         return security
 
-    def require_no_clear_media(self, least: int = 50) -> None:
-        """AssertionError unless the capture, which ends here, has that many RTP packets and no clear one."""
+    def require_no_clear_media(self, least: int = 50) -> str:
+        """AssertionError unless the capture, which ends here, has that many SRTP packets and nothing clear; what it has.
+
+        Two judges look: the one of all calls at each datagram, and our own at what goes with a handshake.
+        """
         self.stop()
-        found = sum(datagram.kind == "RTP" for datagram in of_port(self.datagrams, self.port))
-        assert found >= least, f"the capture has {found} RTP packets, not {least}"
+        known = self.directory / "tone.ul"
+        known.write_bytes(chirp(1.0, TONE_HZ, TONE_HZ))
+        # The judge is told of the PBX's port in place of the browser's many.
+        seen = self.capture.look([(self.pbx.address, self.port, self.port)], 0.0, [known])
         problems = clear_media(self.datagrams, self.port, TONE_HZ)
+        for side in (seen.to_pbx, seen.from_pbx):
+            problems += side.found
+            assert not side.of_baresip, "clear RTCP"
+            assert side.srtp >= least, f"the capture has {side.srtp} SRTP packets of one side, not {least}"
         assert not problems, "; ".join(problems)
+        both = {name: getattr(seen.to_pbx, name) + getattr(seen.from_pbx, name) for name in ("dtls", "srtp", "srtcp", "stun")}
+        return "0 clear, " + ", ".join(f"{count} {name}" for name, count in both.items() if count)
 
     def stop(self) -> None:
         """Ends the capture and reads it."""
-        # tcpdump gets packets from the kernel in blocks, each after a second at the latest.
-        time.sleep(BLOCK_SECONDS)
+        time.sleep(LAST_PACKETS_SECONDS)
         self.capture.stop()
         self.datagrams = read(self.capture.path)
 
