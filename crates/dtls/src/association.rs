@@ -293,6 +293,8 @@ impl Association {
             State::Running(running) => (running.to, running.handshake.close()),
             State::Established(established) => (established.to, mem::take(&mut established.close_notify)),
         };
+        self.trace(|| Trace::Closed);
+        self.trace_flight(&datagrams, u16::MAX);
         self.send(datagrams, to);
         self.over(Event::Closed);
     }
@@ -467,7 +469,9 @@ impl Association {
         let took = now.saturating_duration_since(running.began);
         let retransmissions = running.retransmissions;
         drop(running);
-        self.resumption = None;
+        if self.resumption.take().is_some() && agreed.as_ref().is_ok_and(|agreed| !agreed.resumed) {
+            self.trace(|| Trace::SessionStored);
+        }
         self.trace(|| Trace::Released);
         match agreed {
             Ok(agreed) => {

@@ -103,6 +103,10 @@ pub enum Trace {
     },
     /// Our flight, the last of the handshake, was sent again for a peer whose Finished came again.
     LastFlightRepeated,
+    /// The session was stored for a later association to resume.
+    SessionStored,
+    /// This end closed the association.
+    Closed,
     /// OpenSSL's state was given back.
     Released,
 }

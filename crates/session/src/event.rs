@@ -165,6 +165,8 @@ impl fmt::Display for Line<'_> {
                 write!(f, "== timeout, retransmission {retransmissions}, next in {} ms", next.as_millis())
             }
             Trace::Ignored { len, why } => write!(f, "<- {len} bytes ignored: {why:?}"),
+            Trace::SessionStored => write!(f, "== session stored, RTCP's handshake may resume it"),
+            Trace::Closed => write!(f, "== closed by us"),
             Trace::LastFlightRepeated => write!(f, "-> last flight again: the peer's Finished came again"),
             Trace::Released => write!(f, "== OpenSSL's state released"),
         }

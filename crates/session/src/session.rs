@@ -461,6 +461,12 @@ impl Session {
     pub fn close(&mut self) {
         if let Method::Dtls(dtls) = &mut self.method {
             dtls.close();
+            // That it is closed is no news to who has closed it.
+            while let Some((component, step)) = dtls.poll_step() {
+                if let Step::Trace(trace) = step {
+                    self.events.push_back(Event::Trace { component, trace });
+                }
+            }
         }
         self.block();
     }

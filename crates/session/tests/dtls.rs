@@ -388,7 +388,17 @@ fn a_call_that_has_its_keys_takes_little_memory() {
 #[test]
 fn closing_tells_the_peer_and_blocks() {
     let (mut offerer, mut answerer) = call(RtcpTransport::Muxed);
+    offerer.session.set_trace(true);
     offerer.session.close();
+    offerer.poll();
+    assert!(
+        !offerer.events.iter().any(|event| matches!(event, Event::Closed { .. })),
+        "{:?}",
+        offerer.events
+    );
+    let trace: Vec<_> = offerer.events.iter().map(Event::to_string).collect();
+    assert!(trace.contains(&"DTLS RTP == closed by us".into()), "{trace:?}");
+    assert!(trace.contains(&"DTLS RTP -> Alert (encrypted)".into()), "{trace:?}");
     assert!(offerer.is(State::Block));
     assert!(offerer.session.poll_transmit().is_some(), "a close_notify");
     assert_eq!(offerer.session.protect_rtp(&mut rtp(9), RTP_LEN), Err(Refusal::NoKeys));
