@@ -25,6 +25,8 @@
 /* A trouble that goes on is logged again after this many packets, and not before this many milliseconds. */
 #define LOG_EVERY 100
 #define LOG_PAUSE_MS 10000
+/* Packets that come before a handshake is over are no trouble: a second of audio. */
+#define EARLY_PACKETS 50
 
 /* protect() returns a pointer into its output, and an RTCP packet may be made while an RTP packet waits to be
  * sent. */
@@ -105,6 +107,9 @@ static void report(struct ast_srtp *stream, enum direction direction, int rtcp, 
 	}
 	trouble = &stream->troubles[direction][text ? index : TROUBLE_KINDS - 1];
 	trouble->count++;
+	if (result == SEALRTP_E_NO_KEYS && stream->dtls.configured && trouble->count < EARLY_PACKETS) {
+		return;
+	}
 	now = ast_tvnow();
 	if (trouble->logged) {
 		if (trouble->count - trouble->logged < LOG_EVERY ||
