@@ -17,7 +17,7 @@ from pbx.sounds import FRAME_BYTES, chirp
 from calls.audio import decode, is_silence, tone_share
 from calls.legs import good_media, legs
 from calls.registry import Outcome
-from calls.site import KINDS, Site
+from calls.site import KINDS, Kind, Site
 
 from webrtc.browser import TONE_HZ
 from webrtc.web import Call, Security, Web
@@ -275,11 +275,12 @@ class Setup:
     name: str
     srtp: str
     calls: tuple[str, ...]
+    kind: Kind = KINDS["asterisk22"]
     sealrtp_conf: str = "[general]\n"
     valgrind: bool = False
 
     def start(self, directory: Path) -> Web:
-        return Web(directory, self.srtp, sealrtp_conf=self.sealrtp_conf, valgrind=self.valgrind)
+        return Web(directory, self.srtp, kind=self.kind, sealrtp_conf=self.sealrtp_conf, valgrind=self.valgrind)
 
 
 POLICY_CALLS = ("gcm-echo", "gcm-called")
@@ -288,6 +289,7 @@ SETUPS: dict[str, Setup] = {setup.name: setup for setup in (
     Setup("gcm-alone", "sealrtp", POLICY_CALLS, sealrtp_conf="[general]\ndtls_profiles = AEAD_AES_256_GCM\n"),
     # Without video, in which stock Asterisk sends bytes that it has not written.
     Setup("valgrind", "sealrtp", ("echo", "called-rsa", "ice-restart", "wrong-fingerprint"), valgrind=True),
+    Setup("asterisk16", "sealrtp", ("echo", "called", "video", "hold", "wrong-fingerprint"), kind=KINDS["asterisk16-pjsip"]),
     # What stock does shows that the page and the PBX are as they should be.
     Setup("stock", "stock", ("echo", "called")),
 )}

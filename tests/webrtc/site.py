@@ -15,7 +15,7 @@ if str(TESTS) not in sys.path:
 
 from calls.phones import host_address
 from calls.registry import Skipped
-from calls.site import module_for
+from calls.site import KINDS, Kind, module_for
 from pbx.asterisk import Asterisk, PbxError
 from pbx.configuration import extensions_conf
 from pbx.endpoints import Endpoint, Media, Site, pjsip_conf
@@ -26,8 +26,10 @@ from pbx.roots import choose
 from webrtc.documented import configuration, set_values
 
 ADDRESS = "127.0.0.1"
+# Between Opus and G.711; Debian's Asterisk 16 has none.
+TRANSCODER = "codec_opus_open_source"
 MODULES = ("res_http_websocket", "res_pjsip_transport_websocket", "res_format_attr_opus", "res_format_attr_vp8",
-           "codec_opus_open_source", "codec_resample", "bridge_softmix")
+           "codec_resample", "bridge_softmix", TRANSCODER)
 # Phones that a browser is bridged to.
 PHONES = (Endpoint("sdes0", Media.SDES), Endpoint("clear0", Media.CLEAR))
 # What webrtc=yes stands for; it would set dtls_setup=actpass itself.
@@ -69,23 +71,26 @@ def candidates_on_loopback() -> str:
 
 
 class WebSite:
-    """One running Asterisk 22 with WSS.
+    """One running Asterisk with chan_pjsip and WSS.
 
     `srtp` is "sealrtp" or "stock". Under valgrind what it finds of ours is raised at the end.
     """
 
-    def __init__(self, directory: Path, srtp: str, *, sealrtp_conf: str = "[general]\n", valgrind: bool = False) -> None:
+    def __init__(self, directory: Path, srtp: str, *, kind: Kind = KINDS["asterisk22"], sealrtp_conf: str = "[general]\n",
+                 valgrind: bool = False) -> None:
         try:
             check_permission()
         except MissingPermission as error:
             raise Skipped(str(error)) from error
         directory.mkdir(parents=True, exist_ok=True)
-        root = choose(22, "pjsip")
+        root = choose(kind.major, kind.chan)
+        there = root.inside(root.module_directory)
         ports = free_ports()
         self.directory = directory
         self.server = f"{ADDRESS}:{ports.base + 2}"
         module = module_for(root) if srtp == "sealrtp" else None
-        self.pbx = Asterisk(root, directory / "pbx", srtp=srtp, module=module, ports=ports, endpoints=PHONES, modules=MODULES,
+        self.pbx = Asterisk(root, directory / "pbx", srtp=srtp, module=module, ports=ports, endpoints=PHONES,
+                            modules=[name for name in MODULES if name != TRANSCODER or (there / f"{name}.so").exists()],
                             sealrtp_conf=sealrtp_conf, address=ADDRESS, valgrind=valgrind)
         self.etc = directory / "pbx/etc"
         self.etc.mkdir(parents=True, exist_ok=True)

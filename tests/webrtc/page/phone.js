@@ -188,6 +188,7 @@ window.phone = {
   async hangUp() {
     if (session && session.state === SessionState.Established) await session.bye();
     await registerer.unregister();
-    await agent.stop();
+    // The page is closed next, whether or not the PBX closes the WebSocket (Asterisk 16 sometimes takes its time).
+    agent.stop().catch(() => {});
   },
 };
