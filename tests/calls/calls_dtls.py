@@ -127,7 +127,7 @@ def playback(site: Site) -> Outcome:
         report = leg.report()
         good_media(report)
         heard = require_audio(PLAYBACK, report, len(PLAYBACK) // 160 // 3)
-        return Outcome(CM80).add(report.sent, report.packets, heard)
+        return Outcome(CM80, fingerprints=leg.both_fingerprints).add(report.sent, report.packets, heard)
 
 
 @scenario("dtls-record", "record", PEER, suite=CM80, method="DTLS", demo=False)
@@ -187,7 +187,7 @@ def bridge(site: Site, other: Media) -> Outcome:
             sent, received = talk(caller, callee, clear=callee if other is Media.CLEAR else None)
             shown(site, caller, CM80)
             to = {Media.CLEAR: "RTP", Media.SDES: f"{CM80} (SDES)", Media.DTLS: CM32}[other]
-            return Outcome(f"{CM80} to {to}").add(sent, received, True)
+            return Outcome(f"{CM80} to {to}", fingerprints=caller.both_fingerprints).add(sent, received, True)
 
 
 for _other in (Media.CLEAR, Media.SDES, Media.DTLS):
@@ -213,7 +213,7 @@ def called(site: Site, setup: str) -> Outcome:
         caller.take_answer(caller.call.wait_final().body)
         callee.secured()
         sent, received = talk(caller, callee, clear=caller)
-        return Outcome(CM80).add(sent, received, True)
+        return Outcome(CM80, fingerprints=callee.both_fingerprints).add(sent, received, True)
 
 
 # --- changes in mid-call -------------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def hold(site: Site) -> Outcome:
         for who, said, report in (("caller", OTHER_SPEECH, after), ("callee", SPEECH, at_callee)):
             tail = compare(said, report.audio[-50 * 160:])
             assert tail.whole, f"after the resume the {who} hears {tail}"
-        return Outcome(CM80).add(after.sent + at_callee.sent, after.packets + at_callee.packets, True)
+        return Outcome(CM80, fingerprints=caller.both_fingerprints).add(after.sent + at_callee.sent, after.packets + at_callee.packets, True)
 
 
 @scenario("dtls-new-association", "re-INVITE, new fingerprint", PEER, suite=CM80, method="DTLS")
@@ -274,7 +274,8 @@ def new_association(site: Site) -> Outcome:
         heard = compare(SPEECH, after.audio[-90 * 160:])
         assert heard.whole, f"under the new keys {heard}"
         assert before.packets >= first.received
-        return Outcome(CM80, detail=f"{after.by_keys[0]} and {after.by_keys[1]} packets").add(after.sent, after.packets, heard)
+        return Outcome(CM80, detail=f"{after.by_keys[0]} and {after.by_keys[1]} packets", fingerprints=leg.both_fingerprints).add(
+            after.sent, after.packets, heard)
 
 
 @scenario("dtls-attended-transfer", "attended transfer", PEER, suite=f"{CM80} to {CM32}", method="DTLS")
@@ -306,4 +307,4 @@ def attended_transfer(site: Site) -> Outcome:
             assert report.packets == report.authenticated and not report.conflicts, f"{report.auth_failures} packets to {who} do not authenticate"
             tail = compare(said, report.audio[-70 * 160:])
             assert tail.whole, f"{who} hears {tail}"
-        return Outcome(f"{CM80} to {CM32}").add(at_b.sent + at_c.sent, at_b.packets + at_c.packets, True)
+        return Outcome(f"{CM80} to {CM32}", fingerprints=b.both_fingerprints).add(at_b.sent + at_c.sent, at_b.packets + at_c.packets, True)

@@ -310,7 +310,7 @@ def clear_before_keys_echo(site: Site) -> Outcome:
         report = leg.report()
         good_media(report)
         heard = require_audio(OTHER_SPEECH, report, 40)
-        return Outcome(CM80, detail=f"{EARLY} clear packets refused").add(report.sent, report.packets, heard)
+        return Outcome(CM80, detail=f"{EARLY} clear packets refused", fingerprints=leg.both_fingerprints).add(report.sent, report.packets, heard)
 
 
 @scenario("dtls-clear-into-bridge", "bridge, clear RTP before and after keys", PEER, method="DTLS", suite=f"{CM80} to RTP", flaw_of_stock=True,
@@ -340,11 +340,12 @@ def clear_into_bridge(site: Site) -> Outcome:
         if not site.stock:
             row = row_of(site.pbx, pbx_port(caller))
             assert int(row["Refused"]) + int(row["AuthFail"]) == EARLY + 30, f"{EARLY + 30} clear packets were sent: {row}"
-        return Outcome(f"{CM80} to RTP", detail=f"{EARLY + 30} clear packets refused").add(caller.report().sent, report.packets, True)
+        outcome = Outcome(f"{CM80} to RTP", detail=f"{EARLY + 30} clear packets refused", fingerprints=caller.both_fingerprints)
+        return outcome.add(caller.report().sent, report.packets, True)
 
 
-@scenario("dtls-both-legs-before-keys", "bridge, one leg without keys", PEER, method="DTLS", suite=f"{CM80} to {CM80}", demo=False, flaw_of_stock=True,
-          stock_is_good=("asterisk22",))
+@scenario("dtls-both-legs-before-keys", "bridge, one leg without keys", PEER, method="DTLS", suite=f"{CM80} to {CM80}", demo=False,
+          flaw_of_stock=True, stock_is_good=("asterisk22",))
 def both_legs_before_keys(site: Site) -> Outcome:
     """While one leg has no keys yet, nothing goes to it, whatever the other says; afterwards both hear one another."""
     with site.callee(Media.DTLS) as name, dtls_legs(site, CALLER, name, profiles=[CM80], known_audio=SPEECH) as (caller, callee):

@@ -197,6 +197,7 @@ class Linphone(Program):
         return read_wav(self.home / "heard.wav")
 
 
+# snd_path is its own directory, where it runs: longer paths are cut off.
 BARESIP_CONFIG = """poll_method epoll
 sip_listen {address}:{sip}
 audio_source aufile,{home}/say.wav
@@ -207,7 +208,7 @@ ausrc_channels 1
 auplay_channels 1
 rtp_ports {rtp}-{rtp_last}
 module_path {modules}
-snd_path {home}
+snd_path .
 module g711.so
 module aufile.so
 module sndfile.so

@@ -63,14 +63,15 @@ def nothing_clear(entry: Scenario, site: Site, outcome: Outcome) -> str:
     # tcpdump needs a moment for the last packets.
     time.sleep(0.1)
     seen = site.look()
-    found = [] if entry.sends_clear else [*seen.to_pbx.found]
-    found += seen.from_pbx.found
+    assert not entry.sends_clear or seen.to_pbx.found, "what was sent clear on purpose was not seen"
+    found = seen.from_pbx.found + ([] if entry.sends_clear else seen.to_pbx.found)
     assert not found, f"the capture has {len(found)} datagrams that are not secured: {found[0]}"
     assert not seen.from_pbx.of_baresip, "the PBX sent clear RTCP"
     assert not seen.to_pbx.of_baresip or entry.peer == "baresip", "the peer sent clear RTCP"
     assert not outcome.received or seen.to_pbx.srtp + seen.from_pbx.srtp, "the capture has missed the media"
     both = {name: getattr(seen.to_pbx, name) + getattr(seen.from_pbx, name) for name in ("dtls", "srtp", "srtcp", "stun", "zrtp", "of_baresip")}
-    return "0 clear, " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in both.items() if count)
+    clear = f"0 clear from the PBX, {seen.to_pbx.clear_rtp} to it on purpose" if entry.sends_clear else "0 clear"
+    return f"{clear}, " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in both.items() if count)
 
 
 def place(entry: Scenario, site: Site) -> Result:
