@@ -34,7 +34,7 @@ def failed(site: Site, leg: DtlsLeg, mark: int, timeout: float = SOON, *, told: 
     """
     assert leg.call is not None
     try:
-        leg.call.wait_end(timeout)
+        leg.call.wait_end(4 * timeout if site.pbx.valgrind else timeout)
     except SipError:
         packets = leg.report().packets
         raise Flaw(f"the call stays up, {f'{packets} packets came' if packets else 'silent'}") from None

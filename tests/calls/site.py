@@ -64,6 +64,9 @@ ENDPOINTS = tuple(
     for media in CALLED for number in range(CALLEES)
 ) + (
     Endpoint("video", Media.SDES, options={"pjsip": {"allow": "ulaw,h264"}, "sip": {"videosupport": "yes", "allow": "ulaw,h264"}}),
+    Endpoint("dtls-video", Media.DTLS, options={"pjsip": {"allow": "ulaw,h264"}, "sip": {"videosupport": "yes", "allow": "ulaw,h264"}}),
+    *(Endpoint(name + part, media, options={"pjsip": {"direct_media": "yes"}, "sip": {"directmedia": "yes", "defaultuser": name + part}})
+      for name, media in (("dtls-direct", Media.DTLS), ("clear-direct", Media.CLEAR)) for part in ("", "-callee")),
     # Callers; nobody calls them, so any number of calls may share one.
     *(Endpoint(name, media, options=CALLER_OPTIONS.get(name, {})) for name, media in CALLERS.items()),
 )
@@ -119,7 +122,7 @@ class Site:
 
     def port_of(self, user: str) -> int:
         """The port at which the PBX calls this user; 0 (any) for those that only call."""
-        return 0 if user in CALLERS or user == "video" else self.pbx.contact_port(user)
+        return 0 if user in CALLERS or user.endswith("video") else self.pbx.contact_port(user)
 
     def peer_ports(self, count: int) -> tuple[int, int]:
         """First and last of `count` ports in a row for a test peer's media; they come round again after a while."""
@@ -142,11 +145,10 @@ class Site:
             known.append(path)
         return self.capture.look(self.watched, self.started, known)
 
-    def demands(self, user: str) -> bool:
+    @staticmethod
+    def demands(user: str) -> bool:
         """Whether this endpoint has no clear media."""
-        media = CALLERS.get(user)
-        names = (Media.SDES.value, Media.DTLS.value)
-        return media in (Media.SDES, Media.DTLS) if media else user == "video" or user.rstrip("0123456789") in names
+        return any(endpoint.name == user and endpoint.media in (Media.SDES, Media.DTLS) for endpoint in ENDPOINTS)
 
     @contextmanager
     def callee(self, media: Media) -> Iterator[str]:

@@ -78,5 +78,5 @@ def test_the_table_has_every_call_of_the_requirements() -> None:
               "dtls-bridge-to-sdes", "dtls-bridge-to-clear", "dtls-bridge-to-dtls", "dtls-hold", "dtls-new-association",
               "dtls-attended-transfer", "dtls-wrong-fingerprint", "dtls-no-fingerprint", "dtls-no-common-profile", "dtls-never-active",
               "dtls-never-passive", "dtls-clear-before-keys-echo", "dtls-clear-into-bridge", "dtls-session-level-fingerprint", "dtls-savpf",
-              "dtls-crypto-only", "dtls-sha-1-only", "dtls-sha-384-only", "dtls-holdconn", "dtls-tls-id"}
+              "dtls-crypto-only", "dtls-direct-media", "dtls-audio-and-video", "dtls-early-media", "dtls-sha-1-only", "dtls-sha-384-only", "dtls-holdconn", "dtls-tls-id"}
     assert needed <= set(SCENARIOS), needed - set(SCENARIOS)
