@@ -342,6 +342,7 @@ static void start(struct ast_srtp *stream)
 	if (result < 0) {
 		report_not_started(stream, S_OR(stream->dtls.refusal, S_OR(reason, sealrtp_result_text(result))));
 	}
+	stream->dtls.refusal[0] = '\0';
 	transport_pump(stream);
 }
 
@@ -414,7 +415,8 @@ void dtls_activate(struct ast_srtp *stream, struct ast_rtp_instance *instance)
 	stream->dtls.activated = true;
 	if (!may_start(stream)) {
 		/* Later, or never. */
-	} else if (stream->dtls.answering && !stream->dtls.started) {
+	} else if (stream->dtls.answering && !stream->dtls.started &&
+			   sealrtp_session_dtls_local_setup(stream->session) == SEALRTP_SETUP_ACTIVE) {
 		/* The drivers say so just before they send the answer. */
 		transport_start_later(stream, ANSWER_LEAD_MS);
 	} else {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from pbx.endpoints import Media
 
@@ -27,7 +28,18 @@ SOON = 2.5
 CHANGED = f"[general]\ndtls_timeout = 3\ndtls_sha1 = yes\ndtls_profiles = {GCM256}\n"
 
 
-def failed(site: Site, leg: DtlsLeg, mark: int, timeout: float = SOON, *, told: Sequence[str] = ()) -> Outcome:
+class Mark(NamedTuple):
+    """How far the log and the manager's events are."""
+
+    log: int
+    events: int
+
+
+def now(site: Site) -> Mark:
+    return Mark(len(site.pbx.log_text()), len(site.pbx.manager.events))
+
+
+def failed(site: Site, leg: DtlsLeg, mark: Mark, timeout: float = SOON, *, told: Sequence[str] = ()) -> Outcome:
     """The call ends within the time, the log tells why (with each of `told`), the manager too, and no media ever came.
 
     Raises Flaw when the call stays up.
@@ -43,10 +55,11 @@ def failed(site: Site, leg: DtlsLeg, mark: int, timeout: float = SOON, *, told: 
         raise Flaw(f"{report.packets} packets came though there was never a key to trust")
     if site.stock:
         return Outcome("none")
-    said = "\n".join(reasons(site, mark, WHY))
+    said = "\n".join(reasons(site, mark.log, WHY))
     missing = [text for text in told if text.lower() not in said.lower()]
     assert not missing, f"the log does not tell {missing[0]}: {said[-400:]}"
-    event = site.pbx.manager.wait_event("SealRTPFailed", lambda it: f"/{leg.user}-" in it["Channel"] and it["Method"] == "DTLS-SRTP", timeout=3)
+    event = site.pbx.manager.wait_event("SealRTPFailed", lambda it: f"/{leg.user}-" in it["Channel"] and it["Method"] == "DTLS-SRTP",
+                                        timeout=3, start=mark.events)
     return Outcome("none", detail=event["Reason"])
 
 
@@ -55,28 +68,45 @@ WHY = r"dtls|fingerprint"
 
 
 def other_fingerprint(leg: DtlsLeg) -> str:
-    """A well-formed fingerprint of no certificate."""
-    name, _, value = leg.fingerprint().partition(" ")
-    return f"{name} {'00' if value[:2] != '00' else '11'}{value[2:]}"
+    """The fingerprint of no certificate: ours with one bit turned."""
+    shown = leg.fingerprint()
+    return f"{shown[:-1]}{int(shown[-1], 16) ^ 1:X}"
 
 
-@scenario("dtls-wrong-fingerprint", "music, wrong fingerprint", PEER, method="DTLS", flaw_of_stock=True, reads_log=True)
+def zero_fingerprint(leg: DtlsLeg) -> str:
+    """The fingerprint of no certificate: ours with a first byte of zero, which stock takes for no fingerprint at all."""
+    while leg.fingerprints["sha-256"].startswith("00"):
+        leg.renew()
+    return f"sha-256 00{leg.fingerprints['sha-256'][2:]}"
+
+
+@scenario("dtls-wrong-fingerprint", "music, wrong fingerprint", PEER, method="DTLS", reads_log=True)
 def wrong_fingerprint(site: Site) -> Outcome:
     """Another certificate than the description says: the call ends at once, with both fingerprints in the log and a security event."""
-    mark, events = len(site.pbx.log_text()), len(site.pbx.manager.events)
+    return mismatch(site, other_fingerprint)
+
+
+@scenario("dtls-wrong-fingerprint-of-zero", "music, wrong fingerprint, 00 first", PEER, method="DTLS", reads_log=True, flaw_of_stock=True)
+def wrong_fingerprint_of_zero(site: Site) -> Outcome:
+    """The same where the fingerprint in the description begins with a zero: stock does not compare such ones, and talks to whoever it is."""
+    return mismatch(site, zero_fingerprint)
+
+
+def mismatch(site: Site, other: Callable[[DtlsLeg], str]) -> Outcome:
+    mark = now(site)
     with dtls_legs(site, CALLER) as (leg,):
-        shown = other_fingerprint(leg)
+        shown = other(leg)
         assert leg.dial("music", fingerprints=[shown]).status == 200
         outcome = failed(site, leg, mark, told=() if site.stock else (shown.split()[1], leg.fingerprints["sha-256"]))
         if not site.stock:
-            site.pbx.manager.wait_event("RequestNotAllowed", lambda it: "sealrtp" in str(it.fields).lower(), timeout=3, start=events)
+            site.pbx.manager.wait_event("RequestNotAllowed", lambda it: "sealrtp" in str(it.fields).lower(), timeout=3, start=mark.events)
         return outcome
 
 
-@scenario("dtls-wrong-fingerprint-of-callee", "called, wrong fingerprint", PEER, method="DTLS", flaw_of_stock=True, reads_log=True, demo=False)
+@scenario("dtls-wrong-fingerprint-of-callee", "called, wrong fingerprint", PEER, method="DTLS", reads_log=True, demo=False)
 def wrong_fingerprint_of_callee(site: Site) -> Outcome:
     """The called side's certificate is another than its answer says: both legs end."""
-    mark = len(site.pbx.log_text())
+    mark = now(site)
     with site.callee(Media.DTLS) as name, dtls_legs(site, name) as (callee,), legs(site, "plain", known_audio=OTHER_SPEECH) as (caller,):
         caller.call = caller.phone.call(name, caller.body())
         callee.take_call(fingerprints=[other_fingerprint(callee)])
@@ -87,7 +117,7 @@ def wrong_fingerprint_of_callee(site: Site) -> Outcome:
         return outcome
 
 
-def refused_or_ended(site: Site, leg: DtlsLeg, mark: int, body: str, timeout: float = SOON) -> Outcome:
+def refused_or_ended(site: Site, leg: DtlsLeg, mark: Mark, body: str, timeout: float = SOON) -> Outcome:
     """An offer that brings no security is refused with 488, or its call ends soon; nothing is sent in either case."""
     leg.call = leg.phone.call("music", body)
     final = leg.call.wait_final()
@@ -102,7 +132,7 @@ def refused_or_ended(site: Site, leg: DtlsLeg, mark: int, body: str, timeout: fl
 @scenario("dtls-no-fingerprint", "no fingerprint", PEER, method="DTLS", flaw_of_stock=True, reads_log=True)
 def no_fingerprint(site: Site) -> Outcome:
     """An offer of DTLS without a fingerprint never becomes a silent call."""
-    mark = len(site.pbx.log_text())
+    mark = now(site)
     with dtls_legs(site, CALLER) as (leg,):
         return refused_or_ended(site, leg, mark, leg.describe(fingerprints=[]))
 
@@ -110,7 +140,7 @@ def no_fingerprint(site: Site) -> Outcome:
 @scenario("dtls-no-fingerprint-in-answer", "called, no fingerprint", PEER, method="DTLS", flaw_of_stock=True, reads_log=True, demo=False)
 def no_fingerprint_in_answer(site: Site) -> Outcome:
     """An answer without a fingerprint ends the call."""
-    mark = len(site.pbx.log_text())
+    mark = now(site)
     with site.callee(Media.DTLS) as name, dtls_legs(site, name) as (callee,), legs(site, "plain") as (caller,):
         caller.call = caller.phone.call(name, caller.body())
         callee.take_call(fingerprints=[], shake=False)
@@ -138,7 +168,7 @@ for _name, _make in UNUSUAL.items():
 
 def only(site: Site, hash_name: str) -> Outcome:
     """An offer whose one fingerprint has a hash that is not taken here: refused or ended, never silent."""
-    mark = len(site.pbx.log_text())
+    mark = now(site)
     with dtls_legs(site, CALLER) as (leg,):
         return refused_or_ended(site, leg, mark, leg.describe(fingerprints=[leg.fingerprint(hash_name)]))
 
@@ -158,7 +188,7 @@ def sha_1_allowed(site: Site) -> Outcome:
 @scenario("dtls-no-common-profile", "no common profile", PEER, method="DTLS", reads_log=True, flaw_of_stock=True)
 def no_common_profile(site: Site) -> Outcome:
     """A peer that speaks DTLS without use_srtp: no keys, so no call."""
-    mark = len(site.pbx.log_text())
+    mark = now(site)
     with dtls_legs(site, CALLER, profiles=[]) as (leg,):
         assert leg.dial("music").status == 200
         return failed(site, leg, mark)
@@ -168,7 +198,7 @@ def no_common_profile(site: Site) -> Outcome:
           configuration=CHANGED)
 def profiles_of_the_administrator(site: Site) -> Outcome:
     """Profiles that are not in dtls_profiles are not taken, those in it are."""
-    mark = len(site.pbx.log_text())
+    mark = now(site)
     with dtls_legs(site, CALLER, profiles=[CM80]) as (leg,):
         assert leg.dial("music").status == 200
         failed(site, leg, mark)
@@ -178,7 +208,7 @@ def profiles_of_the_administrator(site: Site) -> Outcome:
 
 
 def nobody_answers(site: Site, setup: str) -> Outcome:
-    mark = len(site.pbx.log_text())
+    mark = now(site)
     with dtls_legs(site, CALLER) as (leg,):
         assert leg.dial("music", setup, shake=False).status == 200
         return failed(site, leg, mark, 8.0)

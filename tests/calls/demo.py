@@ -31,6 +31,7 @@ from calls.registry import Skipped
 from calls.runner import KINDS, Group, Result, entries_of, groups, place, place_all, running
 from calls.site import Site
 from calls.streams import rows
+from webrtc.demo import place_calls as place_browser_calls
 
 FORMAT = "{verdict:7} {pbx:23} {title:32} {method:5} {suite:50} {peer:10} {sent:>6} to, {received:>6} from  audio {heard:9} {seconds:5.1f} s"
 
@@ -129,6 +130,10 @@ def main() -> int:
             except Exception as error:  # noqa: BLE001 (whatever it is, the demo goes on and tells)
                 failed += 1
                 print(f"FAIL    {kind.title:23} {type(error).__name__}: {str(error).splitlines()[0]}", flush=True)
+        for result in place_browser_calls(kind, directory / f"{kind.name}-browser", arguments.only):
+            placed += 1
+            failed += result.verdict == "FAIL"
+            tell(result)
     print(f"# {placed} calls, {failed} failed" + (f"; logs and captures are in {directory}" if failed else ""))
     if not failed:
         shutil.rmtree(directory, ignore_errors=True)

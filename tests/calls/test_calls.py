@@ -76,7 +76,9 @@ def test_the_table_has_every_call_of_the_requirements() -> None:
               "refused-unknown-suite", "linphonec-echo", "baresip-echo", "baresip-called", "echo-AEAD_AES_128_GCM", "bridge-srtp-to-srtp",
               "baresip-dtls-echo", "baresip-dtls-called", "linphonec-dtls-echo", "linphonec-dtls-called", "baresip-dtls-to-linphonec",
               "dtls-bridge-to-sdes", "dtls-bridge-to-clear", "dtls-bridge-to-dtls", "dtls-hold", "dtls-new-association",
-              "dtls-attended-transfer", "dtls-wrong-fingerprint", "dtls-no-fingerprint", "dtls-no-common-profile", "dtls-never-active",
+              "dtls-attended-transfer", "dtls-wrong-fingerprint", "dtls-wrong-fingerprint-of-zero",
+              "dtls-no-fingerprint", "dtls-no-common-profile", "dtls-never-active",
               "dtls-never-passive", "dtls-clear-before-keys-echo", "dtls-clear-into-bridge", "dtls-session-level-fingerprint", "dtls-savpf",
-              "dtls-crypto-only", "dtls-direct-media", "dtls-audio-and-video", "dtls-early-media", "dtls-sha-1-only", "dtls-sha-384-only", "dtls-holdconn", "dtls-tls-id"}
+              "dtls-crypto-only", "dtls-direct-media", "dtls-audio-and-video", "dtls-early-media", "dtls-sha-1-only", "dtls-sha-384-only",
+              "dtls-holdconn", "dtls-tls-id"}
     assert needed <= set(SCENARIOS), needed - set(SCENARIOS)

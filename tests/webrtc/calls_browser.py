@@ -177,10 +177,13 @@ def bridge(web: Web) -> Outcome:
         security = call.require_secured()
         leg.say(PHONE_TONE)
         call.require_tone(PHONE_HZ)
-        report = leg.report()
-        # The first seconds may have been spent on the handshake.
-        frames = [report.audio[at:at + FRAME_BYTES] for at in range(0, len(report.audio), FRAME_BYTES)]
-        tones = sum(tone_share(decode(frame), TONE_HZ) > 0.9 for frame in frames if not is_silence(frame))
+        for _ in range(8):
+            time.sleep(0.5)
+            report = leg.report()
+            frames = [report.audio[at:at + FRAME_BYTES] for at in range(0, len(report.audio), FRAME_BYTES)]
+            tones = sum(tone_share(decode(frame), TONE_HZ) > 0.9 for frame in frames if not is_silence(frame))
+            if tones >= 50:
+                break
         assert tones >= 50, f"the phone heard the browser's tone in {tones} of {len(frames)} frames"
         good_media(report, may_lose=len(frames) // 10)
         return seen(call, security, "bridged to SDES")

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from calls.registry import Scenario
 from calls.runner import Result
-from calls.site import KINDS
+from calls.site import Kind
 
 from webrtc.calls_browser import CALLS, SETUPS
 
-KIND = KINDS["asterisk22"]
 # What a line calls each call.
 TITLES: Mapping[str, str] = {
     "echo": "WSS echo", "called": "WSS called", "video": "WSS echo, audio and video", "hold": "WSS hold, resume",
@@ -21,11 +20,11 @@ TITLES: Mapping[str, str] = {
 }
 
 
-def place_calls(directory: Path, only: list[str]) -> Iterator[Result]:
-    """Places the browser's calls on Asterisk 22 and gives each result; what keeps a PBX from starting is that of its calls."""
+def place_calls(kind: Kind, directory: Path, only: list[str]) -> Iterator[Result]:
+    """Places the browser's calls on this kind of PBX and gives each result; one that does not start fails, or skips, its calls."""
     for setup in SETUPS.values():
         names = [name for name in setup.calls if name in TITLES and (not only or any(part in f"browser-{name}" for part in only))]
-        if not names or setup.srtp != "sealrtp" or setup.valgrind:
+        if not names or setup.kind is not kind or setup.srtp != "sealrtp" or setup.valgrind:
             continue
         # Those that are still to come, should the PBX or the browser end.
         left = list(names)
@@ -39,10 +38,10 @@ def place_calls(directory: Path, only: list[str]) -> Iterator[Result]:
                     except Exception as raised:  # noqa: BLE001 (a call that fails in any way is a failed call)
                         error = raised
                     left.remove(name)
-                    yield Result(entry(name), KIND, setup.srtp, outcome, error, time.monotonic() - started)
+                    yield Result(entry(name), kind, setup.srtp, outcome, error, time.monotonic() - started)
         except Exception as raised:  # noqa: BLE001
             for name in left or ["end"]:
-                yield Result(entry(name), KIND, setup.srtp, None, raised, 0.0)
+                yield Result(entry(name), kind, setup.srtp, None, raised, 0.0)
 
 
 def entry(name: str) -> Scenario:

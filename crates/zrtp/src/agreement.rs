@@ -277,12 +277,11 @@ mod tests {
         let d = hex("814264145F2F56F2E96A8E337A1284993FAF432A5ABCE59E867B7291D507A3AF");
         let x = "2AF502F3BE8952F2C9B5A8D4160D09E97165BE50BC42AE4A5E8D3B4BA83AEB15";
         let y = "EB0FAF4CA986C4D38681A0F9872D79D56795BD4BFF6E6DE3C0F5015ECE5EFD85";
-        let context = BigNumContext::new().unwrap();
+        let mut context = BigNumContext::new().unwrap();
         let mut public = EcPoint::new(&group).unwrap();
-        public.mul_generator(&group, &d, &context).unwrap();
+        public.mul_generator2(&group, &d, &mut context).unwrap();
         let key = EcKey::from_private_components(&group, &d, &public).unwrap();
         let (mut px, mut py) = (BigNum::new().unwrap(), BigNum::new().unwrap());
-        let mut context = BigNumContext::new().unwrap();
         public.affine_coordinates(&group, &mut px, &mut py, &mut context).unwrap();
         assert!(px == hex(x) && py == hex(y));
         let pair =

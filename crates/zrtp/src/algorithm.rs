@@ -93,7 +93,7 @@ algorithm!(Hash, "hash", HASH, mandatory &[Self::S256], {
 
 impl Hash {
     /// Bytes of its output.
-    pub const fn len(self) -> usize {
+    pub const fn output_len(self) -> usize {
         match self {
             Self::S256 => 32,
             Self::S384 => 48,

@@ -1,4 +1,4 @@
-//! From shared secrets to keys (RFC 6189 sections 4.4.1.4, 4.4.2.4, 4.4.3.2, 4.5, 4.7.2.1, 7.3.1 and 8.2).
+//! From shared secrets to keys (RFC 6189 sections 4.4.1.4, 4.4.2.4, 4.4.3.2, 4.5, 4.7.2.1 and 7.3.1).
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -94,12 +94,12 @@ impl Context {
 
     /// s0 of Multistream mode, from ZRTPSess.
     pub(crate) fn s0_multistream(&self, zrtp_sess: &[u8]) -> Digested {
-        self.derive(zrtp_sess, "ZRTP MSK", self.hash.len())
+        self.derive(zrtp_sess, "ZRTP MSK", self.hash.output_len())
     }
 
     /// s0 of Preshared mode, from preshared_key.
     pub(crate) fn s0_preshared(&self, preshared_key: &[u8]) -> Digested {
-        self.derive(preshared_key, "ZRTP PSK", self.hash.len())
+        self.derive(preshared_key, "ZRTP PSK", self.hash.output_len())
     }
 
     pub(crate) fn stream_keys(&self, s0: &[u8]) -> StreamKeys {
@@ -109,7 +109,7 @@ impl Context {
             RoleKeys {
                 srtp_key: derive("SRTP master key", self.cipher.key_len()),
                 srtp_salt: derive("SRTP master salt", SALT_LEN),
-                mac: derive("HMAC key", self.hash.len()),
+                mac: derive("HMAC key", self.hash.output_len()),
                 zrtp: derive("ZRTP key", self.cipher.key_len()),
             }
         };
@@ -118,9 +118,9 @@ impl Context {
 
     pub(crate) fn session_keys(&self, s0: &[u8]) -> SessionKeys {
         SessionKeys {
-            zrtp_sess: self.derive(s0, "ZRTP Session Key", self.hash.len()),
+            zrtp_sess: self.derive(s0, "ZRTP Session Key", self.hash.output_len()),
             sas_hash: self.derive(s0, "SAS", 32).first(),
-            exported: self.derive(s0, "Exported key", self.hash.len()),
+            exported: self.derive(s0, "Exported key", self.hash.output_len()),
             rs1: Secret::new(self.derive(s0, "retained secret", 32).first()),
         }
     }
@@ -145,10 +145,5 @@ pub(crate) fn pbx_secret(hash: Hash, zrtp_sess: &[u8], zid_i: &Zid, zid_r: &Zid)
 
 /// ZRTPSess after a GoClear (section 4.7.2.1).
 pub(crate) fn next_zrtp_sess(hash: Hash, zrtp_sess: &[u8], zid_i: &Zid, zid_r: &Zid) -> Digested {
-    hash.kdf(zrtp_sess, "New ZRTP Session", &[&zid_i.0, &zid_r.0], hash.len())
-}
-
-/// srtps, an auxsecret from SRTP keys that the signalling carried (section 8.2).
-pub(crate) fn srtps(hash: Hash, key: &[u8], salt: &[u8], zid_i: &Zid, zid_r: &Zid) -> Secret {
-    Secret::new(hash.kdf(key, "SRTP Secret", &[&zid_i.0, &zid_r.0, salt], 32).first())
+    hash.kdf(zrtp_sess, "New ZRTP Session", &[&zid_i.0, &zid_r.0], hash.output_len())
 }

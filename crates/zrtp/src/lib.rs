@@ -1,23 +1,32 @@
 //! ZRTP (RFC 6189), sans-IO.
 #![forbid(unsafe_code)]
 
-#[allow(dead_code)] // for the state machine
 mod agreement;
 pub mod algorithm;
-#[allow(dead_code)] // for the state machine
+mod association;
+mod cache;
 mod chain;
-#[allow(dead_code)] // for the state machine
+mod config;
 mod crypto;
-#[allow(dead_code)] // for the state machine
 mod derive;
+mod event;
+mod hello_hash;
 pub mod message;
+mod negotiation;
 pub mod packet;
-#[allow(dead_code)] // for the state machine
 mod retained;
 mod sas;
 mod secret;
+mod stream;
 mod words;
 
+pub use association::Association;
+pub use cache::{Cache, CacheError, Entry, MemoryCache};
+pub use config::{Config, ConfigError, Timer};
+pub use event::{Alert, Continuity, Event, Failure, MAX_ALERTS, Secured};
+pub use hello_hash::{HelloHash, HelloHashError};
+pub use negotiation::Terms;
 pub use retained::Role;
 pub use sas::Sas;
-pub use secret::Secret;
+pub use secret::{ExportedKey, Secret};
+pub use stream::{Received, Stream, StreamState};

@@ -35,3 +35,20 @@ impl fmt::Debug for Secret {
         f.write_str("Secret(..)")
     }
 }
+
+/// ExportedKey of RFC 6189 section 4.5.2: 32 or 48 bytes, as long as the hash. Zeroised on drop.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct ExportedKey(pub(crate) crate::crypto::Digested);
+
+impl ExportedKey {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ExportedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ExportedKey(..)")
+    }
+}

@@ -1,6 +1,8 @@
 //! What the tests share: captures.
 #![allow(dead_code, missing_docs)]
 
+pub mod net;
+
 use std::path::PathBuf;
 
 /// A ZRTP packet of a capture.
