@@ -117,14 +117,14 @@ static void show_dtls(int fd, struct ast_srtp *stream, uint32_t component)
 		"    Profile          %s\n"
 		"    Cipher           %s\n"
 		"    Version          %s\n"
-		"    Handshake        %u ms\n"
+		"    Handshake        %u ms, %u retransmissions%s\n"
 		"    Memory           %llu bytes\n"
 		"    Our fingerprint  %s\n"
 		"    The peer's       %s\n",
 		component == SEALRTP_RTCP ? "RTCP" : "RTP", S_OR(info.role, "-"), S_OR(info.profile, "-"),
-		S_OR(info.cipher, "-"), S_OR(info.version, "-"), info.handshake_ms,
-		(unsigned long long)info.memory_bytes, S_OR(info.local_fingerprint, "-"),
-		S_OR(info.remote_fingerprint, "-"));
+		S_OR(info.cipher, "-"), S_OR(info.version, "-"), info.handshake_ms, info.retransmissions,
+		info.resumed ? ", RTP's session resumed" : "", (unsigned long long)info.memory_bytes,
+		S_OR(info.local_fingerprint, "-"), S_OR(info.remote_fingerprint, "-"));
 }
 
 static void show_details(int fd, struct ast_srtp *stream, const char *channel)

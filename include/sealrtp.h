@@ -414,18 +414,11 @@ sealrtp_result sealrtp_config_describe(const struct sealrtp_config *config, char
 // `config` is null or a handle that is not used again.
 void sealrtp_config_free(struct sealrtp_config *config);
 
-// Whether OpenSSL knows all that the configuration's `dtls_` keys name. SEALRTP_E_DTLS: not so, and `message` says what.
+// Makes the certificate that end points without one of their own use, and checks the configuration's `dtls_` keys. On
+// SEALRTP_E_DTLS `message` says what is wrong.
 //
-// # Safety
-// `config` is a handle or null, `message` has `message_size` bytes or is null.
-sealrtp_result sealrtp_dtls_check(const struct sealrtp_config *config,
-                                  char *message,
-                                  size_t message_size);
-
-// Makes the certificate that end points without one of their own use. On SEALRTP_E_DTLS `message` says what is wrong.
-//
-// From here on the library must stay in memory as long as the process lives: OpenSSL, which others in it may use too, keeps
-// addresses of functions of ours. Make it when the first call needs it, where the library may have to be unloaded.
+// From here on OpenSSL, which others in the process may use too, keeps addresses of functions of ours: who unloads the library
+// must take them out first, as `asterisk_module/openssl.c` does.
 //
 // # Safety
 // `config` is a handle or null, `out` points to a pointer or is null, `message` has `message_size` bytes or is null.

@@ -261,31 +261,11 @@ impl sealrtp_dtls {
     }
 }
 
-/// Whether OpenSSL knows all that the configuration's `dtls_` keys name. SEALRTP_E_DTLS: not so, and `message` says what.
+/// Makes the certificate that end points without one of their own use, and checks the configuration's `dtls_` keys. On
+/// SEALRTP_E_DTLS `message` says what is wrong.
 ///
-/// # Safety
-/// `config` is a handle or null, `message` has `message_size` bytes or is null.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn sealrtp_dtls_check(
-    config: *const sealrtp_config,
-    message: *mut c_char,
-    message_size: usize,
-) -> sealrtp_result {
-    guard(|| {
-        // SAFETY: the caller's promise.
-        let config = unsafe { shared(config)? };
-        config_of(config.0.dtls()).check().map(|()| SEALRTP_OK).map_err(|error| {
-            // SAFETY: the caller's promise. A message that was cut is still one.
-            let _ = unsafe { write_text(message, message_size, &error.to_string()) };
-            SEALRTP_E_DTLS
-        })
-    })
-}
-
-/// Makes the certificate that end points without one of their own use. On SEALRTP_E_DTLS `message` says what is wrong.
-///
-/// From here on the library must stay in memory as long as the process lives: OpenSSL, which others in it may use too, keeps
-/// addresses of functions of ours. Make it when the first call needs it, where the library may have to be unloaded.
+/// From here on OpenSSL, which others in the process may use too, keeps addresses of functions of ours: who unloads the library
+/// must take them out first, as `asterisk_module/openssl.c` does.
 ///
 /// # Safety
 /// `config` is a handle or null, `out` points to a pointer or is null, `message` has `message_size` bytes or is null.

@@ -70,7 +70,8 @@ def load_calls_reload_calls_unload(kind: str, directory: Path) -> list[str]:
         unload(site)
     finally:
         pbx.stop()
-    return [told(finding) for finding in pbx.valgrind_findings() if finding.involves("res_sealrtp")] + failed
+    ours = [finding for finding in pbx.valgrind_findings() if finding.involves("res_sealrtp") and not finding.is_openssl_table]
+    return [told(finding) for finding in ours] + failed
 
 
 @pytest.fixture(scope="module")

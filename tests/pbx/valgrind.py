@@ -35,6 +35,11 @@ class Finding:
         """Whether a frame lies in a shared object whose file name begins so, e.g. "res_sealrtp"."""
         return any(Path(frame.object).name.startswith(name) for frame in self.frames)
 
+    @property
+    def is_openssl_table(self) -> bool:
+        """Whether it is the openssl crate's table of callbacks: a hundred bytes that it keeps for as long as it is loaded."""
+        return self.is_leak and any("cached_ex_index" in frame.function for frame in self.frames)
+
     def __str__(self) -> str:
         return f"{self.kind}: {self.text}\n" + "".join(f"    {frame}\n" for frame in self.frames)
 
