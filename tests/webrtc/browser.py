@@ -77,6 +77,7 @@ class Browser:
         self._out = os.fdopen(our_out, "wb", buffering=0)
         self._in = os.fdopen(our_in, "rb")
         self._numbers = itertools.count(1)
+        self._writing = threading.Lock()
         self._changed = threading.Condition()
         self._answers: dict[int, dict[str, Any]] = {}
         self._closed = False
@@ -141,7 +142,8 @@ class Browser:
         """One command of the protocol and its result."""
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": parameters} | ({"sessionId": session} if session else {})
-        self._out.write(json.dumps(message).encode() + b"\0")
+        with self._writing:
+            self._out.write(json.dumps(message).encode() + b"\0")
         with self._changed:
             if not self._changed.wait_for(lambda: number in self._answers or self._closed, timeout):
                 raise BrowserError(f"{method}: no answer in {timeout:g} s")

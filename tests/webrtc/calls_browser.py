@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import ssl
@@ -167,6 +168,23 @@ def two_browsers(web: Web) -> Outcome:
         return seen(first, both[0][1], f"the other browser {both[1][1].profile}, {frames} frames of video in 1.5 s")
 
 
+def six_at_once(web: Web) -> Outcome:
+    """Six pages call in the same moment: six associations, and each hears its tone."""
+    users = [f"web{number}" for number in range(1, 7)]
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(len(users)) as pool:
+        calls = [stack.enter_context(web.phone(f"six-{user}", user)) for user in users]
+        list(pool.map(lambda call: dial(call, "echo"), calls))
+        securities = list(pool.map(Call.require_secured, calls))
+        list(pool.map(Call.require_tone, calls))
+        shown = web.site.pbx.cli("sealrtp show streams")
+        assert shown.count(" SECURE ") == len(calls), f"not {len(calls)} streams are secure:\n{shown}"
+        assert len({security.local_fingerprint for security in securities}) == len(calls), "two pages have one certificate"
+        outcomes = [seen(call, security, "one of six at once") for call, security in zip(calls, securities)]
+        # The end of each page waits for an idle PBX.
+        list(pool.map(lambda call: call.page.phone("hangUp"), calls))
+        return outcomes[0]
+
+
 def bridge(web: Web) -> Outcome:
     """The browser calls a phone, whose leg is SDES; each hears the other's tone, transcoded between Opus and G.711."""
     site = Site(KINDS["asterisk22"], web.site.pbx, web.directory).for_call("bridge-phone")
@@ -262,7 +280,7 @@ CALLS: dict[str, Callable[[Web], Outcome]] = {
     "echo-named-engine": echo_named_engine, "called-rsa": called_rsa, "no-fingerprint": no_fingerprint,
     "video": video, "hold": partial(reinvited, name="hold", changes=({"hold": True}, {"hold": False})),
     "ice-restart": partial(reinvited, name="ice-restart", changes=({"iceRestart": True},)),
-    "two-browsers": two_browsers, "bridge-sdes": bridge,
+    "two-browsers": two_browsers, "six-at-once": six_at_once, "bridge-sdes": bridge,
     "phone-calls": phone_calls,
     "wrong-fingerprint": partial(wrong_fingerprint, name="wrong-fingerprint", begin=call_echo),
     "wrong-fingerprint-called": partial(wrong_fingerprint, name="wrong-fingerprint-called", begin=originate),

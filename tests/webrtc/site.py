@@ -38,7 +38,7 @@ SPELLED_OUT = ("webrtc=no\nmedia_encryption=dtls\ndtls_auto_generate_cert=yes\nd
 # Users of the documented template, each with what is different about it; ETC is the configuration's directory.
 USERS: Mapping[str, str] = {
     "web1": "",
-    "web2": "",
+    **{f"web{number}": "" for number in range(2, 7)},
     "passive1": SPELLED_OUT + "dtls_setup=passive\n",
     "active1": SPELLED_OUT + "dtls_setup=active\n",
     "ulaw1": "allow=!all,ulaw\n",

@@ -185,10 +185,13 @@ window.phone = {
     return { local: connection?.currentLocalDescription?.sdp ?? "", remote: connection?.currentRemoteDescription?.sdp ?? "" };
   },
 
+  // Ends the call, if there is one, and the registration; a second time does nothing.
   async hangUp() {
+    if (!agent) return;
     if (session && session.state === SessionState.Established) await session.bye();
     await registerer.unregister();
     // The page is closed next, whether or not the PBX closes the WebSocket (Asterisk 16 sometimes takes its time).
     agent.stop().catch(() => {});
+    agent = undefined;
   },
 };
