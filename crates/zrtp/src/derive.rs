@@ -38,6 +38,13 @@ pub(crate) struct StreamKeys {
 }
 
 impl StreamKeys {
+    pub(crate) fn forget_srtp(&mut self) {
+        for keys in [&mut self.initiator, &mut self.responder] {
+            keys.srtp_key.zeroize();
+            keys.srtp_salt.zeroize();
+        }
+    }
+
     pub(crate) fn of(&self, role: Role) -> &RoleKeys {
         match role {
             Role::Initiator => &self.initiator,
@@ -146,4 +153,71 @@ pub(crate) fn pbx_secret(hash: Hash, zrtp_sess: &[u8], zid_i: &Zid, zid_r: &Zid)
 /// ZRTPSess after a GoClear (section 4.7.2.1).
 pub(crate) fn next_zrtp_sess(hash: Hash, zrtp_sess: &[u8], zid_i: &Zid, zid_r: &Zid) -> Digested {
     hash.kdf(zrtp_sess, "New ZRTP Session", &[&zid_i.0, &zid_r.0], hash.output_len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algorithm::Algorithm;
+    use crate::message::Name;
+
+    fn name(value: &serde_json::Value) -> Name {
+        Name(value.as_str().unwrap().as_bytes().try_into().unwrap())
+    }
+
+    fn unhex(value: &serde_json::Value) -> Vec<u8> {
+        let text = value.as_str().unwrap();
+        (0..text.len() / 2).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect()
+    }
+
+    /// The vectors were made by tests/vectors/derivations.py, from the RFC's text and without this code.
+    #[test]
+    fn every_derivation_is_that_of_an_independent_one() {
+        let vectors: Vec<serde_json::Value> =
+            serde_json::from_str(include_str!("../tests/vectors/derivations.json")).unwrap();
+        assert_eq!(vectors.len(), 5);
+        for vector in &vectors {
+            let get = |what: &str| unhex(&vector[what]);
+            let zid = |what: &str| Zid(get(what).try_into().unwrap());
+            let secret = |what: &str| {
+                Some(get(what)).filter(|s| !s.is_empty()).map(|s| Secret::new(s.try_into().unwrap()))
+            };
+            let hash = Hash::from_name(name(&vector["hash"])).unwrap();
+            let context = Context {
+                hash,
+                cipher: Cipher::from_name(name(&vector["cipher"])).unwrap(),
+                zid_i: zid("zid_i"),
+                zid_r: zid("zid_r"),
+                total_hash: hash.digest(&[b"the ", b"messages"]),
+            };
+            assert_eq!(context.total_hash.to_vec(), get("total_hash"));
+            let shared = Shared { s1: secret("s1"), s2: secret("s2"), s3: secret("s3") };
+            let s0 = context.s0_dh(&get("dh_result"), &shared);
+            assert_eq!(s0.to_vec(), get("s0"));
+            let keys = context.stream_keys(&s0);
+            for (role, end) in [(Role::Initiator, "i"), (Role::Responder, "r")] {
+                let keys = keys.of(role);
+                assert_eq!(keys.srtp_key.to_vec(), get(&format!("srtp_key_{end}")));
+                assert_eq!(keys.srtp_salt.to_vec(), get(&format!("srtp_salt_{end}")));
+                assert_eq!(keys.mac.to_vec(), get(&format!("mac_key_{end}")));
+                assert_eq!(keys.zrtp.to_vec(), get(&format!("zrtp_key_{end}")));
+            }
+            let session = context.session_keys(&s0);
+            assert_eq!(session.zrtp_sess.to_vec(), get("zrtp_sess"));
+            assert_eq!(session.sas_hash.to_vec(), get("sas_hash"));
+            assert_eq!(session.exported.to_vec(), get("exported"));
+            assert_eq!(session.rs1.bytes().to_vec(), get("rs1"));
+            assert_eq!(context.s0_multistream(&session.zrtp_sess).to_vec(), get("s0_multistream"));
+            let known = Known { rs1: shared.s1, rs2: None, aux: shared.s2, pbx: shared.s3 };
+            let preshared = preshared_key(hash, &known);
+            assert_eq!(preshared.to_vec(), get("preshared_key"));
+            assert_eq!(preshared_key_id(hash, &preshared).to_vec(), get("preshared_key_id"));
+            assert_eq!(context.s0_preshared(&preshared).to_vec(), get("s0_preshared"));
+            let (zid_i, zid_r) = (context.zid_i, context.zid_r);
+            let pbx = pbx_secret(hash, &session.zrtp_sess, &zid_i, &zid_r);
+            assert_eq!(pbx.bytes().to_vec(), get("pbx_secret"));
+            let next = next_zrtp_sess(hash, &session.zrtp_sess, &zid_i, &zid_r);
+            assert_eq!(next.to_vec(), get("next_zrtp_sess"));
+        }
+    }
 }

@@ -167,7 +167,4 @@ pub enum Failure {
     /// Randomness or OpenSSL failed.
     #[error("cryptography failed: {0}")]
     Crypto(String),
-    /// The owner ended it.
-    #[error("ended by this side")]
-    Closed,
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use common::net::{GOOD, Network, Pair, association, memory, zid};
 use sealrtp_zrtp::algorithm::{Algorithm, AuthTag, Cipher, Hash, KeyAgreement, SasType};
-use sealrtp_zrtp::{Association, Cache, Config, Continuity, Event, Role, Secret, StreamState};
+use sealrtp_zrtp::message::Flags;
+use sealrtp_zrtp::{Association, Cache, Config, Continuity, Event, Role, Sas, Secret, StreamState};
 
 fn only(agreement: KeyAgreement, hash: Hash, cipher: Cipher, auth_tag: AuthTag, sas_type: SasType) -> Config {
     Config {
@@ -268,8 +269,27 @@ fn an_enrolled_phone_knows_its_pbx() {
         association(0, pbx, Some(caches[0].clone())),
         association(1, Config::default(), Some(caches[1].clone())),
     ];
-    let pair = call(&ends, 2);
+    let mut pair = call(&ends, 2);
+    let far = Sas::new(SasType::B256, [0x42; 32]);
+    assert!(!pair.ends[1].relay_sas(&far, Flags::default(), pair.now), "a phone does not relay");
+    assert!(pair.ends[0].relay_sas(&far, Flags::default(), pair.now));
+    exchange(&mut pair);
+    pair.told[1].hear(&mut pair.ends[1]);
+    assert!(pair.told[1].others.iter().any(|event| matches!(event, Event::RelayedSas(sas) if *sas == far)));
+    assert!(pair.ends[0].poll_timeout().is_none(), "RelayACK ends it");
     assert!(pair.told.iter().all(|told| told.secured[0].enrolled && !told.secured[0].enrolment_offered));
+}
+
+#[test]
+fn a_sas_relayed_by_a_pbx_that_is_not_trusted_is_acknowledged_and_not_shown() {
+    let mut pair = Pair::of(Config { mitm: true, ..Config::default() }, Config::default());
+    pair.run(GOOD, 1);
+    pair.assert_secure("call");
+    assert!(pair.ends[0].relay_sas(&Sas::new(SasType::B32, [0x42; 32]), Flags::default(), pair.now));
+    exchange(&mut pair);
+    pair.told[1].hear(&mut pair.ends[1]);
+    assert!(!pair.told[1].others.iter().any(|event| matches!(event, Event::RelayedSas(_))));
+    assert!(pair.ends[0].poll_timeout().is_none());
 }
 
 #[test]

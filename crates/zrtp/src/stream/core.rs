@@ -16,7 +16,7 @@ use crate::packet::Packet;
 /// Different Hellos that are remembered, a forger's among them.
 const MAX_PEERS: usize = 4;
 /// Datagrams that wait for [`poll_transmit`](crate::Stream::poll_transmit).
-const MAX_TRANSMITS: usize = 32;
+const MAX_TRANSMITS: usize = 64;
 
 /// A Hello that came.
 pub(super) struct Peer {
@@ -56,6 +56,8 @@ pub(super) struct Core {
     alerts: usize,
     /// Answers that anybody can ask for.
     answers: Budget,
+    /// Acknowledgements of what the peer has shown to be its own, or that it repeats: no flood of others starves them.
+    acks: Budget,
     /// Exchanges that anybody can begin.
     pub(super) exchanges: Budget,
 }
@@ -109,6 +111,7 @@ impl Core {
             events: VecDeque::new(),
             alerts: 0,
             answers: Budget::new(20, Duration::from_millis(100), now),
+            acks: Budget::new(20, Duration::from_millis(50), now),
             exchanges: Budget::new(12, Duration::from_secs(1), now),
         })
     }
@@ -153,6 +156,13 @@ impl Core {
     /// Sends what anybody can make us send, within bounds.
     pub(super) fn answer(&mut self, message: &Message, now: Instant) {
         if self.answers.take(now) {
+            self.send(&message.to_bytes());
+        }
+    }
+
+    /// Acknowledges, within bounds of its own.
+    pub(super) fn acknowledge(&mut self, message: &Message, now: Instant) {
+        if self.acks.take(now) {
             self.send(&message.to_bytes());
         }
     }
@@ -244,10 +254,11 @@ impl Core {
         if !known && !open {
             return self.alert(Alert::AnotherHello);
         }
-        self.answer(&Message::HelloAck, now);
         if known {
+            self.acknowledge(&Message::HelloAck, now);
             return self.start_hello_late(now);
         }
+        self.answer(&Message::HelloAck, now);
         if self.peers.is_empty() {
             let client = hello.client.escape_ascii().to_string().trim_end().to_owned();
             self.tell(Event::PeerFound { zid: hello.zid, client });

@@ -144,17 +144,21 @@ impl Keyed {
             cache_expiry: self.our_expiry(core),
             signature: None,
         };
-        let mut sealed = body.to_bytes().map_err(|error| error.to_string())?;
-        let iv = random().map_err(|error| error.to_string())?;
-        let cipher = self.terms.cipher;
-        cipher.encrypt(&self.ours().zrtp, &iv, &mut sealed).map_err(|_| "key length".to_owned())?;
-        let mac = self.terms.hash.short_mac(&self.ours().mac, &[&sealed]);
-        let sealed = Sealed { mac, iv, sealed: sealed.into() };
+        let sealed = self.seal(body.to_bytes().map_err(|error| error.to_string())?)?;
         Ok(match self.role {
             Role::Initiator => Message::Confirm2(sealed),
             Role::Responder => Message::Confirm1(sealed),
         }
         .to_bytes())
+    }
+
+    /// Encrypts under our keys.
+    pub(super) fn seal(&self, mut body: Vec<u8>) -> Result<Sealed, String> {
+        let iv = random().map_err(|error| error.to_string())?;
+        let keys = self.ours();
+        self.terms.cipher.encrypt(&keys.zrtp, &iv, &mut body).map_err(|_| "key length".to_owned())?;
+        let mac = self.terms.hash.short_mac(&keys.mac, &[&body]);
+        Ok(Sealed { mac, iv, sealed: body.into() })
     }
 
     /// What the peer has encrypted, if its MAC is right.
@@ -277,6 +281,8 @@ impl Keyed {
             retransmissions: core.retransmissions,
         };
         core.tell(Event::Secured(Box::new(secured)));
+        // The owner has them now.
+        self.keys.forget_srtp();
         Ok(())
     }
 
@@ -338,7 +344,7 @@ impl Keyed {
         let Some(body) = self.open(sealed).and_then(|bytes| SasRelayBody::parse(&bytes).ok()) else {
             return core.alert(Alert::Mac(MessageType::SasRelay));
         };
-        core.answer(&Message::RelayAck, now);
+        core.acknowledge(&Message::RelayAck, now);
         let trusted = self.peer.hello.mitm && self.shared.s3.is_some() && body.sas_hash != [0; 32];
         if let (true, Ok(kind)) = (trusted, crate::algorithm::Algorithm::from_name(body.sas_type)) {
             core.tell(Event::RelayedSas(Sas::new(kind, body.sas_hash)));

@@ -15,8 +15,9 @@ use crate::association::Association;
 use crate::crypto::sha256;
 use crate::event::{Alert, Event, Failure};
 use crate::hello_hash::HelloHash;
-use crate::message::{Commit, ErrorCode, MAC_LEN, Message, MessageType};
+use crate::message::{Commit, ErrorCode, Flags, MAC_LEN, Message, MessageType};
 use crate::packet::{Packet, PacketError};
+use crate::sas::Sas;
 use crate::secret::Secret;
 
 /// How often a stream looks whether the call's first stream is done.
@@ -173,6 +174,10 @@ impl Stream {
             }
             (Step::Secure(state), Message::SasRelay(sealed)) => {
                 state.relayed(core, sealed, now);
+                Step::Secure(state)
+            }
+            (Step::Secure(state), Message::RelayAck) => {
+                core.repeat = None;
                 Step::Secure(state)
             }
             (Step::Secure(state), Message::GoClear(mac)) => state.go_clear(core, mac, now),
@@ -337,6 +342,15 @@ impl Stream {
         }
     }
 
+    /// A PBX tells the peer the SAS of the far end, with its flags V, A and D; a peer that is not enrolled here only how it is
+    /// shown (RFC 6189 section 7.3). Only one of two enrolled ends may be told. False if not secure or not a PBX.
+    pub fn relay_sas(&mut self, sas: &Sas, flags: Flags, now: Instant) -> bool {
+        match &self.step {
+            Step::Secure(state) => state.relay(&mut self.core, sas, flags, now),
+            _ => false,
+        }
+    }
+
     /// Asks the peer to go on without SRTP; [`Event::Cleared`] tells when. The owner stops sending SRTP now. False if not
     /// secure or not allowed by the peer.
     pub fn go_clear(&mut self, now: Instant) -> bool {
@@ -426,5 +440,66 @@ impl std::fmt::Debug for Stream {
             .field("ssrc", &self.core.ssrc)
             .field("state", &self.state())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::message::Zid;
+
+    /// Two ends that are secure, the first one the initiator.
+    fn secure() -> [Stream; 2] {
+        let now = Instant::now();
+        let mut ends = [0u8, 1].map(|end| {
+            let config = Arc::new(Config { passive: end == 1, ..Config::default() });
+            let association = Association::new(config, Zid([end; 12]), None).unwrap();
+            Stream::new(&association, end.into(), now).unwrap()
+        });
+        ends.iter_mut().for_each(|end| end.start(now));
+        pass(&mut ends, now);
+        assert!(ends.iter().all(|end| end.state() == StreamState::Secure));
+        ends
+    }
+
+    fn pass(ends: &mut [Stream; 2], now: Instant) {
+        for _ in 0..10 {
+            for end in 0..2 {
+                while let Some(datagram) = ends[end].poll_transmit() {
+                    ends[1 - end].receive(&datagram, now);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_go_clear_with_the_right_mac_is_refused_by_who_does_not_allow_it() {
+        let mut ends = secure();
+        let now = Instant::now();
+        let Step::Secure(state) = &mut ends[0].step else { panic!() };
+        // As if the peer had allowed it.
+        state.keyed.theirs.as_mut().unwrap().0.allow_clear = true;
+        assert!(ends[0].go_clear(now));
+        pass(&mut ends, now);
+        assert_eq!(ends[1].state(), StreamState::Secure);
+        let told: Vec<_> = std::iter::from_fn(|| ends[1].poll_event()).collect();
+        assert!(told.iter().any(|event| matches!(event, Event::Alert(Alert::GoClear))));
+        assert!(!told.iter().any(|event| matches!(event, Event::Cleared)));
+        let told: Vec<_> = std::iter::from_fn(|| ends[0].poll_event()).collect();
+        assert!(told.iter().any(|e| matches!(e, Event::Alert(Alert::PeerError(ErrorCode::GO_CLEAR)))));
+    }
+
+    #[test]
+    fn the_srtp_keys_are_wiped_once_the_owner_has_them() {
+        for end in secure() {
+            let Step::Secure(state) = &end.step else { panic!() };
+            for keys in [state.keyed.ours(), state.keyed.peers()] {
+                assert!(keys.srtp_key.is_empty() && keys.srtp_salt.is_empty());
+                assert!(keys.mac.iter().any(|byte| *byte != 0));
+            }
+        }
     }
 }

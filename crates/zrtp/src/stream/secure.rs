@@ -8,9 +8,11 @@ use subtle::ConstantTimeEq;
 use super::Step;
 use super::core::{Core, Peer};
 use super::keyed::Keyed;
+use crate::algorithm::Algorithm;
 use crate::derive::{next_zrtp_sess, pbx_secret};
 use crate::event::{Alert, Event};
-use crate::message::{ErrorCode, MAC_LEN, Message, MessageType, Sealed};
+use crate::message::{ErrorCode, Flags, MAC_LEN, Message, MessageType, SasRelayBody, Sealed};
+use crate::sas::Sas;
 use crate::secret::Secret;
 
 /// Both ends have keys.
@@ -31,12 +33,28 @@ impl Secure {
 
     pub(super) fn confirm2_again(&self, core: &mut Core, raw: &[u8], now: Instant) {
         if self.confirm2.as_deref() == Some(raw) {
-            core.answer(&Message::Conf2Ack, now);
+            core.acknowledge(&Message::Conf2Ack, now);
         }
     }
 
     pub(super) fn relayed(&self, core: &mut Core, sealed: &Sealed, now: Instant) {
         self.keyed.relayed(core, sealed, now);
+    }
+
+    /// Sends the far end's SAS to who is enrolled here, and how it is shown to who is not. False: a phone does not relay.
+    pub(super) fn relay(&self, core: &mut Core, sas: &Sas, flags: Flags, now: Instant) -> bool {
+        if !core.association.config.mitm {
+            return false;
+        }
+        let sas_hash = if self.keyed.shared.s3.is_some() { *sas.hash() } else { [0; 32] };
+        let flags = Flags { enrolment: false, ..flags };
+        let body = SasRelayBody { flags, sas_type: sas.kind().name(), sas_hash, signature: None };
+        let Some(sealed) = body.to_bytes().ok().and_then(|body| self.keyed.seal(body).ok()) else {
+            return false;
+        };
+        let sends = core.association.config.t2.sends;
+        core.send_until_answered(Message::SasRelay(sealed).to_bytes(), sends, now);
+        true
     }
 
     /// The peer wants to go on without SRTP.
@@ -51,7 +69,7 @@ impl Secure {
             core.answer(&Message::Error(ErrorCode::GO_CLEAR), now);
             return Step::Secure(self);
         }
-        core.answer(&Message::ClearAck, now);
+        core.acknowledge(&Message::ClearAck, now);
         self.cleared(core, Some(*mac))
     }
 
@@ -109,7 +127,7 @@ pub(super) struct Clear {
 impl Clear {
     pub(super) fn go_clear_again(&self, core: &mut Core, mac: &[u8; MAC_LEN], now: Instant) {
         if self.theirs == Some(*mac) {
-            core.answer(&Message::ClearAck, now);
+            core.acknowledge(&Message::ClearAck, now);
         }
     }
 }
