@@ -19,6 +19,8 @@
 
 /* How long a ClientHello waits for our answer to be sent: it would be lost, and come again after a second. */
 #define ANSWER_LEAD_MS 20
+/* How long the description of a peer who was made an offer in our answer may take. */
+#define DESCRIPTION_WAIT_MS 8000
 
 static const uint32_t to_setup[] = {
 	[AST_RTP_DTLS_SETUP_ACTIVE] = SEALRTP_SETUP_ACTIVE,
@@ -360,9 +362,12 @@ void dtls_start(struct ast_srtp *stream)
 	}
 }
 
-/* The time that our answer takes is over. The stream is locked. */
+/* The time that our answer takes is over, or that the peer's description may take. The stream is locked. */
 void dtls_start_late(struct ast_srtp *stream)
 {
+	if (stream->dtls.started) {
+		return;
+	}
 	/* A sibling of audio that has a description and an address is as good as active. */
 	if (stream->dtls.peer_has_dtls && transport_has_remote(stream)) {
 		stream->dtls.activated = true;
@@ -415,6 +420,9 @@ void dtls_activate(struct ast_srtp *stream, struct ast_rtp_instance *instance)
 	stream->dtls.activated = true;
 	if (!may_start(stream)) {
 		/* Later, or never. */
+	} else if (!stream->dtls.peer_has_dtls && ast_sockaddr_isnull(&remote)) {
+		/* chan_sip answers an INVITE without SDP: the peer's comes with the ACK. */
+		transport_start_later(stream, DESCRIPTION_WAIT_MS);
 	} else if (stream->dtls.answering && !stream->dtls.started &&
 			   sealrtp_session_dtls_local_setup(stream->session) == SEALRTP_SETUP_ACTIVE) {
 		/* The drivers say so just before they send the answer. */
@@ -473,6 +481,10 @@ void dtls_remote_address(struct ast_srtp *stream, const struct ast_sockaddr *add
 	transport_set_remote(stream, address);
 	if (stream->dtls.ice == ICE_CHOOSING) {
 		stream->dtls.ice = ICE_CHOSEN;
+		dtls_start(stream);
+	} else if (stream->dtls.ice == ICE_UNUSED && stream->dtls.peer_has_dtls && !stream->dtls.started &&
+			   !stream->dtls.answering) {
+		/* The description that chan_sip did not wait for. */
 		dtls_start(stream);
 	}
 	ao2_unlock(stream);
