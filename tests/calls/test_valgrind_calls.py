@@ -26,6 +26,11 @@ CALLS = (
 )
 # More of what goes wrong, placed beside the 20.
 REFUSALS = ("refused-unknown-suite", "refused-short-key", "refused-unauthenticated", "bad-answer-unoffered-tag", "bad-answer-no-crypto")
+# DTLS-SRTP, placed beside them too: both roles, two handshakes, a new association, failures.
+DTLS = (
+    "dtls-echo-AEAD_AES_256_GCM", "dtls-setup-active", "dtls-echo-rsa-two-handshakes", "dtls-bridge-to-sdes", "dtls-hold",
+    "dtls-new-association", "dtls-wrong-fingerprint", "dtls-no-fingerprint", "dtls-no-common-profile", "dtls-clear-into-bridge",
+)
 VALGRIND_KINDS = ("asterisk22", "asterisk16-sip")
 # valgrind runs one thread at a time.
 AT_ONCE = 2
@@ -63,7 +68,7 @@ def load_calls_reload_calls_unload(kind: str, directory: Path) -> list[str]:
         failed = place_calls(site, CALLS, "first round")
         pbx.cli("module reload res_sealrtp.so")
         streams.check_ours(pbx)
-        failed += place_calls(site, CALLS + REFUSALS, "second round")
+        failed += place_calls(site, CALLS + REFUSALS + DTLS, "second round")
         unload(site)
         assert "Loaded res_sealrtp.so" in pbx.cli("module load res_sealrtp.so")
         failed += place_calls(site, CALLS[:4], "third round")
