@@ -107,10 +107,6 @@ impl Dtls {
         }
     }
 
-    pub(crate) fn context(&self) -> &Context {
-        &self.context
-    }
-
     /// Another certificate or configuration, for associations to come.
     pub(crate) fn set_context(&mut self, context: Context) {
         self.context = context;

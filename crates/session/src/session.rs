@@ -254,14 +254,6 @@ impl Session {
         self.resume = Resume::With(set_session);
     }
 
-    /// Our certificate and configuration, where DTLS is set up.
-    pub fn dtls_context(&self) -> Option<&Context> {
-        match &self.method {
-            Method::Dtls(dtls) => Some(dtls.context()),
-            Method::Keys => None,
-        }
-    }
-
     /// No DTLS for this stream after all, e.g. because SDES was chosen. What passes without keys stays as it is.
     pub fn dtls_stop(&mut self) {
         self.method = Method::Keys;
