@@ -73,6 +73,11 @@ impl Association {
         shared.streams
     }
 
+    /// The call's session, with whomever.
+    pub(crate) fn session(&self) -> Option<Session> {
+        self.shared().session.clone()
+    }
+
     pub(crate) fn session_with(&self, peer: &Zid) -> Option<Session> {
         self.shared().session.clone().filter(|session| session.peer == *peer)
     }
@@ -86,6 +91,10 @@ impl Association {
         if let Some(session) = &mut self.shared().session {
             change(session);
         }
+    }
+
+    pub(crate) fn drop_session(&self) {
+        self.shared().session = None;
     }
 
     pub(crate) fn drop_unconfirmed_session(&self) {

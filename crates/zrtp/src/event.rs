@@ -137,6 +137,8 @@ pub enum Alert {
     PeerError(ErrorCode),
     /// A GoClear though we did not allow it.
     GoClear,
+    /// A peer that is not the one of the call's first stream, or does not show that it is by Multistream mode.
+    NotOfThisCall,
     /// More exchanges begun than anybody needs.
     Flood,
 }
@@ -161,6 +163,9 @@ pub enum Failure {
     /// DHPart2 was not the one committed to, and no right one came.
     #[error("the peer's DHPart2 is not the one it committed to: messages were changed on their way")]
     Hvi,
+    /// The signalling's `a=zrtp-hash`, which came late, is not that of the peer that we are secure with.
+    #[error("the peer is not the one whose a=zrtp-hash the signalling brought")]
+    HelloHash,
     /// The peer used a nonce twice.
     #[error("the peer used a nonce twice")]
     NonceReuse,

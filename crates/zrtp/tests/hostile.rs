@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::net::{GOOD, Network, Pair, Random};
+use common::net::{GOOD, Network, Pair, Random, association};
 use sealrtp_zrtp::algorithm::KeyAgreement;
 use sealrtp_zrtp::message::{CommitMode, ErrorCode, Hello, Message, MessageType, Names, Ping, Zid};
 use sealrtp_zrtp::packet::Packet;
@@ -202,6 +202,65 @@ fn a_hello_that_the_signalling_did_not_tell_of_is_refused() {
 }
 
 #[test]
+fn a_zrtp_hash_that_comes_late_and_is_another_ends_what_was_secure() {
+    let mut pair = Pair::of(x255(), x255());
+    pair.run(GOOD, 1);
+    pair.assert_secure("call");
+    let own = pair.ends[1].hello_hash();
+    pair.ends[0].set_peer_hello_hash(&own);
+    assert_eq!(pair.ends[0].state(), StreamState::Secure);
+    let other = pair.ends[0].hello_hash();
+    pair.ends[0].set_peer_hello_hash(&other);
+    pair.told[0].hear(&mut pair.ends[0]);
+    assert_eq!(
+        (pair.ends[0].state(), &pair.told[0].failed[..]),
+        (StreamState::Failed, &[Failure::HelloHash][..])
+    );
+}
+
+#[test]
+fn a_zrtp_hash_that_comes_amid_an_exchange_with_another_makes_it_void() {
+    let mut pair = Pair::of(x255(), x255());
+    let other = association(2, x255(), None);
+    let mut forger = Stream::new(&other, 0xc, pair.now).unwrap();
+    pair.ends[0].start(pair.now);
+    forger.start(pair.now);
+    // As far as the forger's Commit and DHPart1.
+    for _ in 0..2 {
+        while let Some(datagram) = pair.ends[0].poll_transmit() {
+            forger.receive(&datagram, pair.now);
+        }
+        while let Some(datagram) = forger.poll_transmit() {
+            pair.ends[0].receive(&datagram, pair.now);
+        }
+    }
+    assert_eq!(pair.ends[0].state(), StreamState::Negotiating);
+    let hash = pair.ends[1].hello_hash();
+    pair.ends[0].set_peer_hello_hash(&hash);
+    assert_eq!(pair.ends[0].state(), StreamState::Discovery);
+    while pair.ends[0].poll_transmit().is_some() {}
+    pair.run(GOOD, 1);
+    pair.assert_secure("the true peer");
+}
+
+/// A man in the middle of the second stream alone, whose SAS nobody compares.
+#[test]
+fn a_second_stream_is_never_secured_with_somebody_else() {
+    for (claims, passive) in [(1, false), (2, false), (1, true), (2, true)] {
+        let ours = association(0, Config { passive, ..x255() }, None);
+        let mut audio = Pair::new(&ours, &association(1, x255(), None));
+        audio.run(GOOD, 1);
+        audio.assert_secure("audio");
+        // With the peer's ZID or another, and without its session.
+        let mut video = Pair::new(&ours, &association(claims, x255(), None));
+        video.run(GOOD, 1);
+        assert!(video.told.iter().all(|told| told.secured.is_empty()), "{claims} {passive}");
+        let told = &video.told[0];
+        assert!(told.alerts.contains(&Alert::NotOfThisCall) || !told.failed.is_empty(), "{claims} {passive}");
+    }
+}
+
+#[test]
 fn a_hello_made_weaker_on_its_way_is_found_out_without_signalling_too() {
     for end in 0..2 {
         let mut pair = Pair::of(Config::default(), Config::default());
@@ -342,7 +401,7 @@ fn nothing_unauthenticated_moves_a_secure_stream() {
 fn abandoned_commits_get_few_guesses_at_the_sas() {
     let mut pair = Pair::of(Config { passive: true, ..x255() }, x255());
     let mut answers = 0;
-    let association = common::net::association(1, x255(), None);
+    let association = association(1, x255(), None);
     let now = pair.now;
     pair.ends[0].start(now);
     for i in 0..12u64 {

@@ -1,7 +1,7 @@
 //! The initiator's states: Commit sent, DHPart2 sent, Confirm2 sent.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::core::{Core, Peer};
 use super::keyed::{Agreed, Keyed, Proof, Remembered};
@@ -9,6 +9,7 @@ use super::secure::Secure;
 use super::{Step, responder};
 use crate::agreement::{AgreementError, KeyPair};
 use crate::algorithm::{Algorithm, KeyAgreement};
+use crate::association::Session;
 use crate::crypto::{random, sha256, sign};
 use crate::derive::{Context, preshared_key, preshared_key_id};
 use crate::event::{Alert, Event, Failure};
@@ -23,6 +24,10 @@ const CONFIRM2_SENDS: u32 = 60;
 pub(super) const MAX_COMMITS: u32 = 8;
 /// Repetitions of a Commit before the next Hello's sender is tried.
 const PATIENCE: u32 = 2;
+
+/// How long a Commit is held to before another one may take its place. Its DHPart2 comes sooner, unless it was forged or
+/// was for another Hello.
+pub(super) const HOLD: Duration = Duration::from_millis(400);
 
 /// What an initiator brings along.
 pub(super) enum Mode {
@@ -45,6 +50,8 @@ pub(super) struct Committed {
     commit: Vec<u8>,
     pub(super) mode: CommitMode,
     pub(super) with: Mode,
+    /// The peer's Commit that lost against ours, and when it came.
+    contender: Option<(Vec<u8>, Instant)>,
 }
 
 /// The hvi or nonce that decides a contention.
@@ -92,28 +99,31 @@ fn commit_bytes(core: &Core, terms: &Terms, mode: CommitMode) -> Vec<u8> {
     bytes
 }
 
-/// Which mode a Commit to this peer may have now; nothing: another stream goes first.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Which mode a Commit to this peer may have now.
 pub(super) enum Plan {
-    Multistream,
+    Multistream(Session),
     Preshared,
     Dh,
+    /// Another stream of the call goes first.
+    Wait,
+    /// The call has a session, and this peer is another one or cannot build on it. Diffie-Hellman would give this stream a SAS
+    /// of its own that nobody compares, so it is never done.
+    NotOfThisCall,
 }
 
-pub(super) fn plan(core: &Core, hello: &Hello, dh_only: bool) -> Option<Plan> {
-    if dh_only {
-        return core.association.may_lead(core.id).then_some(Plan::Dh);
-    }
-    match core.association.session_with(&hello.zid) {
-        Some(session) if lists(hello, KeyAgreement::Multistream) => {
-            session.confirmed.then_some(Plan::Multistream)
+pub(super) fn plan(core: &Core, hello: &Hello) -> Plan {
+    let association = &core.association;
+    match association.session() {
+        Some(session) if session.peer != hello.zid || !lists(hello, KeyAgreement::Multistream) => {
+            if session.confirmed { Plan::NotOfThisCall } else { Plan::Wait }
         }
-        session => {
-            let preshared = session.is_none()
-                && core.association.config.agreements.contains(&KeyAgreement::Preshared)
+        Some(session) if session.confirmed => Plan::Multistream(session),
+        None if association.may_lead(core.id) => {
+            let preshared = association.config.agreements.contains(&KeyAgreement::Preshared)
                 && lists(hello, KeyAgreement::Preshared);
-            core.association.may_lead(core.id).then_some(if preshared { Plan::Preshared } else { Plan::Dh })
+            if preshared { Plan::Preshared } else { Plan::Dh }
         }
+        _ => Plan::Wait,
     }
 }
 
@@ -126,15 +136,16 @@ pub(super) fn commit(
     now: Instant,
 ) -> Step {
     core.commits += 1;
+    let leads = !matches!(plan, Plan::Multistream(_));
     match try_commit(core, &peer, plan, aux) {
         Ok((terms, mode, commit, with)) => {
-            if plan != Plan::Multistream {
+            if leads {
                 core.association.lead(core.id, value(&mode));
             }
             let sends = core.association.config.t2.sends;
             core.deadline = None;
             core.send_until_answered(commit.clone(), sends, now);
-            Step::Committed(Box::new(Committed { peer, terms, commit, mode, with }))
+            Step::Committed(Box::new(Committed { peer, terms, commit, mode, with, contender: None }))
         }
         Err(error) => Step::Fail(Failure::Crypto(error.to_string()), ErrorCode::SOFTWARE),
     }
@@ -161,10 +172,7 @@ fn try_commit(
         Agreed { peer, role: Role::Initiator, terms, context, proof }
     };
     match plan {
-        Plan::Multistream => {
-            let Some(session) = core.association.session_with(&peer.hello.zid) else {
-                return try_commit(core, peer, Plan::Dh, aux);
-            };
+        Plan::Multistream(session) => {
             // Some peers can do but one set of algorithms per call, so the hash of the first stream where both list it.
             let terms = Terms { hash: session.hash, ..terms }.with_mode(KeyAgreement::Multistream);
             let nonce = random()?;
@@ -189,7 +197,7 @@ fn try_commit(
             let keyed = Keyed::first(agreed(terms, context), &s0, remembered, shared);
             Ok((terms, mode, commit, Mode::Keyed(Box::new(keyed))))
         }
-        Plan::Dh => {
+        Plan::Dh | Plan::Wait | Plan::NotOfThisCall => {
             let key = KeyPair::generate(terms.agreement, terms.cipher)?;
             let remembered = Remembered::load(core, peer, aux);
             let ids = remembered.known.ids(terms.hash, Role::Initiator, &core.chain.h3)?;
@@ -220,6 +228,8 @@ impl Committed {
         match (&self.mode, theirs) {
             (CommitMode::Dh { .. }, CommitMode::Preshared { .. }) => false,
             (CommitMode::Preshared { .. }, CommitMode::Dh { .. }) => true,
+            // Only one of these can be right about whether there is a session, and it is the one that knows of it.
+            (CommitMode::Multistream { .. }, CommitMode::Dh { .. } | CommitMode::Preshared { .. }) => false,
             // The one that is not a PBX becomes the initiator.
             (CommitMode::Preshared { .. }, CommitMode::Preshared { .. })
                 if core.association.config.mitm != peer.hello.mitm =>
@@ -232,7 +242,7 @@ impl Committed {
 
     /// The peer committed, too.
     pub(super) fn commit(
-        self: Box<Self>,
+        mut self: Box<Self>,
         core: &mut Core,
         theirs: &Commit,
         raw: &[u8],
@@ -245,8 +255,18 @@ impl Committed {
             if core.repeat.as_ref().is_some_and(|repeat| repeat.sent == 0) {
                 return Step::Committed(self);
             }
-        } else if !self.yields_to(core, &theirs.mode, &peer) {
-            return Step::Committed(self);
+        } else {
+            let first = self.contender.get_or_insert_with(|| (raw.to_vec(), now));
+            if first.0 != raw {
+                // A Commit's hash image alone does not tell whose it is once it was sent: the first one counts.
+                if now < first.1 + HOLD {
+                    return Step::Committed(self);
+                }
+                *first = (raw.to_vec(), now);
+            }
+            if !self.yields_to(core, &theirs.mode, &peer) {
+                return Step::Committed(self);
+            }
         }
         responder::commit(core, peer, theirs, raw, Step::Committed(self), aux, now)
     }
@@ -343,6 +363,10 @@ pub(super) struct AwaitConfirm1 {
 }
 
 impl AwaitConfirm1 {
+    pub(super) fn peer(&self) -> &Peer {
+        &self.keyed.peer
+    }
+
     pub(super) fn confirm1(self: Box<Self>, core: &mut Core, sealed: &Sealed, now: Instant) -> Step {
         confirm1(self.keyed, core, sealed, now)
             .unwrap_or_else(|keyed| Step::AwaitConfirm1(Box::new(Self { keyed: *keyed })))
@@ -355,6 +379,10 @@ pub(super) struct AwaitConf2Ack {
 }
 
 impl AwaitConf2Ack {
+    pub(super) fn peer(&self) -> &Peer {
+        &self.keyed.peer
+    }
+
     /// Conf2ACK, or SRTP that authenticates.
     pub(super) fn acknowledged(mut self: Box<Self>, core: &mut Core, now: Instant) -> Step {
         match self.keyed.secured(core, now) {

@@ -9,7 +9,8 @@ mod timer;
 
 use std::time::{Duration, Instant};
 
-use self::core::Core;
+use self::core::{Core, Peer};
+use self::initiator::Plan;
 use self::timer::Due;
 use crate::association::Association;
 use crate::crypto::sha256;
@@ -52,6 +53,22 @@ enum Step {
     Failed,
 }
 
+impl Step {
+    /// The peer of the exchange.
+    fn peer(&self) -> Option<&Peer> {
+        match self {
+            Self::Committed(state) => Some(&state.peer),
+            Self::AwaitConfirm1(state) => Some(state.peer()),
+            Self::AwaitConf2Ack(state) => Some(state.peer()),
+            Self::AwaitDhPart2(state) => Some(state.peer()),
+            Self::AwaitConfirm2(state) => Some(state.peer()),
+            Self::Secure(state) | Self::GoingClear(state) => Some(&state.keyed.peer),
+            Self::Clear(state) => Some(&state.peer),
+            Self::Idle | Self::Discovery | Self::Fail(..) | Self::Failed => None,
+        }
+    }
+}
+
 /// The state of a stream, for display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamState {
@@ -90,12 +107,32 @@ impl Stream {
         HelloHash::new(sha256(&self.core.hello))
     }
 
-    /// The peer's `a=zrtp-hash`: Hellos that do not match are refused from now on.
+    /// The peer's `a=zrtp-hash`: Hellos that do not match are refused from now on, and what was begun with such a one is
+    /// void. Keys that came of it must not be used any more: [`Failure::HelloHash`].
     pub fn set_peer_hello_hash(&mut self, hash: &HelloHash) {
         let hash = *hash.hash();
-        self.core.peer_hash = Some(hash);
-        self.core.peers.retain(|peer| sha256(&peer.raw) == hash);
-        self.core.target = 0;
+        let core = &mut self.core;
+        core.peer_hash = Some(hash);
+        core.peers.retain(|peer| sha256(&peer.raw) == hash);
+        core.target = 0;
+        if self.step.peer().is_none_or(|peer| sha256(&peer.raw) == hash) {
+            return;
+        }
+        core.alert(Alert::HelloHash);
+        core.repeat = None;
+        core.deadline = None;
+        core.association.release(core.id);
+        self.step = match self.step {
+            Step::Secure(_) | Step::GoingClear(_) | Step::Clear(_) => {
+                core.association.drop_session();
+                core.tell(Event::Failed(Failure::HelloHash));
+                Step::Failed
+            }
+            _ => {
+                core.association.drop_unconfirmed_session();
+                Step::Discovery
+            }
+        };
     }
 
     /// auxsecret of this call, before it starts; goes before one in the cache.
@@ -212,17 +249,19 @@ impl Stream {
             && self.core.hello_acked
             && !self.core.association.config.passive
             && let Some(peer) = self.core.peers.get(self.core.target).or(self.core.peers.last()).cloned()
-            && let Some(plan) = initiator::plan(&self.core, &peer.hello, false)
         {
-            self.step = initiator::commit(&mut self.core, peer, plan, self.aux.as_ref(), now);
-        }
-        // Waits for another stream of the call.
-        if let Step::Discovery = self.step
-            && self.core.hello_acked
-            && !self.core.peers.is_empty()
-            && !self.core.association.config.passive
-        {
-            self.core.deadline.get_or_insert(now + LOOK);
+            match initiator::plan(&self.core, &peer.hello) {
+                Plan::Wait => {
+                    self.core.deadline.get_or_insert(now + LOOK);
+                }
+                Plan::NotOfThisCall => {
+                    self.core.target = (self.core.target + 1) % self.core.peers.len();
+                    if !std::mem::replace(&mut self.core.other_call_told, true) {
+                        self.core.alert(Alert::NotOfThisCall);
+                    }
+                }
+                plan => self.step = initiator::commit(&mut self.core, peer, plan, self.aux.as_ref(), now),
+            }
         }
         if let Step::Fail(..) = self.step
             && let Step::Fail(failure, code) = std::mem::replace(&mut self.step, Step::Failed)
@@ -372,9 +411,11 @@ impl Stream {
         match std::mem::replace(&mut self.step, Step::Failed) {
             Step::Clear(state) => {
                 let peer = state.peer.clone();
-                self.step = match initiator::plan(&self.core, &peer.hello, false) {
-                    Some(plan) => initiator::commit(&mut self.core, peer, plan, self.aux.as_ref(), now),
-                    None => Step::Clear(state),
+                self.step = match initiator::plan(&self.core, &peer.hello) {
+                    plan @ Plan::Multistream(_) => {
+                        initiator::commit(&mut self.core, peer, plan, self.aux.as_ref(), now)
+                    }
+                    _ => Step::Clear(state),
                 };
                 self.proceed(now);
                 !matches!(self.step, Step::Clear(_))

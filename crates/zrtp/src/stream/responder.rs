@@ -1,16 +1,17 @@
 //! The responder's states: DHPart1 sent, Confirm1 sent.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use subtle::ConstantTimeEq;
 
 use super::Step;
 use super::core::{Core, Peer};
-use super::initiator::{self, Plan, dh_part, value};
+use super::initiator::{self, HOLD, Plan, dh_part, value};
 use super::keyed::{Agreed, Keyed, Proof, Remembered};
 use super::secure::Secure;
 use crate::agreement::{AgreementError, KeyPair};
+use crate::algorithm::KeyAgreement;
 use crate::crypto::{Digested, sha256, signed_by};
 use crate::derive::{Context, preshared_key, preshared_key_id};
 use crate::event::{Alert, Failure};
@@ -23,9 +24,6 @@ fn failed(error: impl std::fmt::Display) -> Step {
     Step::Fail(Failure::Crypto(error.to_string()), ErrorCode::SOFTWARE)
 }
 
-/// How long a Commit is held to before another one may take its place. Its DHPart2 comes sooner, unless it was forged or
-/// was for another Hello.
-const HOLD: Duration = Duration::from_millis(400);
 /// Diffie-Hellman Commits that a stream answers. Who abandons one after another gets another guess at the SAS each time,
 /// so they are few.
 const MAX_ANSWERS: u32 = 4;
@@ -52,6 +50,11 @@ pub(super) fn commit(
             return before;
         }
     };
+    if terms.agreement != KeyAgreement::Multistream && core.association.session().is_some_and(|s| s.confirmed)
+    {
+        core.alert(Alert::NotOfThisCall);
+        return before;
+    }
     if !core.exchanges.take(now) {
         core.alert(Alert::Flood);
         return before;
@@ -120,9 +123,10 @@ pub(super) fn commit(
                     core.answer(&Message::Error(ErrorCode::NO_SHARED_SECRET), now);
                     return before;
                 }
-                return match initiator::plan(core, &peer.hello, true) {
-                    Some(Plan::Dh) => initiator::commit(core, peer, Plan::Dh, aux, now),
-                    _ => before,
+                return if core.association.may_lead(core.id) {
+                    initiator::commit(core, peer, Plan::Dh, aux, now)
+                } else {
+                    before
                 };
             };
             if !core.association.settle(core.id, &value(&theirs.mode)) {
@@ -182,6 +186,10 @@ pub(super) struct AwaitDhPart2 {
 }
 
 impl AwaitDhPart2 {
+    pub(super) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
     /// The same Commit again, or another one: this one may have been forged, or have been for a forged Hello.
     pub(super) fn commit(
         self: Box<Self>,
@@ -261,6 +269,10 @@ pub(super) struct AwaitConfirm2 {
 }
 
 impl AwaitConfirm2 {
+    pub(super) fn peer(&self) -> &Peer {
+        &self.keyed.peer
+    }
+
     /// What Confirm1 answered came again: it was lost.
     pub(super) fn again(self: Box<Self>, core: &mut Core, raw: &[u8]) -> Step {
         if raw == self.asked {
