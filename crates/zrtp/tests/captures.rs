@@ -5,8 +5,10 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{CAPTURES, Captured, capture, captures};
+use common::{CAPTURES, Captured, capture, captures, datagrams};
 use hmac::{Hmac, Mac};
+use sealrtp_srtp::{Inbound, KeySet, Limits, MasterKey};
+use sealrtp_zrtp::algorithm::{Algorithm, AuthTag, Cipher, suite};
 use sealrtp_zrtp::message::{CommitMode, Message, MessageType};
 use sealrtp_zrtp::packet::Packet;
 use sha2::{Digest, Sha256, Sha384};
@@ -140,4 +142,57 @@ fn a_hello_has_the_hash_that_signalling_told() {
         let line = format!("a=zrtp-hash:1.10 {hex}");
         assert!(call.windows(line.len()).any(|window| window == line.as_bytes()));
     }
+}
+
+/// The keys that libbzrtp told, under the SRTP suite that the Commit's names stand for, open the media both ways.
+#[test]
+fn the_suite_of_the_commits_names_opens_the_media() {
+    let unhex = |text: &str| -> Vec<u8> {
+        (0..text.len() / 2).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect()
+    };
+    let mut opened = 0;
+    for name in ["zrtp-dh2k-hs32", "zrtp-dh3k-b32", "zrtp-multi", "zrtp-x255-b256"] {
+        let json = std::fs::read_to_string(captures().join(format!("{name}.json"))).unwrap();
+        for report in json.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()) {
+            // Multistream has ports of its own, two above.
+            let video = report["stream"] == 2;
+            let zrtp: Vec<_> = capture(name).into_iter().filter(|c| (c.from % 100 == 2) == video).collect();
+            let senders = by_sender(&zrtp);
+            let initiator = *senders
+                .iter()
+                .find(|(_, messages)| one(messages, MessageType::Confirm2).is_some())
+                .unwrap()
+                .0;
+            let Some((Message::Commit(commit), _)) = one(&senders[&initiator], MessageType::Commit) else {
+                panic!("{name}")
+            };
+            let suite = suite(
+                Cipher::from_name(commit.cipher).unwrap(),
+                AuthTag::from_name(commit.auth_tag).unwrap(),
+            );
+            for (from_initiator, role) in [(true, "i"), (false, "r")] {
+                let get = |what: &str| unhex(report[format!("{what}_{role}")].as_str().unwrap());
+                let key = MasterKey::new(suite, &get("key"), &get("salt")).unwrap();
+                let mut inbound = Inbound::new(&KeySet::single(key), Limits::default());
+                for captured in datagrams(name) {
+                    let of_stream =
+                        (captured.from % 100 == 2) == video && (captured.from == initiator) == from_initiator;
+                    if !of_stream || captured.datagram[0] != 0x80 {
+                        continue;
+                    }
+                    let mut packet = captured.datagram;
+                    let len = inbound.unprotect_rtp(&mut packet).unwrap();
+                    let index = u16::from_be_bytes([packet[2], packet[3]]) - 1000;
+                    assert!(
+                        packet[12..len]
+                            .iter()
+                            .enumerate()
+                            .all(|(k, byte)| *byte == (usize::from(index) + k) as u8)
+                    );
+                    opened += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(opened, 5 * 2 * 20);
 }

@@ -376,3 +376,28 @@ fn srtp_of_the_responder_counts_as_conf2ack() {
     pair.told[1].hear(&mut pair.ends[1]);
     pair.assert_secure("SRTP");
 }
+
+#[test]
+fn streams_move_between_threads_and_what_is_printed_holds_no_secret() {
+    fn send<T: Send>(_: &T) {}
+    let cache = memory();
+    let ends = [
+        association(0, Config::default(), Some(cache.clone())),
+        association(1, Config::default(), Some(memory())),
+    ];
+    let pair = call(&ends, 1);
+    send(&pair.ends[0]);
+    send(&ends[0]);
+    let secured = &pair.told[0].secured[0];
+    let entry = cache.load(&zid(1)).unwrap().unwrap();
+    let printed = format!("{secured:?} {:?} {entry:?} {cache:?} {ends:?}", pair.ends);
+    let key = secured.inbound.keys()[0].key();
+    let secrets = [key, secured.exported.as_ref().unwrap().bytes(), entry.rs1.as_ref().unwrap().bytes()];
+    for secret in secrets {
+        let hex: String = secret[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(
+            !printed.contains(&hex) && !printed.contains(&format!("{:?}", &secret[..4])[1..12]),
+            "{printed}"
+        );
+    }
+}

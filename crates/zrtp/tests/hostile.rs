@@ -327,6 +327,43 @@ fn forged_hellos_before_the_true_one_cost_time_and_seldom_the_exchange() {
 }
 
 #[test]
+fn a_flood_of_hellos_amid_an_exchange_does_not_push_the_peer_out() {
+    for seed in 0..20 {
+        let mut pair = Pair::of(x255(), x255());
+        let mut forged = 0u32;
+        pair.run_with(GOOD, seed, &mut |_, datagram| {
+            let mut out = vec![datagram];
+            if !matches!(message(&out[0]), Message::Hello(_) | Message::HelloAck) {
+                for _ in 0..100 {
+                    forged += 1;
+                    let mut h3 = [0x5a; 32];
+                    h3[..4].copy_from_slice(&forged.to_be_bytes());
+                    let hello = Hello {
+                        version: *b"1.10",
+                        client: [b' '; 16],
+                        h3,
+                        zid: Zid([0x77; 12]),
+                        signatures: false,
+                        mitm: false,
+                        passive: false,
+                        hashes: Names::default(),
+                        ciphers: Names::default(),
+                        auth_tags: Names::default(),
+                        agreements: Names::default(),
+                        sas_types: Names::default(),
+                        mac: [0; 8],
+                    };
+                    let flood = with(&out[0], &Message::Hello(hello).to_bytes());
+                    out.push(flood);
+                }
+            }
+            out
+        });
+        pair.assert_secure(&format!("seed {seed}"));
+    }
+}
+
+#[test]
 fn a_public_value_that_gives_the_key_away_ends_the_exchange() {
     for agreement in [KeyAgreement::X255, KeyAgreement::Dh3k, KeyAgreement::Ec25] {
         let config = |passive| Config { passive, agreements: vec![agreement], ..Config::default() };

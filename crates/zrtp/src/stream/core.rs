@@ -14,7 +14,7 @@ use crate::message::{ErrorCode, Hello, Message, MessageType, Ping, PingAck};
 use crate::packet::Packet;
 
 /// Different Hellos that are remembered, a forger's among them.
-const MAX_PEERS: usize = 4;
+const MAX_PEERS: usize = 16;
 /// Datagrams that wait for [`poll_transmit`](crate::Stream::poll_transmit).
 const MAX_TRANSMITS: usize = 64;
 
@@ -230,8 +230,16 @@ impl Core {
         }
     }
 
-    /// Takes a Hello. `open`: whether another peer than the ones known may still come.
-    pub(super) fn hello(&mut self, hello: Hello, raw: &[u8], ssrc: u32, open: bool, now: Instant) {
+    /// Takes a Hello. `open`: whether another peer than the ones known may still come; `current`: whom the exchange is with.
+    pub(super) fn hello(
+        &mut self,
+        hello: Hello,
+        raw: &[u8],
+        ssrc: u32,
+        open: bool,
+        current: Option<&Peer>,
+        now: Instant,
+    ) {
         if hello.h3 == self.chain.h3 {
             return; // Our own, sent back by something on the way.
         }
@@ -266,7 +274,10 @@ impl Core {
             self.tell(Event::PeerFound { zid: hello.zid, client });
         }
         if self.peers.len() >= MAX_PEERS {
-            self.peers.remove(0);
+            // The oldest, but not the one that the exchange is with.
+            let is_current = |peer: &Arc<Peer>| current.is_some_and(|current| current.raw == peer.raw);
+            let oldest = self.peers.iter().position(|peer| !is_current(peer)).unwrap_or(0);
+            self.peers.remove(oldest);
         }
         self.peers.push(Arc::new(Peer { hello, raw: raw.to_vec(), heard: now }));
         self.target = self.peers.len() - 1;

@@ -177,7 +177,7 @@ impl Stream {
             Message::Ping(ping) => return core.ping(ping, packet.ssrc, now),
             Message::Hello(hello) => {
                 let open = matches!(self.step, Step::Discovery | Step::Committed(_) | Step::AwaitDhPart2(_));
-                return core.hello(hello.clone(), raw, packet.ssrc, open, now);
+                return core.hello(hello.clone(), raw, packet.ssrc, open, self.step.peer(), now);
             }
             Message::HelloAck => return core.hello_answered(),
             Message::Error(code) => {

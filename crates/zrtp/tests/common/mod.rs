@@ -21,6 +21,13 @@ pub const CAPTURES: [&str; 5] =
 
 /// The ZRTP packets of a capture on Ethernet and IPv4, in their order.
 pub fn capture(name: &str) -> Vec<Captured> {
+    let mut all = datagrams(name);
+    all.retain(|captured| sealrtp_zrtp::packet::is_zrtp(&captured.datagram));
+    all
+}
+
+/// Every UDP datagram of a capture on Ethernet and IPv4, in their order.
+pub fn datagrams(name: &str) -> Vec<Captured> {
     let file = std::fs::read(captures().join(format!("{name}.pcap"))).unwrap();
     let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
     assert_eq!((word(0), word(20)), (0xa1b2_c3d4, 1), "a little-endian pcap of Ethernet");
@@ -33,11 +40,8 @@ pub fn capture(name: &str) -> Vec<Captured> {
         if frame[12..14] != [8, 0] || frame[ip + 9] != 17 {
             continue;
         }
-        let datagram = &frame[udp + 8..];
-        if sealrtp_zrtp::packet::is_zrtp(datagram) {
-            let from = u16::from_be_bytes([frame[udp], frame[udp + 1]]);
-            found.push(Captured { from, datagram: datagram.to_vec() });
-        }
+        let from = u16::from_be_bytes([frame[udp], frame[udp + 1]]);
+        found.push(Captured { from, datagram: frame[udp + 8..].to_vec() });
     }
     found
 }
