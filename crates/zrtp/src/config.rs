@@ -43,6 +43,9 @@ pub struct Config {
     pub enrolment: bool,
     /// Seconds a new secret may be kept; [`u32::MAX`] is for ever, 0 is not at all.
     pub cache_expiry: u32,
+    /// EndpointHash of our PingACKs (section 5.16); the ZID's first bytes if there is none. A PBX gives each end point behind
+    /// it one of its own.
+    pub endpoint_hash: Option<[u8; 8]>,
     /// T1, for Hello.
     pub t1: Timer,
     /// How long Hello goes out when the peer is known to do ZRTP.
@@ -79,6 +82,7 @@ impl Default for Config {
             disclosure: false,
             enrolment: false,
             cache_expiry: u32::MAX,
+            endpoint_hash: None,
             t1: Timer { first: millis(50), cap: millis(200), sends: 20 },
             hello_span: Duration::from_secs(12),
             t2: Timer { first: millis(150), cap: millis(1200), sends: 10 },

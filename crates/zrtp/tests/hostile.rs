@@ -485,6 +485,17 @@ fn pings_are_answered_within_bounds_and_events_stay_few() {
 }
 
 #[test]
+fn a_pbx_answers_pings_with_the_end_points_own_hash() {
+    let config = Config { endpoint_hash: Some([0x33; 8]), ..x255() };
+    let mut pair = Pair::of(config, x255());
+    let ping = Message::Ping(Ping { version: *b"1.10", endpoint_hash: [9; 8] });
+    let datagram = Packet { sequence: 1, ssrc: 0x77, message: &ping.to_bytes() }.to_bytes();
+    pair.ends[0].receive(&datagram, pair.now);
+    let Message::PingAck(ack) = message(&pair.ends[0].poll_transmit().unwrap()) else { panic!() };
+    assert_eq!(ack.endpoint_hash, [0x33; 8]);
+}
+
+#[test]
 fn before_it_starts_a_stream_answers_pings_alone() {
     let pair = Pair::of(x255(), x255());
     let [mut a, mut b] = pair.ends;

@@ -170,8 +170,10 @@ impl Core {
     }
 
     pub(super) fn ping(&mut self, ping: &Ping, ssrc: u32, now: Instant) {
-        let mut endpoint_hash = [0; 8];
-        endpoint_hash.copy_from_slice(&self.association.zid.0[..8]);
+        let endpoint_hash = self.association.config.endpoint_hash.unwrap_or_else(|| {
+            let [a, b, c, d, e, f, g, h, ..] = self.association.zid.0;
+            [a, b, c, d, e, f, g, h]
+        });
         let ack = PingAck {
             version: VERSION,
             endpoint_hash,
