@@ -27,7 +27,7 @@ VENV = CACHE / "venv"
 TOOLS = CACHE / "tools"
 CARGO_DENY = "0.20.2"
 
-BUILD = ["gcc", "g++", "make", "pkg-config", "libssl-dev", "libclang-dev", "libsrtp2-1", "openssl", "gnutls-bin"]
+BUILD = ["gcc", "g++", "make", "pkg-config", "libssl-dev", "libclang-dev", "libsrtp2-1", "libbzrtp-dev", "openssl", "gnutls-bin"]
 LINT = ["clang-format"]
 CALLS = ["debootstrap", "valgrind", "tcpdump", "linphone-cli", "baresip", "iproute2"]
 
