@@ -24,8 +24,8 @@ int sqlite3_open(const char *filename, void **db);
 #define CHANNELS 2
 #define LINE_MAX_BYTES 8192
 
-static const uint32_t ssrcs[CHANNELS] = { 0x1001, 0x1002 };
-static int numbers[CHANNELS] = { 0, 1 };
+static const uint32_t ssrcs[CHANNELS] = {0x1001, 0x1002};
+static int numbers[CHANNELS] = {0, 1};
 
 static void print_hex(const uint8_t *bytes, size_t len)
 {
@@ -53,7 +53,7 @@ static size_t read_hex(const char *text, uint8_t *out, size_t size)
 
 static int on_send(void *data, const uint8_t *packet, uint16_t len)
 {
-	printf("send %d", *(int *) data);
+	printf("send %d", *(int *)data);
 	print_hex(packet, len);
 	putchar('\n');
 	return 0;
@@ -62,13 +62,13 @@ static int on_send(void *data, const uint8_t *packet, uint16_t len)
 static int on_secrets(void *data, const bzrtpSrtpSecrets_t *s, uint8_t part)
 {
 	if (part & ZRTP_SRTP_SECRETS_FOR_SENDER) {
-		printf("sender %d", *(int *) data);
+		printf("sender %d", *(int *)data);
 		print_hex(s->selfSrtpKey, s->selfSrtpKeyLength);
 		print_hex(s->selfSrtpSalt, s->selfSrtpSaltLength);
 		putchar('\n');
 	}
 	if (part & ZRTP_SRTP_SECRETS_FOR_RECEIVER) {
-		printf("receiver %d", *(int *) data);
+		printf("receiver %d", *(int *)data);
 		print_hex(s->peerSrtpKey, s->peerSrtpKeyLength);
 		print_hex(s->peerSrtpSalt, s->peerSrtpSaltLength);
 		putchar('\n');
@@ -79,15 +79,15 @@ static int on_secrets(void *data, const bzrtpSrtpSecrets_t *s, uint8_t part)
 static int on_start(void *data, const bzrtpSrtpSecrets_t *s, int32_t verified)
 {
 	printf("secure %d sas=%s verified=%d mismatch=%d aux=%d hash=%x cipher=%x auth=%x ka=%x sas_type=%x\n",
-		*(int *) data, s->sas && *s->sas ? s->sas : "-", verified, s->cacheMismatch, s->auxSecretMismatch,
+		*(int *)data, s->sas && *s->sas ? s->sas : "-", verified, s->cacheMismatch, s->auxSecretMismatch,
 		s->hashAlgo, s->cipherAlgo, s->authTagAlgo, s->keyAgreementAlgo, s->sasAlgo);
 	return 0;
 }
 
 static int on_export(void *data, int zuid, uint8_t role)
 {
-	(void) data;
-	(void) zuid;
+	(void)data;
+	(void)zuid;
 	printf("role %s\n", role == BZRTP_ROLE_INITIATOR ? "initiator" : "responder");
 	return 0;
 }
@@ -149,10 +149,11 @@ int main(void)
 			error = error ? error : bzrtp_startChannelEngine(context, ssrcs[1]);
 			channels = 2;
 		} else if (!strcmp(command, "hello-hash") && second) {
-			error = bzrtp_setPeerHelloHash(context, ssrcs[atoi(first) & 1], (uint8_t *) second, strlen(second) + 1);
+			error = bzrtp_setPeerHelloHash(
+				context, ssrcs[atoi(first) & 1], (uint8_t *)second, strlen(second) + 1);
 		} else if (!strcmp(command, "own-hash")) {
 			error = bzrtp_getSelfHelloHash(context, ssrcs[0], bytes, sizeof(bytes));
-			printf("own-hash %s\n", (char *) bytes);
+			printf("own-hash %s\n", (char *)bytes);
 		} else if (!strcmp(command, "time") && first) {
 			int i;
 
@@ -161,7 +162,8 @@ int main(void)
 			}
 		} else if (!strcmp(command, "packet") && second) {
 			/* What it answers to a packet it did not expect is no error of ours. */
-			int answer = bzrtp_processMessage(context, ssrcs[atoi(first) & 1], bytes, read_hex(second, bytes, sizeof(bytes)));
+			int answer = bzrtp_processMessage(
+				context, ssrcs[atoi(first) & 1], bytes, read_hex(second, bytes, sizeof(bytes)));
 
 			if (answer) {
 				printf("answer %x\n", answer);
