@@ -89,21 +89,26 @@ impl Negotiation {
         }
     }
 
-    /// One `a=fingerprint` value of the peer's description. Unknown hash functions are taken and not used.
+    /// One `a=fingerprint` value of the peer's description. Those by unknown hash functions are taken and not kept.
     pub(crate) fn remote_fingerprint(&mut self, value: &str) -> Result<(), FingerprintError> {
-        match value.parse::<Fingerprint>() {
-            Ok(_) | Err(FingerprintError::UnknownHash) => {}
+        let fingerprint = match value.parse::<Fingerprint>() {
+            Ok(fingerprint) => Some(fingerprint),
+            Err(FingerprintError::UnknownHash) => None,
             Err(error) => return Err(error),
-        }
+        };
         if matches!(self.fingerprints, Collected::Whole(_)) {
             self.fingerprints = Collected::Open(Vec::new());
         }
-        let Collected::Open(values) = &mut self.fingerprints else { return Ok(()) };
-        if !values.iter().any(|known| known.eq_ignore_ascii_case(value)) {
-            if values.len() >= MAX_FINGERPRINTS {
+        let (Collected::Open(known), Some(fingerprint)) = (&mut self.fingerprints, fingerprint) else {
+            return Ok(());
+        };
+        // As we write it: the peer's may be padded with as many spaces as it likes.
+        let value = fingerprint.to_string();
+        if !known.contains(&value) {
+            if known.len() >= MAX_FINGERPRINTS {
                 return Err(FingerprintError::TooMany);
             }
-            values.push(value.to_owned());
+            known.push(value);
         }
         Ok(())
     }
@@ -246,6 +251,16 @@ mod tests {
         assert_eq!(negotiation.terms().unwrap(), None);
         negotiation.remote_setup(Setup::ActPass).unwrap();
         assert_eq!(negotiation.local_setup(), Setup::Active);
+    }
+
+    #[test]
+    fn what_is_kept_of_a_fingerprint_has_the_length_of_its_digest_however_long_its_value() {
+        let mut negotiation = Negotiation::new(Setup::ActPass, Sha1::Refused);
+        negotiation.remote_fingerprint(&format!("rot-13 {}", "ab:".repeat(2000))).unwrap();
+        let padded = fingerprint("ab").replace(' ', &" ".repeat(4000));
+        negotiation.remote_fingerprint(&padded).unwrap();
+        negotiation.remote_fingerprint(&fingerprint("AB")).unwrap();
+        assert_eq!(negotiation.fingerprints, Collected::Open(vec![fingerprint("AB")]));
     }
 
     #[test]
