@@ -20,11 +20,12 @@ from calls.streams import row_of_user
 ENOUGH = 0.85
 
 
-def linphone(site: Site, say: bytes, user: str, answer: bool = False, dtls: bool = False) -> Linphone:
+def linphone(site: Site, say: bytes, user: str, answer: bool = False, encryption: str = "srtp") -> Linphone:
     (rtp, last) = site.peer_ports(10)
     site.watch(rtp, last - 1)
     sip = site.port_of(user) or last
-    return Linphone(site.directory / user, say, user=user, address=site.address, sip=sip, rtp=rtp + rtp % 2, answer=answer, dtls=dtls)
+    return Linphone(site.directory / user, say, user=user, address=site.address, sip=sip, rtp=rtp + rtp % 2, answer=answer,
+                    encryption=encryption)
 
 
 def baresip(site: Site, say: bytes, user: str, answer: bool = False, dtls: bool = False) -> Baresip:
