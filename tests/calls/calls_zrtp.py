@@ -46,7 +46,7 @@ def dial(site: Site, phone: ZrtpPhone, user: str, extension: str = "zrtp", call:
     line = line_of(site, user)
     assert line.sas == sas, f"the phone shows {sas}, the PBX {line.sas}"
     told = event_of(site, "UserEvent", line.channel, start)
-    assert (told["Status"], told["method"].upper(), told["suite"], told["sas"]) == ("SECURED", "ZRTP", line.suite, sas), (
+    assert (told["Status"], told["method"].upper(), told["suite"], told["sas"]) == ("SECURE", "ZRTP", line.suite, sas), (
         f"the dialplan is told {told['Status']}, {told['method']}, {told['suite']}, {told['sas']}")
     secured = event_of(site, "SealRTPSecured", line.channel, start)
     assert secured["Method"].upper() == "ZRTP", f"the manager's event tells method {secured['Method']}"

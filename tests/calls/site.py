@@ -63,7 +63,7 @@ CALLER_OPTIONS = {
 # Callers with ZRTP and nothing clear.
 ZRTP_CALLERS = tuple(f"zrtp-{name}" for name in (
     "retained", "speak", "hold", "to-sdes", "to-zrtp", "blind", "attended",
-    "reload", "unload", "silent", *SETS))
+    "reload", "unload", "silent", "hundred", "enrolled", *SETS))
 # And those whose media is clear unless they turn out to have ZRTP.
 ZRTP_PERHAPS = ("zrtp-perhaps", "zrtp-never", "zrtp-late")
 ENDPOINTS = tuple(

@@ -77,6 +77,8 @@ def extensions_conf(here: str, driver: str, endpoints: tuple[Endpoint, ...], con
         # A test compares the SAS and says so by a global variable.
         "zrtp": ("Answer()", "SealRTPWait(8)", f"UserEvent(Zrtp,{ZRTP_TOLD})",
                  'ExecIf($["${VERIFY_${CALLERID(num)}}" != ""]?SealRTPVerified(${VERIFY_${CALLERID(num)}}))', "Echo()", "Hangup()"),
+        # The phone becomes one that trusts this PBX as a middle.
+        "enrol": ("Set(SEALRTP(enrolment)=yes)", "Answer()", "SealRTPWait(8)", "Wait(20)", "Hangup()"),
         # Reads the SAS to the caller.
         "zrtp-speak": ("Answer()", "SealRTPWait(8)", "SayAlpha(${SEALRTP(sas)})", "Hangup()"),
     }
