@@ -36,6 +36,14 @@ fn every_key_takes_back_what_it_tells() {
         ("dtls_ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256:!aNULL"),
         ("dtls_groups", "P-256"),
         ("dtls_extended_master_secret", "no"),
+        ("zrtp", "Required"),
+        ("zrtp_key_agreements", "ec38 DH3k"),
+        ("zrtp_hashes", "S384"),
+        ("zrtp_ciphers", "AES3,AES1"),
+        ("zrtp_auth_tags", "HS32"),
+        ("zrtp_sas", "B256"),
+        ("zrtp_cache_expiry", "86400"),
+        ("zrtp_mitm", "yes"),
     ] {
         config.set(key, value).unwrap();
     }
@@ -50,6 +58,12 @@ fn every_key_takes_back_what_it_tells() {
     assert_eq!(dtls.profiles(), [Suite::AesCm128HmacSha1_80, Suite::AeadAes256Gcm]);
     assert_eq!((dtls.mtu(), dtls.timeout().as_secs(), dtls.groups()), (1024, 20, "P-256"));
     assert!(dtls.sha1() && !dtls.extended_master_secret());
+    let (rule, zrtp) = (config.zrtp().rule(), config.zrtp().exchange());
+    assert_eq!(rule, ZrtpRule::Required);
+    assert_eq!(zrtp.agreements, [KeyAgreement::Ec38, KeyAgreement::Dh3k]);
+    assert_eq!((&zrtp.hashes[..], &zrtp.ciphers[..]), (&[Hash::S384][..], &[Cipher::Aes3, Cipher::Aes1][..]));
+    assert_eq!((&zrtp.auth_tags[..], &zrtp.sas_types[..]), (&[AuthTag::Hs32][..], &[SasType::B256][..]));
+    assert_eq!((zrtp.cache_expiry, zrtp.mitm), (86_400, true));
 
     let mut copy = Config::default();
     for key in Key::ALL {
