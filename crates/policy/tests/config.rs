@@ -1,8 +1,9 @@
 //! What the configuration takes, refuses and tells.
 
-use sealrtp_policy::{Config, ConfigError, Key};
+use sealrtp_policy::{Config, ConfigError, Key, ZrtpRule};
 use sealrtp_sdes::SessionParameter;
 use sealrtp_srtp::Suite;
+use sealrtp_zrtp::algorithm::{AuthTag, Cipher, Hash, KeyAgreement, SasType};
 
 #[test]
 fn defaults_hold_nothing_weak_and_short_tags_come_last() {
@@ -110,6 +111,23 @@ fn a_refusal_names_key_value_and_expectation_and_changes_nothing() {
             "suites = AEAD_AES_128_GCM, AEAD_AES_128_GCM_16: expected each name once, AEAD_AES_128_GCM_16 comes twice",
         ),
         ("libsrtp_aes192", "perhaps", "libsrtp_aes192 = perhaps: expected yes or no"),
+        ("zrtp", "maybe", "zrtp = maybe: expected no, yes (where the peer does it) or required"),
+        ("zrtp_sas", "", "zrtp_sas = (nothing): expected at least one SAS type"),
+        (
+            "zrtp_key_agreements",
+            "X255, Mult",
+            "zrtp_key_agreements = X255, Mult: expected each key agreement by name, best first, out of X255, E255, EC25, DH3k, EC38, EC52, DH2k, Prsh; not Mult",
+        ),
+        (
+            "zrtp_key_agreements",
+            "X255, E255",
+            "zrtp_key_agreements = X255, E255: expected each name once, E255 comes twice",
+        ),
+        (
+            "zrtp_cache_expiry",
+            "4294967295",
+            "zrtp_cache_expiry = 4294967295: expected never, or seconds from 0 (nothing is retained) to 4294967294",
+        ),
         ("dtls_mtu", "255", "dtls_mtu = 255: expected a number of bytes from 256 to 16384"),
         ("dtls_timeout", "0", "dtls_timeout = 0: expected a number of seconds from 1 to 600"),
         ("dtls_profiles", "", "dtls_profiles = (nothing): expected at least one profile"),

@@ -204,9 +204,8 @@ impl Zrtp {
             return Some(Step::Trace(line));
         }
         Some(match self.stream.poll_event()? {
-            Event::PeerFound { zid, client } => {
-                Step::Trace(format!("ZRTP == peer {zid}, {}", client.escape_debug()))
-            }
+            // The trace has its Hello.
+            Event::PeerFound { .. } => return self.poll_step(),
             Event::NoAnswer => Step::NoAnswer,
             Event::Inbound(keys) => Step::Expect(keys),
             Event::Secured(secured) => {
