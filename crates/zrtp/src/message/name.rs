@@ -1,6 +1,7 @@
 //! Four-byte names, lists of them, and the ZID.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::MessageError;
 
@@ -69,6 +70,27 @@ pub struct Zid(pub [u8; 12]);
 impl fmt::Display for Zid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Not a ZID: that is 24 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a ZID has 24 hexadecimal digits")]
+pub struct ZidError;
+
+impl FromStr for Zid {
+    type Err = ZidError;
+
+    fn from_str(text: &str) -> Result<Self, ZidError> {
+        let digits = text.as_bytes();
+        if digits.len() != 24 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err(ZidError);
+        }
+        let mut zid = [0; 12];
+        for (byte, at) in zid.iter_mut().zip((0..24).step_by(2)) {
+            *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| ZidError)?;
+        }
+        Ok(Self(zid))
     }
 }
 
