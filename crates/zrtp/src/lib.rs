@@ -76,6 +76,7 @@ mod retained;
 mod sas;
 mod secret;
 mod stream;
+pub mod trace;
 mod words;
 
 pub use association::Association;

@@ -17,7 +17,7 @@ pub use confirm::{ConfirmBody, Flags, SasRelayBody, Sealed, Signature};
 pub use dh_part::{DhPart, MAX_PUBLIC_VALUE};
 pub use error_code::ErrorCode;
 pub use hello::Hello;
-pub use name::{MAX_NAMES, Name, Names, Zid};
+pub use name::{MAX_NAMES, Name, Names, Zid, ZidError};
 pub use ping::{Ping, PingAck};
 
 use reader::Reader;

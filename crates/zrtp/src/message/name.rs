@@ -1,6 +1,7 @@
 //! Four-byte names, lists of them, and the ZID.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::MessageError;
 
@@ -72,8 +73,52 @@ impl fmt::Display for Zid {
     }
 }
 
+/// A text that is no [`Zid`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a ZID is 24 hexadecimal digits")]
+pub struct ZidError;
+
+impl FromStr for Zid {
+    type Err = ZidError;
+
+    /// Reads 24 hexadecimal digits of either case.
+    fn from_str(text: &str) -> Result<Self, ZidError> {
+        let mut zid = [0; 12];
+        if text.len() != 2 * zid.len() {
+            return Err(ZidError);
+        }
+        let digit = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8).ok_or(ZidError);
+        for (byte, digits) in zid.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            *byte = digit(digits[0])? << 4 | digit(digits[1])?;
+        }
+        Ok(Self(zid))
+    }
+}
+
 impl fmt::Debug for Zid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Zid({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zid_is_read_as_it_is_shown() {
+        let zid = Zid([0, 1, 2, 3, 4, 5, 0x6f, 0xa7, 0xff, 9, 10, 11]);
+        assert_eq!(zid.to_string(), "0001020304056fa7ff090a0b");
+        assert_eq!(zid.to_string().parse(), Ok(zid));
+        assert_eq!("0001020304056FA7ff090A0B".parse(), Ok(zid));
+        for bad in [
+            "",
+            "0001020304056fa7ff090a0",
+            "0001020304056fa7ff090a0b0",
+            "0001020304056fa7ff090a0g",
+            "ä01020304056fa7ff090a0b",
+        ] {
+            assert_eq!(bad.parse::<Zid>(), Err(ZidError), "{bad}");
+        }
     }
 }
