@@ -137,11 +137,13 @@ static void show_dtls(int fd, struct ast_srtp *stream, uint32_t component)
 /* What two people compare, and what it was made by. */
 static void show_zrtp(int fd, struct ast_srtp *stream)
 {
+	char name[PEER_NAME_SIZE];
 	sealrtp_zrtp_info info;
 
 	if (!zrtp_info(stream, &info)) {
 		return;
 	}
+	zid_peer_name(info.peer_zid, name, sizeof(name));
 	ast_cli(fd,
 		"  RTP by ZRTP\n"
 		"    SAS              %s (%s), %s\n"
@@ -158,8 +160,7 @@ static void show_zrtp(int fd, struct ast_srtp *stream)
 		S_OR(info.sas, "-"), info.sas_type, info.verified ? "verified" : "not verified",
 		S_OR(info.relayed_sas, "-"), info.role, info.key_agreement, info.hash, info.cipher, info.auth_tag,
 		info.multistream ? ", keys of the call's first stream" : "", info.suite, info.peer_zid,
-		S_OR(info.peer_name, "-"), S_OR(info.peer_client, "-"), info.continuity,
-		AST_CLI_YESNO(info.disclosure),
+		S_OR(name, "-"), S_OR(info.peer_client, "-"), info.continuity, AST_CLI_YESNO(info.disclosure),
 		info.enrolled			 ? "Yes"
 		: info.enrolment_offered ? "No, offered in this call"
 								 : "No",

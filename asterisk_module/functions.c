@@ -35,6 +35,7 @@ struct facts {
 	sealrtp_session_stats stats;
 	sealrtp_dtls_info dtls;
 	sealrtp_zrtp_info zrtp;
+	char peer_name[PEER_NAME_SIZE];
 };
 
 static const char *const states[] = {
@@ -100,7 +101,6 @@ static const char *yes_no(uint32_t value)
 	X(relayed_sas)                                                                                           \
 	X(sas_type)                                                                                              \
 	X(peer_zid)                                                                                              \
-	X(peer_name)                                                                                             \
 	X(peer_client)                                                                                           \
 	X(key_agreement)                                                                                         \
 	X(hash)                                                                                                  \
@@ -110,7 +110,7 @@ static const char *yes_no(uint32_t value)
 	X(enrolled, enrolled)                                                                                    \
 	X(sas_verified, verified)
 
-static const char *item_of(const struct facts *facts, const char *item)
+static const char *item_of(struct facts *facts, const char *item)
 {
 	if (!strcasecmp(item, "state")) {
 		return facts->state;
@@ -129,6 +129,10 @@ static const char *item_of(const struct facts *facts, const char *item)
 	}
 	if (!strcasecmp(item, "cipher")) {
 		return facts->has_zrtp ? facts->zrtp.cipher : facts->has_dtls ? facts->dtls.cipher : "";
+	}
+	if (!strcasecmp(item, "peer_name")) {
+		zid_peer_name(facts->zrtp.peer_zid, facts->peer_name, sizeof(facts->peer_name));
+		return facts->peer_name;
 	}
 	if (!strcasecmp(item, "cache")) {
 		return facts->has_zrtp ? facts->zrtp.continuity : "";
@@ -204,7 +208,7 @@ static int write_peer_name(struct ast_channel *chan, const char *value)
 
 	learn(chan, false, &facts);
 	if (facts.has_zrtp && settings && settings->zid) {
-		result = sealrtp_zrtp_peer_name(settings->zid->zrtp, facts.zrtp.peer_zid, value);
+		result = sealrtp_zrtp_name_peer(settings->zid->zrtp, facts.zrtp.peer_zid, value);
 	}
 	ao2_cleanup(settings);
 	if (result != SEALRTP_OK) {
@@ -266,6 +270,19 @@ static struct ast_custom_function function = {
 	.write = function_write,
 };
 
+static bool is_secure(const struct facts *facts)
+{
+	return !strcmp(facts->state, states[SEALRTP_STATE_SECURE]);
+}
+
+static const char *status_of(const struct facts *facts)
+{
+	if (facts->failed && !is_secure(facts)) {
+		return "FAILED";
+	}
+	return S_OR(facts->state, states[SEALRTP_STATE_BYPASS]);
+}
+
 /* Nothing is read while nobody reads the channel, so it waits by reading. */
 static int wait_exec(struct ast_channel *chan, const char *data)
 {
@@ -281,8 +298,8 @@ static int wait_exec(struct ast_channel *chan, const char *data)
 	until = ast_tvadd(ast_tvnow(), ast_samp2tv((unsigned int)(seconds * 1000), 1000));
 	for (;;) {
 		learn(chan, false, &facts);
-		if (!strcmp(facts.state, states[SEALRTP_STATE_SECURE]) || facts.failed ||
-			(*facts.state && !facts.pending) || ast_tvdiff_ms(until, ast_tvnow()) <= 0) {
+		if (is_secure(&facts) || facts.failed || (*facts.state && !facts.pending) ||
+			ast_tvdiff_ms(until, ast_tvnow()) <= 0) {
 			break;
 		}
 		res = ast_safe_sleep(chan, WAIT_STEP_MS);
@@ -290,11 +307,7 @@ static int wait_exec(struct ast_channel *chan, const char *data)
 			break;
 		}
 	}
-	pbx_builtin_setvar_helper(chan, STATUS,
-		res ? "HANGUP"
-		: strcmp(facts.state, states[SEALRTP_STATE_SECURE]) && facts.failed
-			? "FAILED"
-			: S_OR(facts.state, states[SEALRTP_STATE_BYPASS]));
+	pbx_builtin_setvar_helper(chan, STATUS, res ? "HANGUP" : status_of(&facts));
 	return res;
 }
 

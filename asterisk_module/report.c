@@ -22,6 +22,9 @@
 
 #define DTLS_METHOD "DTLS-SRTP"
 
+/* How many of a stream's ZRTP messages that should not have come are told by one line. */
+#define ALERTS_EVERY 100
+
 /* Something to tell of a stream. */
 struct report {
 	struct ast_srtp *stream;
@@ -269,7 +272,7 @@ static const char *yes_no(uint32_t value)
 static void tell_zrtp_secured(struct report *report)
 {
 	const sealrtp_zrtp_info *info = &report->zrtp;
-	char name[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
+	char name[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID], peer[PEER_NAME_SIZE];
 	struct ast_channel *chan = get_channel(report);
 
 	if (chan) {
@@ -280,6 +283,7 @@ static void tell_zrtp_secured(struct report *report)
 	}
 	stream_channel_name(report->stream, name, sizeof(name));
 	stream_channel_id(report->stream, id, sizeof(id));
+	zid_peer_name(info->peer_zid, peer, sizeof(peer));
 	ast_verb(3, "SealRTP: %s: %s\n", name, report->event.text);
 	manager_event(EVENT_FLAG_CALL, "SealRTPSecured",
 		"Channel: %s\r\n"
@@ -302,7 +306,7 @@ static void tell_zrtp_secured(struct report *report)
 		"Enrolled: %s\r\n"
 		"HandshakeMs: %u\r\n",
 		name, id, info->suite, info->role, info->key_agreement, info->hash, info->cipher, info->auth_tag,
-		info->sas_type, info->sas, yes_no(info->verified), info->continuity, info->peer_zid, info->peer_name,
+		info->sas_type, info->sas, yes_no(info->verified), info->continuity, info->peer_zid, peer,
 		info->peer_client, yes_no(info->disclosure), yes_no(info->enrolled), info->handshake_ms);
 	relay_sas(id);
 }
@@ -311,10 +315,11 @@ static void tell_zrtp_secured(struct report *report)
 static void tell_mismatch(struct report *report)
 {
 	const sealrtp_zrtp_info *info = &report->zrtp;
-	char name[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
+	char name[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID], peer[PEER_NAME_SIZE];
 
 	stream_channel_name(report->stream, name, sizeof(name));
 	stream_channel_id(report->stream, id, sizeof(id));
+	zid_peer_name(info->peer_zid, peer, sizeof(peer));
 	ast_log(LOG_WARNING, "%s: %s\n", name, report->event.text);
 	security_event(report, "CacheMismatch", name, id);
 	manager_event(EVENT_FLAG_CALL, "SealRTPCacheMismatch",
@@ -323,16 +328,17 @@ static void tell_mismatch(struct report *report)
 		"PeerZID: %s\r\n"
 		"PeerName: %s\r\n"
 		"Reason: %s\r\n",
-		name, id, info->peer_zid, info->peer_name, report->event.text);
+		name, id, info->peer_zid, peer, report->event.text);
 }
 
 static void tell_verified(struct report *report)
 {
 	const sealrtp_zrtp_info *info = &report->zrtp;
-	char name[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
+	char name[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID], peer[PEER_NAME_SIZE];
 
 	stream_channel_name(report->stream, name, sizeof(name));
 	stream_channel_id(report->stream, id, sizeof(id));
+	zid_peer_name(info->peer_zid, peer, sizeof(peer));
 	ast_verb(3, "SealRTP: %s: %s\n", name, report->event.text);
 	manager_event(EVENT_FLAG_CALL, "SealRTPVerified",
 		"Channel: %s\r\n"
@@ -341,7 +347,7 @@ static void tell_verified(struct report *report)
 		"SAS: %s\r\n"
 		"PeerZID: %s\r\n"
 		"PeerName: %s\r\n",
-		name, id, yes_no(report->event.value), info->sas, info->peer_zid, info->peer_name);
+		name, id, yes_no(report->event.value), info->sas, info->peer_zid, peer);
 }
 
 static void tell_trace(struct report *report)
@@ -428,7 +434,7 @@ void report_events(struct ast_srtp *stream)
 		case SEALRTP_EVENT_SECURED:
 			if (stream->zrtp.used && !stream->zrtp.stopped) {
 				/* Perhaps by a Hello that came late. */
-				stream->zrtp.started = true;
+				stream->zrtp.started = stream->zrtp.secured = true;
 				stream->zrtp.unanswered = stream->zrtp.failed = false;
 				post(stream, tell_zrtp_secured, &event);
 			} else {
@@ -449,6 +455,13 @@ void report_events(struct ast_srtp *stream)
 			break;
 		case SEALRTP_EVENT_VERIFIED:
 			post(stream, tell_verified, &event);
+			break;
+		case SEALRTP_EVENT_ALERT:
+			/* Anybody can cause them. */
+			if (stream->zrtp.alerts++ % ALERTS_EVERY == 0) {
+				ast_log(LOG_NOTICE, "%s: %s (%u so far)\n", stream_call(stream, call, sizeof(call)),
+					event.text, stream->zrtp.alerts);
+			}
 			break;
 		case SEALRTP_EVENT_RELAYED_SAS:
 		case SEALRTP_EVENT_CLOSED:

@@ -35,6 +35,8 @@
 #define METHOD_SDES "SDES"
 #define METHOD_DTLS "DTLS"
 #define METHOD_ZRTP "ZRTP"
+/* A peer's name in the cache. */
+#define PEER_NAME_SIZE 80
 /* Kinds of refused packets that are told apart in the log; the last is "other". */
 #define TROUBLE_KINDS 10
 
@@ -47,6 +49,7 @@ struct zid {
 
 enum config_result zid_open(const char *path, struct zid *running, struct zid **out);
 void zid_default_path(char *path, size_t size);
+void zid_peer_name(const char *peer, char *name, size_t size);
 
 /* config.c: the configuration for new calls; readers hold a reference to the one they took. */
 struct settings {
@@ -169,6 +172,10 @@ struct ast_srtp {
 		bool stopped;
 		bool unanswered;
 		bool failed;
+		/* It has made keys. */
+		bool secured;
+		/* Messages that should not have come. */
+		unsigned int alerts;
 		/* How often the channel was looked for in vain. */
 		unsigned int tries;
 		/* Ours, as the engine says. */

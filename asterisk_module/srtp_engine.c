@@ -183,8 +183,9 @@ static int engine_protect(struct ast_srtp *stream, void **buf, int *size, int rt
 	}
 	len = *size;
 	ao2_lock(stream);
-	if (sealrtp_session_state(stream->session, rtcp ? SEALRTP_RTCP : SEALRTP_RTP) == SEALRTP_STATE_BYPASS) {
-		/* It stays as it is: no need to copy it. */
+	if (!stream->zrtp.secured &&
+		sealrtp_session_state(stream->session, rtcp ? SEALRTP_RTCP : SEALRTP_RTP) == SEALRTP_STATE_BYPASS) {
+		/* It stays as it is: no need to copy it. Were there keys, it would not fit and be dropped. */
 		output = *buf;
 		capacity = len;
 	} else {

@@ -79,3 +79,17 @@ enum config_result zid_open(const char *path, struct zid *running, struct zid **
 	*out = zid;
 	return CONFIG_LOADED;
 }
+
+/* What our administrator calls a peer, or "". May wait for the file: not under a stream's lock. */
+void zid_peer_name(const char *peer, char *name, size_t size)
+{
+	struct settings *settings = config_get();
+	sealrtp_zrtp_peer known = {.size = sizeof(known)};
+
+	name[0] = '\0';
+	if (settings && settings->zid && !ast_strlen_zero(peer) &&
+		sealrtp_zrtp_get_peer(settings->zid->zrtp, peer, &known) == SEALRTP_OK) {
+		ast_copy_string(name, known.name, size);
+	}
+	ao2_cleanup(settings);
+}

@@ -42,21 +42,32 @@ static struct zid *open_cache(int fd)
 	return zid;
 }
 
+/* The one ZID that the CLI asks for, of those that begin with a word. */
+struct completion {
+	const char *word;
+	int wanted;
+	char *found;
+};
+
+static void complete_peer(void *data, const sealrtp_zrtp_peer *peer)
+{
+	struct completion *completion = data;
+
+	if (!strncasecmp(peer->zid, completion->word, strlen(completion->word)) && completion->wanted-- == 0) {
+		completion->found = ast_strdup(peer->zid);
+	}
+}
+
 static char *complete(const char *word, int state)
 {
-	sealrtp_zrtp_peer_info peer = {.size = sizeof(peer)};
+	struct completion completion = {.word = word, .wanted = state};
 	struct zid *zid = open_cache(-1);
-	char *found = NULL;
-	size_t index;
-	int matches = 0;
 
-	for (index = 0; zid && !found && sealrtp_zrtp_peer(zid->zrtp, index, &peer) == SEALRTP_OK; index++) {
-		if (!strncasecmp(peer.zid, word, strlen(word)) && ++matches > state) {
-			found = ast_strdup(peer.zid);
-		}
+	if (zid) {
+		sealrtp_zrtp_peers(zid->zrtp, complete_peer, &completion);
+		ao2_ref(zid, -1);
 	}
-	ao2_cleanup(zid);
-	return found;
+	return completion.found;
 }
 
 static char *unknown(int fd, const char *peer, sealrtp_result result)
@@ -69,23 +80,33 @@ static char *unknown(int fd, const char *peer, sealrtp_result result)
 	return CLI_FAILURE;
 }
 
-static void show_peer(int fd, const sealrtp_zrtp_peer_info *peer)
+struct listing {
+	int fd;
+	/* Only this one, or NULL. */
+	const char *zid;
+	unsigned int shown;
+};
+
+static void show_peer(void *data, const sealrtp_zrtp_peer *peer)
 {
+	struct listing *listing = data;
 	char texts[3][WHEN_SIZE];
 
-	ast_cli(fd, ROW, peer->zid, AST_CLI_YESNO(peer->verified), AST_CLI_YESNO(peer->enrolled),
+	if (listing->zid && strcasecmp(peer->zid, listing->zid)) {
+		return;
+	}
+	ast_cli(listing->fd, ROW, peer->zid, AST_CLI_YESNO(peer->verified), AST_CLI_YESNO(peer->enrolled),
 		when(peer->first_seen, texts[0]), when(peer->last_seen, texts[1]), when(peer->expires, texts[2]),
 		peer->name);
+	listing->shown++;
 }
 
 static char *zrtp_show(struct ast_cli_entry *entry, int cmd, struct ast_cli_args *args)
 {
-	sealrtp_zrtp_peer_info peer = {.size = sizeof(peer)};
+	struct listing listing = {.fd = -1};
 	sealrtp_result result;
-	unsigned int shown = 0;
 	char ours[32] = "";
 	struct zid *zid;
-	size_t index;
 
 	switch (cmd) {
 	case CLI_INIT:
@@ -110,16 +131,13 @@ static char *zrtp_show(struct ast_cli_entry *entry, int cmd, struct ast_cli_args
 	sealrtp_zrtp_zid(zid->zrtp, ours, sizeof(ours));
 	ast_cli(args->fd, "Our ZID %s, cache %s\n", ours, S_OR(zid->path, "in memory"));
 	ast_cli(args->fd, ROW, "ZID", "Verified", "Enrolled", "First", "Last", "Expires", "Name");
-	for (index = 0; (result = sealrtp_zrtp_peer(zid->zrtp, index, &peer)) == SEALRTP_OK; index++) {
-		if (args->argc == entry->args || !strcasecmp(peer.zid, args->argv[entry->args])) {
-			show_peer(args->fd, &peer);
-			shown++;
-		}
-	}
+	listing.fd = args->fd;
+	listing.zid = args->argc > entry->args ? args->argv[entry->args] : NULL;
+	result = sealrtp_zrtp_peers(zid->zrtp, show_peer, &listing);
 	if (result < 0) {
 		ast_cli(args->fd, "The cache cannot be read: %s\n", sealrtp_result_text(result));
 	}
-	ast_cli(args->fd, "%u peer%s\n", shown, ESS(shown));
+	ast_cli(args->fd, "%u peer%s\n", listing.shown, ESS(listing.shown));
 	ao2_ref(zid, -1);
 	return CLI_SUCCESS;
 }
@@ -152,7 +170,7 @@ static char *zrtp_verify(struct ast_cli_entry *entry, int cmd, struct ast_cli_ar
 	if (!zid) {
 		return CLI_FAILURE;
 	}
-	result = sealrtp_zrtp_peer_verify(zid->zrtp, args->argv[entry->args], verified);
+	result = sealrtp_zrtp_verify_peer(zid->zrtp, args->argv[entry->args], verified);
 	ao2_ref(zid, -1);
 	if (result != SEALRTP_OK) {
 		return unknown(args->fd, args->argv[entry->args], result);
@@ -184,7 +202,7 @@ static char *zrtp_forget(struct ast_cli_entry *entry, int cmd, struct ast_cli_ar
 	if (!zid) {
 		return CLI_FAILURE;
 	}
-	result = sealrtp_zrtp_peer_forget(zid->zrtp, args->argv[entry->args]);
+	result = sealrtp_zrtp_forget_peer(zid->zrtp, args->argv[entry->args]);
 	ao2_ref(zid, -1);
 	if (result != SEALRTP_OK) {
 		return unknown(args->fd, args->argv[entry->args], result);
@@ -216,7 +234,7 @@ static char *zrtp_name(struct ast_cli_entry *entry, int cmd, struct ast_cli_args
 	if (!zid) {
 		return CLI_FAILURE;
 	}
-	result = sealrtp_zrtp_peer_name(zid->zrtp, args->argv[entry->args], name);
+	result = sealrtp_zrtp_name_peer(zid->zrtp, args->argv[entry->args], name);
 	ao2_ref(zid, -1);
 	if (result != SEALRTP_OK) {
 		return unknown(args->fd, args->argv[entry->args], result);
