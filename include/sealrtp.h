@@ -262,6 +262,27 @@ typedef uint32_t sealrtp_setup;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// Whether ZRTP is done on streams that have no keys of another method.
+enum sealrtp_zrtp_rule
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // It is not.
+    SEALRTP_ZRTP_NO = 0,
+    // Where the peer does it; clear media passes before, and where it does not.
+    SEALRTP_ZRTP_YES = 1,
+    // No clear media passes, ever.
+    SEALRTP_ZRTP_REQUIRED = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_zrtp_rule sealrtp_zrtp_rule;
+#else
+typedef uint32_t sealrtp_zrtp_rule;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What streams and negotiations may do. They copy what they need: a later change concerns later calls.
 typedef struct sealrtp_config sealrtp_config;
 
