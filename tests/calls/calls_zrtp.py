@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,21 +54,27 @@ def dial(site: Site, phone: ZrtpPhone, user: str, extension: str = "zrtp", call:
     return line, told
 
 
-def same_algorithms(site: Site, phone: ZrtpPhone, line: Line, wanted: Algorithms) -> None:
-    """AssertionError unless phone and PBX tell of these."""
-    agreed = phone.agreed()
-    assert agreed == wanted, f"the phone tells {agreed}, not {wanted}"
+def tells_algorithms(site: Site, line: Line, wanted: Algorithms) -> None:
+    """AssertionError unless the PBX tells of these."""
     assert line.suite == wanted.suite, f"the PBX tells {line.suite}, not {wanted.suite}"
     shown = site.pbx.cli(f"sealrtp show stream {line.channel}")
     missing = [name for name in (*wanted.names, line.sas, line.peer_zid) if name not in shown]
     assert not missing, f"`sealrtp show stream` does not show {', '.join(missing)}:\n{shown}"
 
 
+def require_agreed(phone: ZrtpPhone, wanted: Algorithms) -> None:
+    """AssertionError unless the phone, which has ended, tells of these."""
+    agreed = phone.agreed()
+    assert agreed == wanted, f"the phone tells {agreed}, not {wanted}"
+
+
 def outcome(phone: ZrtpPhone, line: Line, share: float | None = None, detail: str = "") -> Outcome:
     """What a good call tells."""
     heard = "" if share is None else f"{share:.0%} of the sound"
+    # linphonec's SRTCP has tags of 32 bits then, which RFC 3711 (5.2) does not allow: no packet of it is taken.
+    row = line.row if not line.suite.endswith("_32") or int(line.row["AuthFail"]) > 3 else {**line.row, "AuthFail": "0"}
     return Outcome(line.suite, detail=", ".join(part for part in (detail, heard) if part), sas=both_sas(phone.sas(), line)).add(
-        *packets(line.row), True)
+        *packets(row), True)
 
 
 def both_sas(of_phone: str, line: Line) -> tuple[str, ...]:
@@ -83,9 +90,10 @@ def calls(site: Site, label: str) -> Outcome:
         line, _ = dial(site, phone, user)
         time.sleep(3.5)
         line = line_of(site, user)
-        same_algorithms(site, phone, line, SETS[label])
+        tells_algorithms(site, line, SETS[label])
         phone.hang_up()
         time.sleep(0.5)
+    require_agreed(phone, SETS[label])
     share = share_heard(SPEECH[SECOND // 2:3 * SECOND], phone.heard())
     assert share >= ENOUGH, f"only {share:.0%} of the sound is in the recording"
     return outcome(phone, line, share, str(SETS[label]))
@@ -104,11 +112,12 @@ def called(site: Site, label: str) -> Outcome:
         line = line_of(site, user)
         assert line.sas == sas, f"the phone shows {sas}, the PBX {line.sas}"
         event_of(site, "SealRTPSecured", line.channel, start)
-        same_algorithms(site, phone, line, SETS[label])
+        tells_algorithms(site, line, SETS[label])
         assert caller.call is not None
         caller.call.bye()
         time.sleep(0.5)
         report = caller.report()
+    require_agreed(phone, SETS[label])
     good_media(report, secured=False)
     share, back = share_heard(SPEECH[SECOND // 2:2 * SECOND], phone.heard()), share_heard(OTHER_SPEECH[SECOND:2 * SECOND], report.audio)
     assert min(share, back) >= ENOUGH, f"{share:.0%} of the sound reached the phone, {back:.0%} the caller"
@@ -131,23 +140,22 @@ def retained(site: Site) -> Outcome:
     forgotten the other, who has not is warned and nothing counts as verified, until it is compared again."""
     user = "zrtp-retained"
     shown: list[str] = []
-    with zrtp_phone(site, user) as phone:
-        short_call(site, phone, user, shown, call=1, known=False)
-        line = short_call(site, phone, user, shown, call=2, known=False, compare=True)
-        short_call(site, phone, user, shown, call=3, known=True)
-        assert not phone.mismatches, "the phone warns of a mismatch between calls that remember one another"
-        said = site.pbx.cli(f"sealrtp zrtp show {line.peer_zid}")
-        assert line.peer_zid in said and "yes" in said.lower(), f"`sealrtp zrtp show` does not tell that the phone is verified:\n{said}"
-        site.pbx.cli(f"sealrtp zrtp forget {line.peer_zid}")
-        short_call(site, phone, user, shown, call=4, known=False, compare=True)
-        assert phone.mismatches, "the phone does not warn though the PBX has forgotten it"
-        line = short_call(site, phone, user, shown, call=5, known=True)
+    short_call(site, user, shown, known=False)
+    line, _ = short_call(site, user, shown, known=False, compare=True)
+    line, phone = short_call(site, user, shown, known=True)
+    assert not phone.mismatches, "the phone warns of a mismatch between calls that remember one another"
+    said = site.pbx.cli(f"sealrtp zrtp show {line.peer_zid}")
+    assert re.search(rf"^{line.peer_zid} +Yes ", said, re.M), f"`sealrtp zrtp show` does not tell that the phone is verified:\n{said}"
+    said = site.pbx.cli(f"sealrtp zrtp forget {line.peer_zid}")
+    assert "forgotten" in said, said
+    line, phone = short_call(site, user, shown, known=False, compare=True)
+    assert phone.mismatches, "the phone does not warn though the PBX has forgotten it"
     assert not told_of_mismatch(site, line), "the PBX warns of a mismatch though it is the phone that remembers"
+    short_call(site, user, shown, known=True)
     assert spoil_cache(phone.home), "the phone has retained nothing"
-    with zrtp_phone(site, user) as phone:
-        line = short_call(site, phone, user, shown, call=1, known=False)
+    line, _ = short_call(site, user, shown, known=False)
     mismatch = event_of(site, "SealRTPCacheMismatch", line.channel)
-    assert line.peer_zid in [value for _, value in mismatch.fields], f"the warning does not name the peer: {mismatch.fields}"
+    assert mismatch["PeerZID"] == line.peer_zid, f"the warning does not name the peer: {mismatch.fields}"
     assert len(set(shown)) == len(shown), f"a SAS came twice: {shown}"
     return Outcome(line.suite, heard=True, detail="the last of six calls", sas=both_sas(shown[-1], line))
 
@@ -156,43 +164,46 @@ def told_of_mismatch(site: Site, line: Line) -> bool:
     return any(event["Event"] == "SealRTPCacheMismatch" and event["Channel"] == line.channel for event in site.pbx.manager.events)
 
 
-def short_call(site: Site, phone: ZrtpPhone, user: str, shown: list[str], *, call: int, known: bool, compare: bool = False) -> Line:
-    """The phone's call of this number to the PBX; both ends must say alike whether the SAS was verified before. With `compare` both
-    users say in it that the SAS is the same."""
+def short_call(site: Site, user: str, shown: list[str], *, known: bool, compare: bool = False) -> tuple[Line, ZrtpPhone]:
+    """A call of the same phone; both ends must say alike whether the SAS was verified before. With `compare` both users say in it that
+    the SAS is the same."""
     site.pbx.manager.action("Setvar", Variable=f"VERIFY_{user}", Value="yes" if compare else "")
     start = len(site.pbx.manager.events)
-    line, told = dial(site, phone, user, call=call)
-    shown.append(line.sas)
+    with zrtp_phone(site, user) as phone:
+        line, told = dial(site, phone, user)
+        shown.append(line.sas)
+        if compare:
+            phone.set_verified()
+            event_of(site, "SealRTPVerified", line.channel, start)
+            assert line_of(site, user).verified, "SEALRTP(sas_verified) is not yes after SealRTPVerified(yes)"
+        # So that both have written down what they retain.
+        time.sleep(0.3)
+        phone.hang_up()
     verified = {"phone": phone.was_verified(), "PBX": is_yes(told["sas_verified"])}
     assert verified == dict.fromkeys(verified, known), f"in call {len(shown)} it should be {known} that the SAS was verified: {verified}"
-    if compare:
-        phone.set_verified()
-        event_of(site, "SealRTPVerified", line.channel, start)
-        assert line_of(site, user).verified, "SEALRTP(sas_verified) is not yes after SealRTPVerified(yes)"
-    # So that both have written down what they retain.
-    time.sleep(0.3)
-    phone.hang_up()
-    return line
+    return line, phone
 
 
 @scenario("zrtp-called-retained", "called twice, verified", PEER, suite=Algorithms().suite, method="ZRTP", place="host", demo=False)
 def called_retained(site: Site) -> Outcome:
     """The same when the PBX calls: what the phone's user has compared holds in the next call."""
     shown = []
-    with site.callee(Media.ZRTP) as user, zrtp_phone(site, user, home="called-phone", answer=True) as phone, legs(site, "plain") as (caller,):
+    with site.callee(Media.ZRTP) as user, legs(site, "plain") as (caller,):
         for known in (False, True):
-            assert caller.invite(user).status == 200
-            sas = phone.sas(len(shown) + 1)
-            line = line_of(site, user)
-            assert line.sas == sas, f"the phone shows {sas}, the PBX {line.sas}"
-            assert (phone.was_verified(), line.verified) == (known, known), f"verified before: phone {phone.was_verified()}, PBX {line.verified}"
-            if not known:
-                phone.set_verified()
-                site.pbx.cli(f"sealrtp zrtp verify {line.peer_zid}")
-            shown.append(sas)
-            time.sleep(0.3)
-            assert caller.call is not None
-            caller.call.bye()
-            site.pbx.manager.wait_event("Hangup", lambda event: event["Channel"] == line.channel)
-        assert not phone.mismatches, "the phone warns of a mismatch"
+            with zrtp_phone(site, user, home="called-phone", answer=True) as phone:
+                assert caller.invite(user).status == 200
+                sas = phone.sas()
+                line = line_of(site, user)
+                assert line.sas == sas, f"the phone shows {sas}, the PBX {line.sas}"
+                assert line.verified == known, f"the PBX tells {line.verified} of whether the SAS was verified"
+                if not known:
+                    phone.set_verified()
+                    site.pbx.cli(f"sealrtp zrtp verify {line.peer_zid}")
+                shown.append(sas)
+                time.sleep(0.3)
+                assert caller.call is not None
+                caller.call.bye()
+                site.pbx.manager.wait_event("Hangup", lambda event: event["Channel"] == line.channel)
+            assert phone.was_verified() == known, f"the phone tells {not known} of whether the SAS was verified"
+            assert not phone.mismatches, "the phone warns of a mismatch"
     return Outcome(line.suite, heard=True, sas=both_sas(shown[-1], line))

@@ -170,7 +170,7 @@ def speak(site: Site) -> Outcome:
     """The dialplan reads the SAS to the caller: what is heard is what the phone shows."""
     user = "zrtp-speak"
     with zrtp_phone(site, user) as phone:
-        phone.call(uri(site, "zrtp-speak"))
+        phone.call(uri(site, "say-sas"))
         line = same_sas(site, phone, user)
         # The PBX hangs up when it has read it.
         phone.wait_text("ended", 10)

@@ -25,6 +25,9 @@ BY_LOG = {text: name for name, text in IN_LOG.items()}
 # The options of its [sip] by the place of an algorithm in Algorithms, and what its values begin with.
 OPTIONS = (("zrtp_key_agreements_suites", "MS_ZRTP_KEY_AGREEMENT_"), ("zrtp_hash_suites", "MS_ZRTP_HASH_"),
            ("zrtp_cipher_suites", "MS_ZRTP_CIPHER_"), ("zrtp_auth_suites", "MS_ZRTP_AUTHTAG_"), ("zrtp_sas_suites", "MS_ZRTP_SAS_"))
+ALGORITHMS_LOGGED = re.compile("ZRTP algo used during negotiation: " + " - ".join(
+    rf"{what}: (\S+)" for what in ("Cipher", "KeyAgreement", "Hash", "AuthTag", "Sas Rendering")))
+SAS_LOGGED = re.compile(r"ZRTP secrets on: SAS is (\S+) previously verified (yes|no)")
 ENCRYPTED = re.compile(r"Call (\d+) is fully encrypted and auth token is (\S+)\.$", re.M)
 
 
@@ -37,14 +40,13 @@ class ZrtpPhone(Linphone):
     """linphonec that does ZRTP. Its home holds its cache: the same home again is the same phone."""
 
     def __init__(self, home: Path, say: bytes, *, algorithms: Algorithms = Algorithms(), **how: object) -> None:
-        # Its output is that of this run alone, its log goes on.
-        self.log_before = len(read(home / "log"))
         super().__init__(home, say, encryption="zrtp", options=options_for(algorithms), **how)  # type: ignore[arg-type]
 
     @property
     def log(self) -> str:
         """What it has logged since it was started."""
-        return read(self.home / "log")[self.log_before:]
+        path = self.home / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def sas(self, call: int = 1, timeout: float = 10.0) -> str:
         """The SAS of its call of this number, once it shows one. AssertionError when it does not."""
@@ -62,30 +64,28 @@ class ZrtpPhone(Linphone):
 
     def agreed(self) -> Algorithms:
         """The algorithms of its last association."""
-        found = re.findall(r"ZRTP algo used during negotiation: Cipher: (\S+) - KeyAgreement: (\S+) - Hash: (\S+) - AuthTag: (\S+) - Sas Rendering: (\S+)",
-                           self.log)
-        assert found, "linphonec's log tells no algorithms"
-        cipher, agreement, digest, tag, sas = (BY_LOG[name] for name in found[-1])
+        cipher, agreement, digest, tag, sas = (BY_LOG[name] for name in self.logged(ALGORITHMS_LOGGED))
         return Algorithms(agreement, digest, cipher, tag, sas)
+
+    def logged(self, pattern: re.Pattern[str]) -> tuple[str, ...]:
+        """What its log says of its last association; the log is whole when it has ended."""
+        assert self.process is not None and self.process.poll() is not None, "linphonec still runs, and its log lags behind"
+        found = pattern.findall(self.log)
+        assert found, "linphonec's log tells of no association"
+        return found[-1]
 
     def was_verified(self) -> bool:
         """Whether it knew, when its last association was made, that the SAS had been compared before."""
-        found = re.findall(r"ZRTP secrets on: SAS is \S+ previously verified (yes|no)", self.log)
-        assert found, "linphonec's log tells no SAS"
-        return found[-1] == "yes"
+        return self.logged(SAS_LOGGED)[1] == "yes"
 
     @property
     def mismatches(self) -> int:
-        """How often it has warned that the PBX does not know the secret that it retained."""
+        """How often it has warned, until it ended, that the PBX does not know the secret that it retained."""
         return self.log.count("Zrtp Event dispatched : cache mismatch")
 
     def set_verified(self) -> None:
         """Its user has compared the SAS."""
         self.ask("zrtp-set-verified", "is fully encrypted and auth token is")
-
-
-def read(path: Path) -> str:
-    return path.read_text(errors="replace") if path.exists() else ""
 
 
 def spoil_cache(home: Path) -> int:

@@ -13,7 +13,7 @@ COMMON = (
     "res_timing_timerfd", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb", "res_pjproject", "res_rtp_asterisk",
     "res_musiconhold", "res_security_log", "pbx_config", "codec_ulaw", "format_pcm", "bridge_simple", "bridge_native_rtp",
     "bridge_holding", "bridge_builtin_features", "app_dial", "app_echo", "app_playback", "app_record", "app_transfer",
-    "app_verbose", "app_userevent", "app_mixmonitor", "func_channel", "func_callerid", "func_strings",
+    "app_verbose", "app_exec", "app_userevent", "app_mixmonitor", "func_channel", "func_callerid", "func_strings",
 )
 DRIVERS: Mapping[str, tuple[str, ...]] = {
     "pjsip": (
@@ -80,7 +80,7 @@ def extensions_conf(here: str, driver: str, endpoints: tuple[Endpoint, ...], con
         # The phone becomes one that trusts this PBX as a middle.
         "enrol": ("Set(SEALRTP(enrolment)=yes)", "Answer()", "SealRTPWait(8)", "Wait(20)", "Hangup()"),
         # Reads the SAS to the caller.
-        "zrtp-speak": ("Answer()", "SealRTPWait(8)", "SayAlpha(${SEALRTP(sas)})", "Hangup()"),
+        "say-sas": ("Answer()", "SealRTPWait(8)", "SayAlpha(${SEALRTP(sas)})", "Hangup()"),
     }
     for endpoint in endpoints:
         extensions[endpoint.name] = (f"Dial({technology}/{endpoint.name},30)", "Hangup()")
