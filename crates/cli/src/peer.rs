@@ -230,7 +230,9 @@ impl<'a> Peer<'a> {
         while let Some(out) = self.session.poll_transmit() {
             let number = out.component as usize;
             let to = match out.to {
-                Destination::Peer if self.method == Method::Zrtp => self.remote[number].or(self.source[number]),
+                Destination::Peer if self.method == Method::Zrtp => {
+                    self.remote[number].or(self.source[number])
+                }
                 Destination::Peer => self.remote[number],
                 Destination::Source(source) => {
                     self.source[number] = Some(source);
@@ -328,7 +330,8 @@ impl<'a> Peer<'a> {
             Received::Rtp(len) => {
                 let remote = &mut self.remote[Component::Rtp as usize];
                 let to = *remote.get_or_insert(from);
-                if self.report.first_secured_packet_ms.is_none() && self.session.counters().inbound().rtp_packets > 0
+                if self.report.first_secured_packet_ms.is_none()
+                    && self.session.counters().inbound().rtp_packets > 0
                 {
                     self.report.first_secured_packet_ms =
                         self.agreed.map(|agreed| milliseconds(now.saturating_duration_since(agreed)));

@@ -42,7 +42,9 @@ pub enum EnrolmentWanted {
 fn algorithm<A: Algorithm>(text: &str) -> Result<A, String> {
     let mut name = [b' '; 4];
     let known = || A::TABLE.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>().join(", ");
-    name.get_mut(..text.len()).ok_or_else(|| format!("not one of {}", known()))?.copy_from_slice(text.as_bytes());
+    name.get_mut(..text.len())
+        .ok_or_else(|| format!("not one of {}", known()))?
+        .copy_from_slice(text.as_bytes());
     A::from_name(Name(name)).map_err(|error| format!("{error}; known are {}", known()))
 }
 
@@ -118,7 +120,9 @@ mod tests {
     fn algorithms_are_read_by_their_names_and_refused_with_a_reason() {
         assert_eq!(algorithm::<SasType>("B32"), Ok(SasType::B32));
         assert_eq!(algorithm::<KeyAgreement>("E255"), Ok(KeyAgreement::X255));
-        for (text, reason) in [("N256", "SHA-3"), ("S25", "known are S256"), ("S256S", "not one of S256"), ("", "known")] {
+        for (text, reason) in
+            [("N256", "SHA-3"), ("S25", "known are S256"), ("S256S", "not one of S256"), ("", "known")]
+        {
             let error = algorithm::<Hash>(text).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");
         }

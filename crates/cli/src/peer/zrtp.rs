@@ -43,7 +43,9 @@ impl Peer<'_> {
                 if self.arguments.zrtp.zrtp_verify {
                     self.session.zrtp_set_verified(true, now);
                 }
-                if self.arguments.zrtp.zrtp_enrol == Some(EnrolmentWanted::Accept) && secured.enrolment_offered {
+                if self.arguments.zrtp.zrtp_enrol == Some(EnrolmentWanted::Accept)
+                    && secured.enrolment_offered
+                {
                     let accepted = self.session.zrtp_accept_enrolment(now);
                     self.told(|report| report.enrolment(accepted));
                 }
