@@ -44,6 +44,7 @@ struct Ours {
 struct OurZrtp {
     hash: HashWanted,
     zid: Zid,
+    warning: Option<String>,
 }
 
 /// The methods of a run and what each needs.
@@ -156,9 +157,10 @@ impl Keying {
             });
         }
         if this.methods.contains(&Method::Zrtp) {
-            let (association, zid) = zrtp::association(&arguments.zrtp)?;
-            session.zrtp_use(&association, ssrc, now).map_err(Ended::usage)?;
-            this.zrtp = Some(OurZrtp { hash: arguments.zrtp.zrtp_hash, zid });
+            let call = zrtp::call(&arguments.zrtp)?;
+            session.zrtp_use(&call.association, ssrc, now).map_err(Ended::usage)?;
+            let hash = arguments.zrtp.zrtp_hash;
+            this.zrtp = Some(OurZrtp { hash, zid: call.zid, warning: call.warning });
         }
         Ok((this, session))
     }
@@ -171,6 +173,11 @@ impl Keying {
     /// Our ZID.
     pub fn zid(&self) -> Option<Zid> {
         self.zrtp.as_ref().map(|ours| ours.zid)
+    }
+
+    /// What is to be said before the call.
+    pub fn warning(&self) -> Option<&str> {
+        self.zrtp.as_ref().and_then(|ours| ours.warning.as_deref())
     }
 
     fn zrtp_hash(&self, session: &Session) -> Option<String> {

@@ -197,6 +197,7 @@ impl<'a> Peer<'a> {
         self.report.local = Some(rtp.to_string());
         self.report.local_fingerprint = self.keying.fingerprint().map(str::to_owned);
         if !self.arguments.quiet {
+            self.keying.warning().into_iter().for_each(tell);
             let fingerprint = self.keying.fingerprint().map(|value| format!("\nfingerprint {value}"));
             let zid = self.report.zrtp.as_ref().map(|zrtp| format!("\nzid {}", zrtp.zid()));
             tell(&format!(

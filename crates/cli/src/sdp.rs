@@ -462,6 +462,7 @@ mod tests {
             rtcp_mux: true,
             crypto: Zeroizing::new(vec!["1 A inline:z".into()]),
             dtls: Some(("sha-256 CC".into(), Setup::Active, Some("abcdefghijklmnopqrst".parse().unwrap()))),
+            zrtp_hash: Some("1.10 ab".into()),
         };
         let body = local.write(7, Some(&offer));
         assert!(body.contains("m=video 0 RTP/SAVP 96\r\nm=audio 4000 UDP/TLS/RTP/SAVPF 8\r\n"), "{}", *body);
@@ -494,6 +495,7 @@ mod tests {
                     rtcp_mux: false,
                     crypto: Zeroizing::default(),
                     dtls: None,
+                    zrtp_hash: None,
                 };
                 let answer = local.write(1, Some(&description));
                 prop_assert!(Description::read(&answer).is_ok());

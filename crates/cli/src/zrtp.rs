@@ -1,8 +1,11 @@
 //! ZRTP of a run: what the command line asks for, what our description says of it, and what the JSON line tells.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use sealrtp_session::{Session, ZrtpSecured};
+use sealrtp_zid_cache::ZidCache;
 use sealrtp_zrtp::message::Zid;
 use sealrtp_zrtp::{Alert, Association, Cache, Config, Continuity, HelloHash, HelloHashError, Role};
 use serde::Serialize;
@@ -14,16 +17,22 @@ use crate::report::rounded;
 /// Most alerts that the JSON line lists.
 const MAX_ALERTS: usize = 64;
 
-/// Our ZID and the cache that belongs to it.
+/// Our ZID, the cache that it belongs to, and what is to be said of its file.
 struct Identity {
     zid: Zid,
     cache: Option<Arc<dyn Cache>>,
+    warning: Option<String>,
 }
 
-fn identity(_arguments: &ZrtpArguments) -> Result<Identity, Ended> {
-    let mut zid = Zid([0; 12]);
-    getrandom::fill(&mut zid.0).map_err(|error| Ended::usage(format!("no random numbers: {error}")))?;
-    Ok(Identity { zid, cache: None })
+fn identity(file: Option<&Path>) -> Result<Identity, Ended> {
+    let Some(file) = file else {
+        let mut zid = Zid([0; 12]);
+        getrandom::fill(&mut zid.0).map_err(|error| Ended::usage(format!("no random numbers: {error}")))?;
+        return Ok(Identity { zid, cache: None, warning: None });
+    };
+    let opened = ZidCache::open(file, SystemTime::now)
+        .map_err(|error| Ended::usage(format!("--zrtp-cache {}: {error}", file.display())))?;
+    Ok(Identity { zid: opened.cache.zid(), cache: Some(Arc::new(opened.cache)), warning: opened.warning })
 }
 
 /// A list of the command line in the place of the default, if there is one.
@@ -48,14 +57,25 @@ fn config(arguments: &ZrtpArguments) -> Config {
     config
 }
 
-/// The association of the run's one call.
+/// The run's one call.
+pub struct Call {
+    /// Its association.
+    pub association: Association,
+    /// Our ZID.
+    pub zid: Zid,
+    /// What is to be said of the cache.
+    pub warning: Option<String>,
+}
+
+/// Makes the run's one call.
 ///
 /// # Errors
 /// [`Outcome::Usage`](crate::outcome::Outcome::Usage): more names than a Hello can hold, or a cache that cannot be used.
-pub fn association(arguments: &ZrtpArguments) -> Result<(Association, Zid), Ended> {
-    let Identity { zid, cache } = identity(arguments)?;
+pub fn call(arguments: &ZrtpArguments) -> Result<Call, Ended> {
+    let Identity { zid, cache, warning } = identity(arguments.zrtp_cache.as_deref())?;
     let made = Association::new(Arc::new(config(arguments)), zid, cache);
-    Ok((made.map_err(|error| Ended::usage(format!("ZRTP: {error}")))?, zid))
+    let association = made.map_err(|error| Ended::usage(format!("ZRTP: {error}")))?;
+    Ok(Call { association, zid, warning })
 }
 
 /// The value of the `a=zrtp-hash` of our description.
