@@ -92,20 +92,24 @@ def direct_media(site: Site) -> Outcome:
     """Two end points that may send media to one another directly do not: each has keys with the PBX alone. Two clear ones do."""
     with legs(site, "clear-direct", "clear-direct-callee") as (caller, callee):
         connect(caller, callee, None, None)
-        before = media_of_pbx(caller, callee)
-        wait_until(lambda: before != media_of_pbx(caller, callee), "two clear end points are not sent to one another")
+        # Where the PBX sends each of them first, and when, is its own affair.
+        wait_until(lambda: media_of_pbx(caller, callee) == own_media(callee, caller), "two clear end points are not sent to one another")
     with dtls_legs(site, "dtls-direct", "dtls-direct-callee", profiles=[CM80]) as (one, other):
         dtls_to(one, other)
-        before = media_of_pbx(one, other)
         sent, received = talk(one, other)
-        after = media_of_pbx(one, other)
-        assert after == before, f"the PBX sends the media away: {before} became {after}"
+        told = media_of_pbx(one, other)
+        assert not set(told) & set(own_media(one, other)), f"the PBX sends the media away, to {told}"
         return Outcome(CM80, fingerprints=one.both_fingerprints).add(sent, received, True)
 
 
 def media_of_pbx(*legs_of_call: Leg) -> list[str]:
     """Where the PBX last told each to send its media."""
     return [sdp.read(leg.call.remote_sdp).remote for leg in legs_of_call if leg.call is not None]
+
+
+def own_media(*legs_of_call: Leg) -> list[str]:
+    """Where each gets its media."""
+    return [f"{leg.site.address}:{leg.media.port}" for leg in legs_of_call]
 
 
 def wait_until(ready: Callable[[], bool], otherwise: str, seconds: float = 10.0) -> None:

@@ -18,6 +18,7 @@ pub struct Config {
     pub(crate) session_parameters: Vec<SessionParameter>,
     pub(crate) libsrtp_aes192: bool,
     pub(crate) dtls: Dtls,
+    pub(crate) zrtp: Zrtp,
 }
 
 impl Default for Config {
@@ -41,6 +42,7 @@ impl Default for Config {
             session_parameters: Vec::new(),
             libsrtp_aes192: false,
             dtls: Dtls::default(),
+            zrtp: Zrtp::default(),
         }
     }
 }
@@ -111,6 +113,56 @@ impl Config {
     /// How DTLS-SRTP handshakes are done.
     pub fn dtls(&self) -> &Dtls {
         &self.dtls
+    }
+
+    /// Whether ZRTP is done, and how.
+    pub fn zrtp(&self) -> &Zrtp {
+        &self.zrtp
+    }
+}
+
+/// Whether ZRTP is done on streams without keys of another method.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ZrtpRule {
+    /// It is not.
+    #[default]
+    No,
+    /// Where the peer does it; clear media passes before, and where it does not.
+    Yes,
+    /// No clear media passes, ever.
+    Required,
+}
+
+impl ZrtpRule {
+    /// Every rule.
+    pub const ALL: [Self; 3] = [Self::No, Self::Yes, Self::Required];
+
+    /// The word in the configuration file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Yes => "yes",
+            Self::Required => "required",
+        }
+    }
+}
+
+/// Whether ZRTP is done, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Zrtp {
+    pub(crate) rule: ZrtpRule,
+    pub(crate) exchange: sealrtp_zrtp::Config,
+}
+
+impl Zrtp {
+    /// Whether it is done.
+    pub fn rule(&self) -> ZrtpRule {
+        self.rule
+    }
+
+    /// How exchanges are done; what a single call decides (enrolment, disclosure) is not set.
+    pub fn exchange(&self) -> &sealrtp_zrtp::Config {
+        &self.exchange
     }
 }
 

@@ -38,6 +38,22 @@ pub enum Key {
     DtlsGroups,
     /// Whether RFC 7627 is asked for.
     DtlsExtendedMasterSecret,
+    /// Whether ZRTP is done.
+    Zrtp,
+    /// ZRTP's key agreements, best first.
+    ZrtpKeyAgreements,
+    /// ZRTP's hashes, best first.
+    ZrtpHashes,
+    /// ZRTP's ciphers, best first.
+    ZrtpCiphers,
+    /// SRTP authentication tags of ZRTP, best first.
+    ZrtpAuthTags,
+    /// ZRTP's SAS types, best first.
+    ZrtpSas,
+    /// Seconds that a retained secret lasts.
+    ZrtpCacheExpiry,
+    /// Whether ZRTP says that this is a PBX in the middle.
+    ZrtpMitm,
 }
 
 /// One row: the key's name, what it means for the administrator, how its value is read and written.
@@ -50,7 +66,7 @@ struct Row {
 }
 
 #[rustfmt::skip]
-const TABLE: [Row; 15] = [
+const TABLE: [Row; 23] = [
     Row { key: Key::Suites, name: "suites", meaning: "SRTP suites to offer and accept, best first",
           read: |config, text| value::suites(text).map(|(v, warning)| { config.suites = v; warning }),
           write: |config| value::join(config.suites.iter().map(|suite| suite.name())) },
@@ -103,6 +119,30 @@ const TABLE: [Row; 15] = [
           meaning: "refuse peers that do not agree to an extended master secret (RFC 7627)",
           read: |config, text| value::yes_no(text).map(|v| { config.dtls.extended_master_secret = v; None }),
           write: |config| value::write_yes_no(config.dtls.extended_master_secret) },
+    Row { key: Key::Zrtp, name: "zrtp", meaning: "ZRTP: no, yes where the peer does it, or required",
+          read: |config, text| value::zrtp_rule(text).map(|v| { config.zrtp.rule = v; None }),
+          write: |config| config.zrtp.rule.name().into() },
+    Row { key: Key::ZrtpKeyAgreements, name: "zrtp_key_agreements", meaning: "ZRTP key agreements, best first; DH3k and Mult are always done",
+          read: |config, text| value::zrtp_list(text, &config.zrtp.exchange, |exchange| &mut exchange.agreements).map(|v| { config.zrtp.exchange = v; None }),
+          write: |config| value::join(config.zrtp.exchange.agreements.iter()) },
+    Row { key: Key::ZrtpHashes, name: "zrtp_hashes", meaning: "ZRTP hashes, best first; S256 is always done",
+          read: |config, text| value::zrtp_list(text, &config.zrtp.exchange, |exchange| &mut exchange.hashes).map(|v| { config.zrtp.exchange = v; None }),
+          write: |config| value::join(config.zrtp.exchange.hashes.iter()) },
+    Row { key: Key::ZrtpCiphers, name: "zrtp_ciphers", meaning: "ZRTP ciphers, best first; AES1 is always done",
+          read: |config, text| value::zrtp_list(text, &config.zrtp.exchange, |exchange| &mut exchange.ciphers).map(|v| { config.zrtp.exchange = v; None }),
+          write: |config| value::join(config.zrtp.exchange.ciphers.iter()) },
+    Row { key: Key::ZrtpAuthTags, name: "zrtp_auth_tags", meaning: "SRTP authentication tags of ZRTP, best first; HS32 and HS80 are always done",
+          read: |config, text| value::zrtp_list(text, &config.zrtp.exchange, |exchange| &mut exchange.auth_tags).map(|v| { config.zrtp.exchange = v; None }),
+          write: |config| value::join(config.zrtp.exchange.auth_tags.iter()) },
+    Row { key: Key::ZrtpSas, name: "zrtp_sas", meaning: "ZRTP SAS types, best first; B32 is always done",
+          read: |config, text| value::zrtp_list(text, &config.zrtp.exchange, |exchange| &mut exchange.sas_types).map(|v| { config.zrtp.exchange = v; None }),
+          write: |config| value::join(config.zrtp.exchange.sas_types.iter()) },
+    Row { key: Key::ZrtpCacheExpiry, name: "zrtp_cache_expiry", meaning: "seconds that a secret is retained between calls with a peer, or never",
+          read: |config, text| value::zrtp_cache_expiry(text).map(|v| { config.zrtp.exchange.cache_expiry = v; None }),
+          write: |config| value::write_zrtp_cache_expiry(config.zrtp.exchange.cache_expiry) },
+    Row { key: Key::ZrtpMitm, name: "zrtp_mitm", meaning: "tell ZRTP peers that this is a PBX in the middle, and relay the SAS to those enrolled",
+          read: |config, text| value::yes_no(text).map(|v| { config.zrtp.exchange.mitm = v; None }),
+          write: |config| value::write_yes_no(config.zrtp.exchange.mitm) },
 ];
 
 impl Key {

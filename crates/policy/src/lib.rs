@@ -27,6 +27,6 @@ mod error;
 mod key;
 mod value;
 
-pub use config::{Config, Dtls};
+pub use config::{Config, Dtls, Zrtp, ZrtpRule};
 pub use error::{ConfigError, Warning};
 pub use key::Key;

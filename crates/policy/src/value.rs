@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use sealrtp_sdes::SessionParameter;
 use sealrtp_srtp::{Lifetime, Limits, MAX_MKI_LEN, Suite};
+use sealrtp_zrtp::algorithm::Algorithm;
 
-use crate::config::PROFILES;
+use crate::config::{PROFILES, ZrtpRule};
 use crate::error::Given;
 
 type Expected = Cow<'static, str>;
@@ -143,6 +144,53 @@ pub(crate) fn openssl_list(text: &str) -> Result<String, Expected> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b":+-!@=_.".contains(&b);
     let good = !text.is_empty() && text.len() <= LONGEST && text.bytes().all(fits);
     good.then(|| text.to_owned()).ok_or_else(|| "names in OpenSSL's words with colons between them".into())
+}
+
+pub(crate) fn zrtp_rule(text: &str) -> Result<ZrtpRule, Expected> {
+    let found = ZrtpRule::ALL.into_iter().find(|rule| rule.name().eq_ignore_ascii_case(text));
+    found.ok_or_else(|| "no, yes (where the peer does it) or required".into())
+}
+
+/// `exchange` with another list of algorithms: an ordered one without repetition, at least one, and no more than a Hello
+/// can hold.
+pub(crate) fn zrtp_list<A: Algorithm + Display>(
+    text: &str,
+    exchange: &sealrtp_zrtp::Config,
+    field: impl Fn(&mut sealrtp_zrtp::Config) -> &mut Vec<A>,
+) -> Result<sealrtp_zrtp::Config, Expected> {
+    let names = || A::TABLE.iter().map(|(name, _)| name.to_string()).filter(|name| name != MULTISTREAM);
+    let from_name = |word: &str| {
+        let mut known = A::TABLE.iter().filter(|(name, _)| name.to_string().eq_ignore_ascii_case(word));
+        known.next().map(|(_, algorithm)| *algorithm).filter(|_| !word.eq_ignore_ascii_case(MULTISTREAM))
+    };
+    let named = list(text, from_name, |bad| {
+        format!("each {} by name, best first, out of {}; not {bad}", A::KIND, join(names()))
+    })?;
+    if named.is_empty() {
+        return Err(format!("at least one {}", A::KIND).into());
+    }
+    let mut changed = exchange.clone();
+    *field(&mut changed) = named;
+    changed.check().map_err(|error| error.to_string())?;
+    Ok(changed)
+}
+
+/// Always done, so it is in no list of an administrator's.
+const MULTISTREAM: &str = "Mult";
+
+/// `never`, or seconds; 0 retains nothing.
+pub(crate) fn zrtp_cache_expiry(text: &str) -> Result<u32, Expected> {
+    if text.eq_ignore_ascii_case("never") {
+        return Ok(u32::MAX);
+    }
+    number(text)
+        .and_then(|n| u32::try_from(n).ok())
+        .filter(|n| *n < u32::MAX)
+        .ok_or_else(|| format!("never, or seconds from 0 (nothing is retained) to {}", u32::MAX - 1).into())
+}
+
+pub(crate) fn write_zrtp_cache_expiry(seconds: u32) -> String {
+    if seconds == u32::MAX { "never".into() } else { seconds.to_string() }
 }
 
 /// A number as [`number`] reads it: powers of two from 2^10 on as such.

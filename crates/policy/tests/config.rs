@@ -1,8 +1,9 @@
 //! What the configuration takes, refuses and tells.
 
-use sealrtp_policy::{Config, ConfigError, Key};
+use sealrtp_policy::{Config, ConfigError, Key, ZrtpRule};
 use sealrtp_sdes::SessionParameter;
 use sealrtp_srtp::Suite;
+use sealrtp_zrtp::algorithm::{AuthTag, Cipher, Hash, KeyAgreement, SasType};
 
 #[test]
 fn defaults_hold_nothing_weak_and_short_tags_come_last() {
@@ -36,6 +37,14 @@ fn every_key_takes_back_what_it_tells() {
         ("dtls_ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256:!aNULL"),
         ("dtls_groups", "P-256"),
         ("dtls_extended_master_secret", "no"),
+        ("zrtp", "Required"),
+        ("zrtp_key_agreements", "ec38 DH3k"),
+        ("zrtp_hashes", "S384"),
+        ("zrtp_ciphers", "AES3,AES1"),
+        ("zrtp_auth_tags", "HS32"),
+        ("zrtp_sas", "B256"),
+        ("zrtp_cache_expiry", "86400"),
+        ("zrtp_mitm", "yes"),
     ] {
         config.set(key, value).unwrap();
     }
@@ -50,6 +59,12 @@ fn every_key_takes_back_what_it_tells() {
     assert_eq!(dtls.profiles(), [Suite::AesCm128HmacSha1_80, Suite::AeadAes256Gcm]);
     assert_eq!((dtls.mtu(), dtls.timeout().as_secs(), dtls.groups()), (1024, 20, "P-256"));
     assert!(dtls.sha1() && !dtls.extended_master_secret());
+    let (rule, zrtp) = (config.zrtp().rule(), config.zrtp().exchange());
+    assert_eq!(rule, ZrtpRule::Required);
+    assert_eq!(zrtp.agreements, [KeyAgreement::Ec38, KeyAgreement::Dh3k]);
+    assert_eq!((&zrtp.hashes[..], &zrtp.ciphers[..]), (&[Hash::S384][..], &[Cipher::Aes3, Cipher::Aes1][..]));
+    assert_eq!((&zrtp.auth_tags[..], &zrtp.sas_types[..]), (&[AuthTag::Hs32][..], &[SasType::B256][..]));
+    assert_eq!((zrtp.cache_expiry, zrtp.mitm), (86_400, true));
 
     let mut copy = Config::default();
     for key in Key::ALL {
@@ -96,6 +111,23 @@ fn a_refusal_names_key_value_and_expectation_and_changes_nothing() {
             "suites = AEAD_AES_128_GCM, AEAD_AES_128_GCM_16: expected each name once, AEAD_AES_128_GCM_16 comes twice",
         ),
         ("libsrtp_aes192", "perhaps", "libsrtp_aes192 = perhaps: expected yes or no"),
+        ("zrtp", "maybe", "zrtp = maybe: expected no, yes (where the peer does it) or required"),
+        ("zrtp_sas", "", "zrtp_sas = (nothing): expected at least one SAS type"),
+        (
+            "zrtp_key_agreements",
+            "X255, Mult",
+            "zrtp_key_agreements = X255, Mult: expected each key agreement by name, best first, out of X255, E255, EC25, DH3k, EC38, EC52, DH2k, Prsh; not Mult",
+        ),
+        (
+            "zrtp_key_agreements",
+            "X255, E255",
+            "zrtp_key_agreements = X255, E255: expected each name once, E255 comes twice",
+        ),
+        (
+            "zrtp_cache_expiry",
+            "4294967295",
+            "zrtp_cache_expiry = 4294967295: expected never, or seconds from 0 (nothing is retained) to 4294967294",
+        ),
         ("dtls_mtu", "255", "dtls_mtu = 255: expected a number of bytes from 256 to 16384"),
         ("dtls_timeout", "0", "dtls_timeout = 0: expected a number of seconds from 1 to 600"),
         ("dtls_profiles", "", "dtls_profiles = (nothing): expected at least one profile"),

@@ -6,7 +6,10 @@ use std::time::Duration;
 use sealrtp_dtls::{Failure, Fingerprint, Role, Trace, suite_of_profile};
 use sealrtp_srtp::{Protocol, Suite};
 
-use crate::{Component, Way};
+use sealrtp_zrtp::message::Zid;
+use sealrtp_zrtp::{Alert, Sas};
+
+use crate::{Component, Way, ZrtpSecured};
 
 /// Something has happened. Each one prints as a line for a log, without any secret.
 #[derive(Clone, Debug)]
@@ -27,6 +30,26 @@ pub enum Event {
     },
     /// The peer did not answer the handshake on RTCP's own port: RTCP stays blocked, RTP goes on.
     NoRtcp,
+    /// A ZRTP exchange gave keys.
+    ZrtpSecured(Box<ZrtpSecured>),
+    /// A ZRTP exchange gave none, and this stream begins no other. Where clear media passed before, it goes on.
+    ZrtpFailed(sealrtp_zrtp::Failure),
+    /// The peer does not answer ZRTP's Hello. One that comes later is answered.
+    ZrtpNoAnswer,
+    /// Of this peer another secret was kept than it has: somebody in the middle, or a cache was lost. Compare the SAS.
+    ZrtpCacheMismatch(Zid),
+    /// The cache cannot be used; the call goes on without.
+    ZrtpCacheUnusable(String),
+    /// The user compared the SAS, or takes it back.
+    ZrtpVerified(bool),
+    /// The far end's SAS, by a PBX that we are enrolled at.
+    ZrtpRelayedSas(Sas),
+    /// The peer went back to clear media; no media passes any more.
+    ZrtpCleared,
+    /// Something that should not happen, and was not obeyed.
+    ZrtpAlert(Alert),
+    /// A message of ZRTP in one line, with [`Session::set_trace`](crate::Session::set_trace).
+    ZrtpTrace(String),
     /// Of the SRTP streams.
     Srtp {
         /// Which direction.
@@ -79,6 +102,23 @@ impl fmt::Display for Event {
             Self::NoRtcp => {
                 f.write_str("no DTLS answer on the RTCP port: RTCP stays blocked, RTP is secured and goes on")
             }
+            Self::ZrtpSecured(secured) => secured.fmt(f),
+            Self::ZrtpFailed(failure) => write!(f, "ZRTP failed: {failure}"),
+            Self::ZrtpNoAnswer => f.write_str("no answer to ZRTP's Hello"),
+            Self::ZrtpCacheMismatch(peer) => write!(
+                f,
+                "ZRTP peer {peer} does not have the secret of the last call: somebody may be in between, or one side has \
+                 lost its cache; compare the SAS"
+            ),
+            Self::ZrtpCacheUnusable(why) => write!(f, "{why}; the call goes on without"),
+            Self::ZrtpVerified(true) => f.write_str("the SAS was compared and is right"),
+            Self::ZrtpVerified(false) => f.write_str("the SAS counts as not compared"),
+            Self::ZrtpRelayedSas(sas) => write!(f, "the PBX relays the far end's SAS: {sas}"),
+            Self::ZrtpCleared => {
+                f.write_str("the peer ended SRTP by GoClear, which is not allowed here; no media passes")
+            }
+            Self::ZrtpAlert(alert) => write!(f, "ZRTP message not obeyed: {alert:?}"),
+            Self::ZrtpTrace(line) => f.write_str(line),
             Self::Srtp { way, event } => srtp(f, *way, *event),
             Self::Trace { component, trace } => write!(f, "DTLS {component} {trace}", trace = Line(trace)),
         }

@@ -4,8 +4,11 @@
 //! A [`Session`] is in one of three [`State`]s: BYPASS passes clear media, BLOCK passes none, SECURE passes none that is
 //! not secured. From the moment a key or a handshake is there, BYPASS does not come back.
 //!
-//! Keys come from outside, as with SDES ([`Session::set_inbound`], [`Session::set_outbound`]), or from DTLS-SRTP:
-//! [`Session::dtls_use`], what offer and answer say, [`Session::dtls_start`], then datagrams both ways.
+//! Keys come from outside, as with SDES ([`Session::set_inbound`], [`Session::set_outbound`]); or from DTLS-SRTP:
+//! [`Session::dtls_use`], what offer and answer say, [`Session::dtls_start`], then datagrams both ways; or from ZRTP:
+//! [`Session::zrtp_use`], [`Session::zrtp_start`], then datagrams both ways. ZRTP needs nothing of the signalling, so it may
+//! begin while clear media passes, and the media goes over to SRTP without a gap: the peer's clear packets pass until its
+//! first SRTP packet, and for [`CHANGEOVER`] after the keys at most.
 //!
 //! ```
 //! use std::time::{Instant, SystemTime};
@@ -59,6 +62,7 @@ mod hold;
 mod media;
 mod negotiation;
 mod session;
+mod zrtp;
 
 pub use counters::{Counters, DirectionStats};
 pub use demux::Kind;
@@ -67,3 +71,4 @@ pub use event::{Event, Secured};
 pub use hold::{MAX_HELD, MAX_HELD_BYTES};
 pub use media::{Refusal, State, Way, WithoutKeys};
 pub use session::{Component, Held, MAX_EVENTS, Received, RtcpTransport, Session, Transmit};
+pub use zrtp::{CHANGEOVER, ZrtpError, ZrtpSecured};

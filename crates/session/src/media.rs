@@ -17,7 +17,7 @@ pub enum WithoutKeys {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum State {
-    /// Media passes in the clear, both ways.
+    /// Media passes in the clear, both ways, or one way while keys of ZRTP take over.
     Bypass = 1,
     /// No media passes that is not secured, and a direction has no keys yet, or none any more.
     Block = 2,
@@ -49,11 +49,16 @@ pub enum Refusal {
     Unprotect(#[from] UnprotectError),
 }
 
+/// Longest packet that is tried under new keys while it may be clear: more than any UDP media.
+const MAX_TRIED: usize = 2048;
+
 /// One direction of a component.
 enum Direction<T> {
     Clear,
     Blocked,
     Keyed(T),
+    /// Keys of ZRTP under which no packet has come yet; until then clear ones may pass.
+    Fresh(T, WithoutKeys),
 }
 
 impl<T> Direction<T> {
@@ -65,9 +70,29 @@ impl<T> Direction<T> {
     }
 
     fn never_clear(&mut self) {
-        if matches!(self, Self::Clear) {
-            *self = Self::Blocked;
+        match self {
+            Self::Clear => *self = Self::Blocked,
+            Self::Fresh(_, clear) => *clear = WithoutKeys::Block,
+            Self::Blocked | Self::Keyed(_) => {}
         }
+    }
+
+    fn keys(&self) -> Option<&T> {
+        match self {
+            Self::Keyed(keys) | Self::Fresh(keys, _) => Some(keys),
+            Self::Clear | Self::Blocked => None,
+        }
+    }
+
+    fn keys_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Self::Keyed(keys) | Self::Fresh(keys, _) => Some(keys),
+            Self::Clear | Self::Blocked => None,
+        }
+    }
+
+    fn passes_clear(&self) -> bool {
+        matches!(self, Self::Clear | Self::Fresh(_, WithoutKeys::Pass))
     }
 }
 
@@ -75,18 +100,22 @@ impl<T> Direction<T> {
 pub(crate) struct Media {
     inbound: Direction<Inbound>,
     outbound: Direction<Outbound>,
+    /// A packet has come under fresh keys, and nobody was told.
+    heard: bool,
 }
 
 impl Media {
     pub(crate) fn new(rule: WithoutKeys) -> Self {
-        Self { inbound: Direction::without_keys(rule), outbound: Direction::without_keys(rule) }
+        Self { inbound: Direction::without_keys(rule), outbound: Direction::without_keys(rule), heard: false }
     }
 
     pub(crate) fn state(&self) -> State {
-        match (&self.inbound, &self.outbound) {
-            (Direction::Keyed(_), Direction::Keyed(_)) => State::Secure,
-            (Direction::Clear, Direction::Clear) => State::Bypass,
-            _ => State::Block,
+        if self.inbound.passes_clear() || self.outbound.passes_clear() {
+            State::Bypass
+        } else if self.inbound.keys().is_some() && self.outbound.keys().is_some() {
+            State::Secure
+        } else {
+            State::Block
         }
     }
 
@@ -101,14 +130,35 @@ impl Media {
     }
 
     pub(crate) fn opens(&self) -> bool {
-        matches!(self.inbound, Direction::Keyed(_))
+        self.inbound.keys().is_some()
+    }
+
+    /// Keys of ZRTP, which the peer has already or will have soon: its first packet under them is told by
+    /// [`Media::take_heard`], and until then its clear ones pass if they do now. Where there are keys it is a re-key, and
+    /// nothing is told.
+    pub(crate) fn expect(&mut self, keys: &KeySet, limits: Limits) {
+        let clear = if self.inbound.passes_clear() { WithoutKeys::Pass } else { WithoutKeys::Block };
+        match &mut self.inbound {
+            Direction::Keyed(inbound) => inbound.rekey(keys),
+            without => *without = Direction::Fresh(Inbound::new(keys, limits), clear),
+        }
+    }
+
+    /// A new crypto context to send under, whose indices begin anew.
+    pub(crate) fn begin_outbound(&mut self, keys: &KeySet, limits: Limits) {
+        self.outbound = Direction::Keyed(Outbound::new(keys, limits));
+    }
+
+    /// Whether a packet has come under fresh keys since this was last asked.
+    pub(crate) fn take_heard(&mut self) -> bool {
+        std::mem::take(&mut self.heard)
     }
 
     /// Keys of the present crypto context, or a re-key of it (RFC 3711 section 8.2): indices go on. The other direction
     /// is not clear from here on.
     pub(crate) fn set_inbound(&mut self, keys: &KeySet, limits: Limits) {
         match &mut self.inbound {
-            Direction::Keyed(inbound) => inbound.rekey(keys),
+            Direction::Keyed(inbound) | Direction::Fresh(inbound, _) => inbound.rekey(keys),
             without => *without = Direction::Keyed(Inbound::new(keys, limits)),
         }
         self.never_clear();
@@ -116,7 +166,7 @@ impl Media {
 
     pub(crate) fn set_outbound(&mut self, keys: &KeySet, limits: Limits) {
         match &mut self.outbound {
-            Direction::Keyed(outbound) => outbound.rekey(keys),
+            Direction::Keyed(outbound) | Direction::Fresh(outbound, _) => outbound.rekey(keys),
             without => *without = Direction::Keyed(Outbound::new(keys, limits)),
         }
         self.never_clear();
@@ -126,7 +176,7 @@ impl Media {
     /// flight under the old keys still open.
     pub(crate) fn begin(&mut self, inbound: &KeySet, outbound: &KeySet, limits: Limits) {
         self.set_inbound(inbound, limits);
-        self.outbound = Direction::Keyed(Outbound::new(outbound, limits));
+        self.begin_outbound(outbound, limits);
     }
 
     #[inline]
@@ -138,7 +188,7 @@ impl Media {
         counters: &DirectionCounters,
     ) -> Result<usize, Refusal> {
         let result = match &mut self.outbound {
-            Direction::Keyed(outbound) => match protocol {
+            Direction::Keyed(outbound) | Direction::Fresh(outbound, _) => match protocol {
                 Protocol::Srtp => outbound.protect_rtp(buf, len),
                 Protocol::Srtcp => outbound.protect_rtcp(buf, len),
             }
@@ -161,40 +211,71 @@ impl Media {
         counters: &DirectionCounters,
     ) -> Result<usize, Refusal> {
         let result = match &mut self.inbound {
-            Direction::Keyed(inbound) => match protocol {
-                Protocol::Srtp => inbound.unprotect_rtp(packet),
-                Protocol::Srtcp => inbound.unprotect_rtcp(packet),
-            }
-            .map(|len| (len, inbound.ssrcs()))
-            .map_err(Refusal::from),
+            Direction::Keyed(inbound) => open(inbound, packet, protocol),
             Direction::Blocked => Err(Refusal::NoKeys),
             Direction::Clear => {
                 counters.passed_clear();
                 return Ok(packet.len());
             }
+            Direction::Fresh(..) => return self.unprotect_fresh(packet, protocol, counters),
         };
+        count(result, protocol, counters)
+    }
+
+    /// Under keys that the peer may not use yet.
+    #[cold]
+    fn unprotect_fresh(
+        &mut self,
+        packet: &mut [u8],
+        protocol: Protocol,
+        counters: &DirectionCounters,
+    ) -> Result<usize, Refusal> {
+        let Direction::Fresh(inbound, clear) = &mut self.inbound else { return Err(Refusal::NoKeys) };
+        // A packet that does not open is left in any state, and this one may be clear.
+        let mut tried = [0; MAX_TRIED];
+        let result = match (&clear, tried.get_mut(..packet.len())) {
+            (WithoutKeys::Pass, Some(tried)) => {
+                tried.copy_from_slice(packet);
+                let Ok(opened) = open(inbound, tried, protocol) else {
+                    counters.passed_clear();
+                    return Ok(packet.len());
+                };
+                packet.copy_from_slice(tried);
+                Ok(opened)
+            }
+            _ => open(inbound, packet, protocol),
+        };
+        if result.is_ok()
+            && let Direction::Fresh(inbound, _) = std::mem::replace(&mut self.inbound, Direction::Blocked)
+        {
+            self.inbound = Direction::Keyed(inbound);
+            self.heard = true;
+        }
         count(result, protocol, counters)
     }
 
     #[inline]
     pub(crate) fn has_event(&self) -> bool {
-        matches!(&self.inbound, Direction::Keyed(inbound) if inbound.has_event())
-            || matches!(&self.outbound, Direction::Keyed(outbound) if outbound.has_event())
+        self.heard
+            || self.inbound.keys().is_some_and(Inbound::has_event)
+            || self.outbound.keys().is_some_and(Outbound::has_event)
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<(Way, Event)> {
-        let sent = match &mut self.outbound {
-            Direction::Keyed(outbound) => outbound.poll_event(),
-            Direction::Clear | Direction::Blocked => None,
-        };
+        let sent = self.outbound.keys_mut().and_then(Outbound::poll_event);
         if let Some(event) = sent {
             return Some((Way::Outbound, event));
         }
-        match &mut self.inbound {
-            Direction::Keyed(inbound) => inbound.poll_event().map(|event| (Way::Inbound, event)),
-            Direction::Clear | Direction::Blocked => None,
-        }
+        self.inbound.keys_mut().and_then(Inbound::poll_event).map(|event| (Way::Inbound, event))
     }
+}
+
+fn open(inbound: &mut Inbound, packet: &mut [u8], protocol: Protocol) -> Result<(usize, usize), Refusal> {
+    let len = match protocol {
+        Protocol::Srtp => inbound.unprotect_rtp(packet)?,
+        Protocol::Srtcp => inbound.unprotect_rtcp(packet)?,
+    };
+    Ok((len, inbound.ssrcs()))
 }
 
 /// A direction of media, as we see it.

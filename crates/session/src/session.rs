@@ -10,6 +10,8 @@ use sealrtp_dtls::{
     Context, Destination, Failure, FingerprintError, SetSession, Setup, SetupError, Sha1, Taken, TlsId,
 };
 use sealrtp_srtp::{KeySet, Limits, Protocol};
+use sealrtp_zrtp::message::Flags;
+use sealrtp_zrtp::{Association, HelloHash, Role, Sas, StreamState};
 
 use crate::counters::Counters;
 use crate::demux::Kind;
@@ -17,7 +19,8 @@ use crate::dtls::{Dtls, Resume, Step};
 use crate::hold::HoldQueue;
 use crate::media::Media;
 use crate::negotiation::Negotiation;
-use crate::{DtlsError, Event, Refusal, Secured, Started, State, WithoutKeys};
+use crate::zrtp::{self, Zrtp};
+use crate::{DtlsError, Event, Refusal, Secured, Started, State, WithoutKeys, ZrtpError, ZrtpSecured};
 
 /// Most [`Event`]s that wait for [`Session::poll_event`]; traces beyond that are dropped.
 pub const MAX_EVENTS: usize = 512;
@@ -81,7 +84,7 @@ pub enum Received {
     Rtp(usize),
     /// An RTCP packet of so many bytes, clear now.
     Rtcp(usize),
-    /// Ours: DTLS.
+    /// Ours: DTLS or ZRTP.
     Consumed,
     /// Media that came before its keys; [`Session::poll_held`] gives it when they are there.
     Held,
@@ -115,6 +118,7 @@ enum Method {
     /// Keys, if any, come from outside: SDES.
     Keys,
     Dtls(Box<Dtls>),
+    Zrtp(Box<Zrtp>),
 }
 
 /// The security of one media stream: RTP and its RTCP, both directions.
@@ -173,8 +177,9 @@ impl Session {
     }
 
     /// Installs the keys the peer sends under, for RTP and RTCP, or re-keys: packets in flight under the old keys still
-    /// open. The same keys again change nothing.
+    /// open. The same keys again change nothing. ZRTP ends with it.
     pub fn set_inbound(&mut self, keys: &KeySet) {
+        self.zrtp_stop();
         self.rtp.set_inbound(keys, self.limits);
         self.rtcp = Rtcp::WithRtp;
         self.counters.of_inbound().keyed(keys.suite());
@@ -184,6 +189,7 @@ impl Session {
     /// Installs the keys we send under, for RTP and RTCP, or re-keys from the next packet on. The same keys again change
     /// nothing.
     pub fn set_outbound(&mut self, keys: &KeySet) {
+        self.zrtp_stop();
         self.rtp.set_outbound(keys, self.limits);
         self.rtcp = Rtcp::WithRtp;
         self.counters.of_outbound().keyed(keys.suite());
@@ -240,7 +246,7 @@ impl Session {
     pub fn dtls_use(&mut self, context: Context, wanted: Setup, sha1: Sha1) {
         match &mut self.method {
             Method::Dtls(dtls) => dtls.set_context(context),
-            Method::Keys => {
+            Method::Keys | Method::Zrtp(_) => {
                 let negotiation = Negotiation::new(wanted, sha1);
                 self.method =
                     Method::Dtls(Box::new(Dtls::new(context, negotiation, self.resume, self.trace)));
@@ -256,8 +262,10 @@ impl Session {
 
     /// No DTLS for this stream after all, e.g. because SDES was chosen. What passes without keys stays as it is.
     pub fn dtls_stop(&mut self) {
-        self.method = Method::Keys;
-        self.early_media.clear();
+        if let Method::Dtls(_) = &self.method {
+            self.method = Method::Keys;
+            self.early_media.clear();
+        }
     }
 
     /// Our `a=setup`, for the description that is being made: an answer if the peer has offered, otherwise an offer.
@@ -275,7 +283,7 @@ impl Session {
     pub fn dtls_remote_setup(&mut self, setup: Setup) -> Result<(), SetupError> {
         match &mut self.method {
             Method::Dtls(dtls) => dtls.negotiation.remote_setup(setup),
-            Method::Keys => Ok(()),
+            Method::Keys | Method::Zrtp(_) => Ok(()),
         }
     }
 
@@ -287,7 +295,7 @@ impl Session {
     pub fn dtls_remote_fingerprint(&mut self, value: &str) -> Result<(), FingerprintError> {
         match &mut self.method {
             Method::Dtls(dtls) => dtls.negotiation.remote_fingerprint(value),
-            Method::Keys => Ok(()),
+            Method::Keys | Method::Zrtp(_) => Ok(()),
         }
     }
 
@@ -338,8 +346,109 @@ impl Session {
     pub fn dtls_secured(&self, component: Component) -> Option<&Secured> {
         match &self.method {
             Method::Dtls(dtls) => dtls.secured(component),
-            Method::Keys => None,
+            Method::Keys | Method::Zrtp(_) => None,
         }
+    }
+
+    /// Sets ZRTP up for a stream that sends under `ssrc`; nothing is sent yet. The call's streams share the association. Again:
+    /// for another peer, e.g. after a transfer; keys that are there stay in use until there are new ones.
+    ///
+    /// # Errors
+    /// [`ZrtpError`].
+    pub fn zrtp_use(&mut self, association: &Association, ssrc: u32, now: Instant) -> Result<(), ZrtpError> {
+        let before = match &mut self.method {
+            Method::Zrtp(zrtp) => zrtp.take_secured(),
+            Method::Keys | Method::Dtls(_) => None,
+        };
+        self.method = Method::Zrtp(Box::new(Zrtp::new(association, ssrc, self.trace, before, now)?));
+        Ok(())
+    }
+
+    /// Sends ZRTP's Hello. What passes without keys stays as it is.
+    pub fn zrtp_start(&mut self, now: Instant) {
+        if let Method::Zrtp(zrtp) = &mut self.method {
+            zrtp.stream().start(now);
+            self.take_steps(now);
+        }
+    }
+
+    /// No ZRTP any more, e.g. because SDES was chosen. Keys that are there stay, and so does what passes without.
+    pub fn zrtp_stop(&mut self) {
+        if let Method::Zrtp(_) = &self.method {
+            self.method = Method::Keys;
+            if self.rule == WithoutKeys::Block {
+                self.rtp.never_clear();
+            }
+            self.tell_states();
+        }
+    }
+
+    /// Where ZRTP is; none if it is not set up.
+    pub fn zrtp_state(&self) -> Option<StreamState> {
+        match &self.method {
+            Method::Zrtp(zrtp) => Some(zrtp.state()),
+            Method::Keys | Method::Dtls(_) => None,
+        }
+    }
+
+    /// The value of our `a=zrtp-hash` (RFC 6189 section 8).
+    pub fn zrtp_local_hash(&self) -> Option<HelloHash> {
+        match &self.method {
+            Method::Zrtp(zrtp) => Some(zrtp.local_hash()),
+            Method::Keys | Method::Dtls(_) => None,
+        }
+    }
+
+    /// The peer's `a=zrtp-hash`: another's Hello is refused, and keys that came of one must not be used.
+    pub fn zrtp_remote_hash(&mut self, hash: &HelloHash, now: Instant) {
+        if let Method::Zrtp(zrtp) = &mut self.method {
+            zrtp.stream().set_peer_hello_hash(hash);
+            self.take_steps(now);
+        }
+    }
+
+    /// What the last exchange agreed on.
+    pub fn zrtp_secured(&self) -> Option<&ZrtpSecured> {
+        match &self.method {
+            Method::Zrtp(zrtp) => zrtp.secured(),
+            Method::Keys | Method::Dtls(_) => None,
+        }
+    }
+
+    /// The user has compared the SAS, or takes that back. False: no SAS of this stream.
+    pub fn zrtp_set_verified(&mut self, verified: bool, now: Instant) -> bool {
+        let Method::Zrtp(zrtp) = &mut self.method else { return false };
+        let set = zrtp.set_verified(verified);
+        if set {
+            self.tell(Event::ZrtpVerified(verified));
+            self.take_steps(now);
+        }
+        set
+    }
+
+    /// The user trusts the PBX that offers enrolment (RFC 6189 section 7.3.1). False: none does.
+    pub fn zrtp_accept_enrolment(&mut self, now: Instant) -> bool {
+        let Method::Zrtp(zrtp) = &mut self.method else { return false };
+        let accepted = zrtp.stream().accept_enrolment();
+        self.take_steps(now);
+        accepted
+    }
+
+    /// Tells the peer, who is enrolled here, the far end's SAS with the flags V, A and D of that end (RFC 6189 section 7.3).
+    /// False: not secure, or this is no PBX.
+    pub fn zrtp_relay_sas(&mut self, sas: &Sas, flags: Flags, now: Instant) -> bool {
+        let Method::Zrtp(zrtp) = &mut self.method else { return false };
+        let relayed = zrtp.stream().relay_sas(sas, flags, now);
+        self.take_steps(now);
+        relayed
+    }
+
+    /// Takes a datagram for ZRTP alone, where another reads the media. False: it is not ZRTP, or ZRTP is not set up.
+    pub fn receive_zrtp(&mut self, datagram: &[u8], now: Instant) -> bool {
+        let Method::Zrtp(zrtp) = &mut self.method else { return false };
+        let taken = zrtp.receive(datagram, now);
+        self.take_steps(now);
+        taken
     }
 
     /// Takes a datagram that came in, for who owns the socket: tells what it is, opens media in place, and runs DTLS.
@@ -356,7 +465,9 @@ impl Session {
                 self.early_media.push((component, from), packet);
                 Received::Held
             } else {
-                self.open(component, protocol, packet)
+                let received = self.open(component, protocol, packet);
+                self.take_heard(now);
+                received
             };
         }
         match (kind, &mut self.method) {
@@ -364,6 +475,11 @@ impl Session {
                 dtls.receive(component, packet, from, now);
                 self.take_steps(now);
                 Received::Consumed
+            }
+            (Kind::Zrtp, Method::Zrtp(zrtp)) => {
+                let taken = zrtp.receive(packet, now);
+                self.take_steps(now);
+                if taken { Received::Consumed } else { Received::NotOurs(Kind::Zrtp) }
             }
             (other, _) => Received::NotOurs(other),
         }
@@ -384,7 +500,7 @@ impl Session {
                 self.take_steps(now);
                 taken
             }
-            Method::Dtls(_) | Method::Keys => Taken::NotDtls,
+            Method::Dtls(_) | Method::Keys | Method::Zrtp(_) => Taken::NotDtls,
         }
     }
 
@@ -404,6 +520,16 @@ impl Session {
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         match &mut self.method {
             Method::Dtls(dtls) => dtls.poll_transmit(),
+            Method::Zrtp(zrtp) => {
+                let datagram = zrtp.poll_transmit();
+                while let Some(line) = zrtp.take_trace() {
+                    if self.events.len() < MAX_EVENTS {
+                        self.events.push_back(Event::ZrtpTrace(line));
+                    }
+                }
+                let datagram = datagram?;
+                Some(Transmit { component: Component::Rtp, to: Destination::Peer, datagram })
+            }
             Method::Keys => None,
         }
     }
@@ -425,7 +551,7 @@ impl Session {
         Some(Event::Srtp { way, event })
     }
 
-    /// Whether [`Session::poll_event`] has one.
+    /// Whether [`Session::poll_event`] has one, or [`Session::handle_timeout`] something to do at once.
     #[inline]
     pub fn has_event(&self) -> bool {
         !self.events.is_empty()
@@ -437,16 +563,26 @@ impl Session {
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.method {
             Method::Dtls(dtls) => dtls.poll_timeout(),
+            Method::Zrtp(zrtp) => zrtp.poll_timeout(),
             Method::Keys => None,
         }
     }
 
     /// Does what is due. Calling it early does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if let Method::Dtls(dtls) = &mut self.method {
-            dtls.handle_timeout(now);
-            self.take_steps(now);
+        match &mut self.method {
+            Method::Dtls(dtls) => dtls.handle_timeout(now),
+            Method::Zrtp(zrtp) => {
+                zrtp.stream().handle_timeout(now);
+                if zrtp.end_changeover(now) {
+                    self.rtp.never_clear();
+                    self.tell_states();
+                }
+                self.take_heard(now);
+            }
+            Method::Keys => {}
         }
+        self.take_steps(now);
     }
 
     /// Ends the session: the peer of an association gets a close_notify, and no media passes any more.
@@ -466,15 +602,19 @@ impl Session {
     /// Whether each step of a handshake is told from now on.
     pub fn set_trace(&mut self, trace: bool) {
         self.trace = trace;
-        if let Method::Dtls(dtls) = &mut self.method {
-            dtls.set_trace(trace);
+        match &mut self.method {
+            Method::Dtls(dtls) => dtls.set_trace(trace),
+            Method::Zrtp(zrtp) => zrtp.set_trace(trace),
+            Method::Keys => {}
         }
     }
 
-    /// Bytes that DTLS and what is held take; keys and their replay lists are not counted.
+    /// Bytes that DTLS or ZRTP and what is held take; keys and their replay lists are not counted, nor is what ZRTP has on
+    /// the heap.
     pub fn memory_bytes(&self) -> usize {
         let dtls = match &self.method {
             Method::Dtls(dtls) => dtls.memory_bytes(),
+            Method::Zrtp(_) => size_of::<Zrtp>(),
             Method::Keys => 0,
         };
         let events = self.events.capacity() * size_of::<Event>();
@@ -484,7 +624,7 @@ impl Session {
     fn dtls(&mut self) -> Result<&mut Dtls, DtlsError> {
         match &mut self.method {
             Method::Dtls(dtls) => Ok(dtls),
-            Method::Keys => Err(DtlsError::NotSetUp),
+            Method::Keys | Method::Zrtp(_) => Err(DtlsError::NotSetUp),
         }
     }
 
@@ -499,7 +639,7 @@ impl Session {
     fn is_early(&mut self, component: Component) -> bool {
         let running = match &self.method {
             Method::Dtls(dtls) => dtls.is_running(component),
-            Method::Keys => false,
+            Method::Keys | Method::Zrtp(_) => false,
         };
         running && !self.media_of(component).opens()
     }
@@ -513,8 +653,69 @@ impl Session {
         }
     }
 
-    /// Acts on what the associations have come to.
+    /// Acts on what the method has come to.
     fn take_steps(&mut self, now: Instant) {
+        match &self.method {
+            Method::Dtls(_) => self.take_dtls_steps(now),
+            Method::Zrtp(_) => self.take_zrtp_steps(now),
+            Method::Keys => {}
+        }
+    }
+
+    fn take_zrtp_steps(&mut self, now: Instant) {
+        while let Method::Zrtp(zrtp) = &mut self.method {
+            let Some(step) = zrtp.poll_step() else { break };
+            match step {
+                zrtp::Step::Expect(keys) => self.rtp.expect(&keys, self.limits),
+                zrtp::Step::Secured(keys, secured) => {
+                    let (inbound, outbound) = *keys;
+                    zrtp.begin_changeover(now);
+                    // An initiator expects these already.
+                    if secured.role == Role::Responder {
+                        self.rtp.expect(&inbound, self.limits);
+                    }
+                    self.rtp.begin_outbound(&outbound, self.limits);
+                    self.rtcp = Rtcp::WithRtp;
+                    self.counters.of_inbound().keyed(secured.suite);
+                    self.counters.of_outbound().keyed(secured.suite);
+                    self.keyed();
+                    self.tell(Event::ZrtpSecured(secured));
+                }
+                zrtp::Step::NoAnswer => self.tell(Event::ZrtpNoAnswer),
+                zrtp::Step::CacheMismatch(peer) => self.tell(Event::ZrtpCacheMismatch(peer)),
+                zrtp::Step::CacheUnusable(why) => self.tell(Event::ZrtpCacheUnusable(why)),
+                zrtp::Step::RelayedSas(sas) => self.tell(Event::ZrtpRelayedSas(sas)),
+                zrtp::Step::Cleared => {
+                    self.block();
+                    self.tell(Event::ZrtpCleared);
+                }
+                zrtp::Step::Failed(failure) => {
+                    if self.rule == WithoutKeys::Block {
+                        self.block();
+                    } else {
+                        self.rtp = Media::new(self.rule);
+                        self.tell_states();
+                    }
+                    self.tell(Event::ZrtpFailed(failure));
+                }
+                zrtp::Step::Alert(alert) => self.tell_bounded(Event::ZrtpAlert(alert)),
+                zrtp::Step::Trace(line) => self.tell_bounded(Event::ZrtpTrace(line)),
+            }
+        }
+    }
+
+    /// A packet has come under keys that ZRTP expects.
+    fn take_heard(&mut self, now: Instant) {
+        if self.rtp.take_heard()
+            && let Method::Zrtp(zrtp) = &mut self.method
+        {
+            zrtp.stream().srtp_received(now);
+            self.tell_states();
+            self.take_steps(now);
+        }
+    }
+
+    fn take_dtls_steps(&mut self, now: Instant) {
         while let Method::Dtls(dtls) = &mut self.method {
             let Some((component, step)) = dtls.poll_step() else { break };
             match step {
@@ -558,11 +759,7 @@ impl Session {
                     self.block();
                     self.tell(Event::Closed { component });
                 }
-                Step::Trace(trace) => {
-                    if self.events.len() < MAX_EVENTS {
-                        self.tell(Event::Trace { component, trace });
-                    }
-                }
+                Step::Trace(trace) => self.tell_bounded(Event::Trace { component, trace }),
             }
         }
     }
@@ -584,6 +781,13 @@ impl Session {
 
     fn tell(&mut self, event: Event) {
         self.events.push_back(event);
+    }
+
+    /// What anybody can bring about is dropped when there is too much of it.
+    fn tell_bounded(&mut self, event: Event) {
+        if self.events.len() < MAX_EVENTS {
+            self.tell(event);
+        }
     }
 
     fn tell_states(&self) {

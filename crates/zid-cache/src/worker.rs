@@ -1,0 +1,88 @@
+//! The thread that owns the file, so that a disk that hangs holds up no call.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use sealrtp_zrtp::CacheError;
+
+use crate::database::Database;
+
+/// Requests that wait, at most.
+const QUEUE: usize = 256;
+
+type Request = Box<dyn FnOnce(&mut Database) + Send>;
+
+pub(crate) struct Worker {
+    requests: RwLock<Option<SyncSender<Request>>>,
+    thread: Option<JoinHandle<()>>,
+    /// A request took longer than its caller waited, and still runs: the next callers do not wait for it.
+    late: Arc<AtomicBool>,
+}
+
+impl Worker {
+    pub fn start(mut database: Database) -> Result<Self, std::io::Error> {
+        let (requests, incoming) = sync_channel::<Request>(QUEUE);
+        let late = Arc::new(AtomicBool::new(false));
+        let done = late.clone();
+        let thread = std::thread::Builder::new().name("sealrtp-zid-cache".into()).spawn(move || {
+            for request in incoming {
+                request(&mut database);
+                done.store(false, Ordering::Release);
+            }
+        })?;
+        Ok(Self { requests: RwLock::new(Some(requests)), thread: Some(thread), late })
+    }
+
+    /// Runs `operation` on the thread and waits at most `patience`. What has begun goes on without its caller.
+    pub fn ask<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        operation: impl FnOnce(&mut Database) -> Result<T, CacheError> + Send + 'static,
+    ) -> Result<T, CacheError> {
+        let slow = || CacheError("the disk does not answer in time".into());
+        if self.late.load(Ordering::Acquire) {
+            return Err(slow());
+        }
+        let (answer, answered) = sync_channel(1);
+        let request: Request = Box::new(move |database| drop(answer.send(operation(database))));
+        let ended = || CacheError("its thread has ended".into());
+        match self
+            .requests
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(|to| to.try_send(request))
+        {
+            Some(Ok(())) => {}
+            Some(Err(TrySendError::Full(_))) => return Err(slow()),
+            Some(Err(TrySendError::Disconnected(_))) | None => return Err(ended()),
+        }
+        match answered.recv_timeout(patience) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Disconnected) => Err(ended()),
+            Err(RecvTimeoutError::Timeout) => {
+                self.late.store(true, Ordering::Release);
+                // It may have been answered just now, and then nothing else would clear the mark.
+                answered.try_recv().map_or_else(
+                    |_| Err(slow()),
+                    |result| {
+                        self.late.store(false, Ordering::Release);
+                        result
+                    },
+                )
+            }
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.requests.write().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

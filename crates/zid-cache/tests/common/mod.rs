@@ -1,0 +1,104 @@
+//! What the tests share.
+#![allow(dead_code, reason = "each test uses a part")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use sealrtp_zid_cache::{Opened, ZidCache};
+use sealrtp_zrtp::message::Zid;
+use sealrtp_zrtp::{Entry, Secret};
+
+/// A folder that goes with the test.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let name =
+            format!("sealrtp-zid-cache-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.0.join("zid.db")
+    }
+
+    /// The names in it, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(&self.0)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A clock that the test turns.
+#[derive(Clone)]
+pub struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    pub fn at(millis: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(millis)))
+    }
+
+    pub fn pass(&self, duration: Duration) {
+        self.0.fetch_add(duration.as_millis().try_into().unwrap(), Ordering::Relaxed);
+    }
+
+    pub fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+
+    pub fn reader(&self) -> impl Fn() -> SystemTime + Send + Sync + 'static {
+        let clock = self.clone();
+        move || clock.now()
+    }
+}
+
+pub fn open(path: &Path) -> Opened {
+    ZidCache::open(path, SystemTime::now).unwrap_or_else(|error| panic!("{error}"))
+}
+
+pub fn zid(number: u64) -> Zid {
+    let mut zid = [0xa5; 12];
+    zid[4..].copy_from_slice(&number.to_be_bytes());
+    Zid(zid)
+}
+
+pub fn secret(number: u64) -> Secret {
+    let mut bytes = [0; 32];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = (number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(at as u32 * 7) >> 3) as u8 ^ at as u8;
+    }
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    Secret::new(bytes)
+}
+
+/// All secrets of an entry are made of one number.
+pub fn entry(number: u64) -> Entry {
+    Entry {
+        rs1: Some(secret(number)),
+        rs2: Some(secret(number.wrapping_sub(1))),
+        aux: (number.is_multiple_of(3)).then(|| secret(number ^ 0xaaaa)),
+        pbx: (number.is_multiple_of(2)).then(|| secret(number ^ 0x5555)),
+        verified: number.is_multiple_of(5),
+    }
+}
