@@ -62,7 +62,7 @@ def test_the_static_library_works_for_an_outsider_and_valgrind_finds_nothing(
     if not shutil.which("valgrind"):
         pytest.skip("SKIPPED: valgrind is not installed")
     valgrind = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", "--show-leak-kinds=definite,possible",
-                f"--suppressions={HERE / 'openssl.supp'}"]
+                *(f"--suppressions={HERE / name}" for name in ["openssl.supp", "rust.supp"])]
     run([*valgrind, program], client, certificate, tmp_path)
 
 

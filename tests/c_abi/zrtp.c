@@ -195,7 +195,6 @@ static void an_enrolled_phone_is_told_the_far_ends_sas(
 	sealrtp_zrtp_info info = {.size = sizeof(info)};
 	sealrtp_zrtp *far_phone = NULL;
 	char message[256];
-	uint32_t ms;
 	int round;
 
 	CHECK(sealrtp_config_set(mitm, "zrtp_mitm", "yes", message, sizeof(message)) == SEALRTP_OK);
@@ -231,7 +230,6 @@ static void an_enrolled_phone_is_told_the_far_ends_sas(
 		CHECK(sealrtp_session_get_zrtp_info(at_phone.session, &shown) == SEALRTP_OK);
 		CHECK(!strcmp(shown.relayed_sas, info.sas) && strcmp(shown.sas, info.sas) != 0);
 	}
-	CHECK(sealrtp_session_poll_timeout(leg.session, &ms) == SEALRTP_DONE || ms > 0);
 	end_free(&leg);
 	end_free(&at_phone);
 	end_free(&far_leg);
