@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * sealrtp show status | streams | stream <channel>, sealrtp set debug dtls on | off [<channel>]
+ * sealrtp show status | streams | stream <channel>, sealrtp set debug dtls | zrtp on | off [<channel>]
  */
 
 #include "asterisk.h"
@@ -61,13 +61,19 @@ static bool get_stats(struct ast_srtp *stream, sealrtp_session_stats *stats)
 	return result >= 0;
 }
 
-static void show_row(int fd, struct ast_srtp *stream)
+/* Not a clear stream that nobody wants to secure, nor one whose packets are another's. */
+static bool is_shown(const struct ast_srtp *stream)
+{
+	return !stream->dtls.bundled && strcmp(stream->method, METHOD_NONE);
+}
+
+static bool show_row(int fd, struct ast_srtp *stream)
 {
 	sealrtp_session_stats stats = {.size = sizeof(stats)};
 	char texts[8][NUMBER_SIZE], channel[AST_CHANNEL_NAME];
 
-	if (stream->dtls.bundled || !get_stats(stream, &stats)) {
-		return;
+	if (!is_shown(stream) || !get_stats(stream, &stats)) {
+		return false;
 	}
 	stream_channel_name(stream, channel, sizeof(channel));
 	ast_cli(fd, ROW, number(stream->number, texts[0]), channel, stream->method, state_name(stream),
@@ -76,6 +82,7 @@ static void show_row(int fd, struct ast_srtp *stream)
 		number(stats.inbound.rtcp_packets, texts[3]), number(stats.outbound.rtcp_packets, texts[4]),
 		number(stats.inbound.auth_failures, texts[5]), number(stats.inbound.replays, texts[6]),
 		number(refused(&stats.inbound) + refused(&stats.outbound), texts[7]));
+	return true;
 }
 
 static void show_direction(int fd, const char *name, const struct sealrtp_direction_stats *direction)
@@ -127,6 +134,39 @@ static void show_dtls(int fd, struct ast_srtp *stream, uint32_t component)
 		S_OR(info.local_fingerprint, "-"), S_OR(info.remote_fingerprint, "-"));
 }
 
+/* What two people compare, and what it was made by. */
+static void show_zrtp(int fd, struct ast_srtp *stream)
+{
+	char name[PEER_NAME_SIZE];
+	sealrtp_zrtp_info info;
+
+	if (!zrtp_info(stream, &info)) {
+		return;
+	}
+	zid_peer_name(info.peer_zid, name, sizeof(name));
+	ast_cli(fd,
+		"  RTP by ZRTP\n"
+		"    SAS              %s (%s), %s\n"
+		"    Relayed SAS      %s\n"
+		"    Role             %s\n"
+		"    Algorithms       %s %s %s %s%s\n"
+		"    Suite            %s\n"
+		"    Peer             %s %s (%s)\n"
+		"    Cache            %s\n"
+		"    Disclosure       %s\n"
+		"    Enrolled         %s\n"
+		"    Handshake        %u ms, %u retransmissions\n"
+		"    Memory           %llu bytes\n",
+		S_OR(info.sas, "-"), info.sas_type, info.verified ? "verified" : "not verified",
+		S_OR(info.relayed_sas, "-"), info.role, info.key_agreement, info.hash, info.cipher, info.auth_tag,
+		info.multistream ? ", keys of the call's first stream" : "", info.suite, info.peer_zid,
+		S_OR(name, "-"), S_OR(info.peer_client, "-"), info.continuity, AST_CLI_YESNO(info.disclosure),
+		info.enrolled			 ? "Yes"
+		: info.enrolment_offered ? "No, offered in this call"
+								 : "No",
+		info.handshake_ms, info.retransmissions, (unsigned long long)info.memory_bytes);
+}
+
 static void show_details(int fd, struct ast_srtp *stream, const char *channel)
 {
 	sealrtp_session_stats stats = {.size = sizeof(stats)};
@@ -139,6 +179,7 @@ static void show_details(int fd, struct ast_srtp *stream, const char *channel)
 		(long long)(ast_tvdiff_ms(ast_tvnow(), stream->since) / 1000));
 	show_dtls(fd, stream, SEALRTP_RTP);
 	show_dtls(fd, stream, SEALRTP_RTCP);
+	show_zrtp(fd, stream);
 	show_direction(fd, "In", &stats.inbound);
 	show_direction(fd, "Out", &stats.outbound);
 }
@@ -169,9 +210,8 @@ static char *show_streams(struct ast_cli_entry *entry, int cmd, struct ast_cli_a
 		"Packets-In", "Packets-Out", "RTCP-In", "RTCP-Out", "AuthFail", "Replays", "Refused");
 	iterator = ao2_iterator_init(streams_all(), 0);
 	while ((stream = ao2_iterator_next(&iterator))) {
-		show_row(args->fd, stream);
+		shown += show_row(args->fd, stream);
 		ao2_ref(stream, -1);
-		shown++;
 	}
 	ao2_iterator_destroy(&iterator);
 	ast_cli(args->fd, "%u stream%s\n", shown, ESS(shown));
@@ -190,8 +230,8 @@ static char *show_stream(struct ast_cli_entry *entry, int cmd, struct ast_cli_ar
 		entry->command = "sealrtp show stream";
 		entry->usage =
 			"Usage: sealrtp show stream <channel>\n"
-			"       Shows all counters of the secured media streams of a channel, and with DTLS-SRTP\n"
-			"       what its handshake agreed on, with both fingerprints.\n";
+			"       Shows all counters of the secured media streams of a channel, and\n"
+			"       what the handshake of DTLS-SRTP or ZRTP agreed on, with both fingerprints or the SAS.\n";
 		return NULL;
 	case CLI_GENERATE:
 		return ast_complete_channels(args->line, args->word, args->pos, args->n, entry->args);
@@ -202,7 +242,7 @@ static char *show_stream(struct ast_cli_entry *entry, int cmd, struct ast_cli_ar
 	iterator = ao2_iterator_init(streams_all(), 0);
 	while ((stream = ao2_iterator_next(&iterator))) {
 		stream_channel_name(stream, channel, sizeof(channel));
-		if (!strcasecmp(channel, args->argv[entry->args])) {
+		if (is_shown(stream) && !strcasecmp(channel, args->argv[entry->args])) {
 			show_details(args->fd, stream, channel);
 			shown++;
 		}
@@ -226,21 +266,31 @@ static void show_configuration(int fd)
 	ao2_cleanup(settings);
 }
 
-/* Streams with DTLS that have keys and those that wait for them. */
-static void count_associations(unsigned int *secure, unsigned int *waiting)
+/* Streams by who makes their keys. */
+struct census {
+	unsigned int sdes;
+	/* With keys and without. */
+	unsigned int dtls[2];
+	unsigned int zrtp[2];
+};
+
+static void count_streams(struct census *census)
 {
 	struct ao2_iterator iterator = ao2_iterator_init(streams_all(), 0);
 	struct ast_srtp *stream;
 
-	*secure = *waiting = 0;
+	memset(census, 0, sizeof(*census));
 	while ((stream = ao2_iterator_next(&iterator))) {
+		bool waiting;
+
 		ao2_lock(stream);
-		if (stream->dtls.configured && !stream->dtls.stopped && !stream->dtls.bundled) {
-			if (sealrtp_session_state(stream->session, SEALRTP_RTP) == SEALRTP_STATE_SECURE) {
-				++*secure;
-			} else {
-				++*waiting;
-			}
+		waiting = sealrtp_session_state(stream->session, SEALRTP_RTP) != SEALRTP_STATE_SECURE;
+		if (stream->keyed) {
+			census->sdes++;
+		} else if (stream->zrtp.started) {
+			census->zrtp[waiting]++;
+		} else if (dtls_serves(stream) && !stream->dtls.bundled) {
+			census->dtls[waiting]++;
 		}
 		ao2_unlock(stream);
 		ao2_ref(stream, -1);
@@ -250,7 +300,7 @@ static void count_associations(unsigned int *secure, unsigned int *waiting)
 
 static char *show_status(struct ast_cli_entry *entry, int cmd, struct ast_cli_args *args)
 {
-	unsigned int secure, waiting;
+	struct census census;
 
 	switch (cmd) {
 	case CLI_INIT:
@@ -264,7 +314,7 @@ static char *show_status(struct ast_cli_entry *entry, int cmd, struct ast_cli_ar
 	if (args->argc != entry->args) {
 		return CLI_SHOWUSAGE;
 	}
-	count_associations(&secure, &waiting);
+	count_streams(&census);
 	ast_cli(args->fd,
 		"SealRTP version      %s, ABI %u\n"
 		"Built for            Asterisk %d, running %s\n"
@@ -272,45 +322,50 @@ static char *show_status(struct ast_cli_entry *entry, int cmd, struct ast_cli_ar
 		"Taken back           %u times\n"
 		"RTP instances        %u\n"
 		"Streams              %u now, %u ever\n"
-		"SDES negotiations    %u now\n"
-		"DTLS associations    %u secure, %u without keys\n"
+		"Streams by SDES      %u\n"
+		"Streams by DTLS      %u secure, %u without keys\n"
+		"Streams by ZRTP      %u secure, %u without keys\n"
 		"DTLS trace           %s\n"
+		"ZRTP trace           %s\n"
 		"Calls hung up        %u for want of keys\n",
 		sealrtp_version(), sealrtp_abi_version(), SEALRTP_ASTERISK_MAJOR, ast_get_version(),
 		guard_is_active() ? "active" : "overwritten, taken back with the next packet", guard_repairs(),
-		rtp_engine_instances(), streams_alive(), streams_ever(), sdes_alive(), secure, waiting,
-		report_trace_is_on() ? "on" : "off", report_ended());
+		rtp_engine_instances(), streams_alive(), streams_ever(), census.sdes, census.dtls[0], census.dtls[1],
+		census.zrtp[0], census.zrtp[1], report_trace_is_on("DTLS-SRTP") ? "on" : "off",
+		report_trace_is_on(METHOD_ZRTP) ? "on" : "off", report_ended());
 	show_configuration(args->fd);
 	return CLI_SUCCESS;
 }
 
-/* sealrtp set debug dtls on|off [<channel>] */
+/* sealrtp set debug dtls|zrtp on|off [<channel>] */
 static char *set_debug(struct ast_cli_entry *entry, int cmd, struct ast_cli_args *args)
 {
-	const char *channel;
+	const char *channel, *method;
+	bool zrtp, on;
 
 	switch (cmd) {
 	case CLI_INIT:
-		entry->command = "sealrtp set debug dtls {on|off}";
+		entry->command = "sealrtp set debug {dtls|zrtp} {on|off}";
 		entry->usage =
-			"Usage: sealrtp set debug dtls {on|off} [<channel>]\n"
-			"       Prints each step of DTLS handshakes, of calls that are up and of those to come. With a\n"
+			"Usage: sealrtp set debug {dtls|zrtp} {on|off} [<channel>]\n"
+			"       Prints each step of handshakes, of calls that are up and of those to come. With a\n"
 			"       channel, or the beginning of its name, as PJSIP/alice, only of those.\n";
 		return NULL;
 	case CLI_GENERATE:
-		return ast_complete_channels(args->line, args->word, args->pos, args->n, entry->args);
+		return args->pos == entry->args
+				   ? ast_complete_channels(args->line, args->word, args->pos, args->n, entry->args)
+				   : NULL;
 	}
 	if (args->argc != entry->args && args->argc != entry->args + 1) {
 		return CLI_SHOWUSAGE;
 	}
 	channel = args->argc > entry->args ? args->argv[entry->args] : "";
-	if (!strcasecmp(args->argv[entry->args - 1], "on")) {
-		report_set_trace(true, channel);
-		ast_cli(args->fd, "DTLS is traced%s%s\n", ast_strlen_zero(channel) ? "" : " of ", channel);
-	} else {
-		report_set_trace(false, "");
-		ast_cli(args->fd, "DTLS is not traced\n");
-	}
+	zrtp = !strcasecmp(args->argv[entry->args - 2], "zrtp");
+	method = zrtp ? METHOD_ZRTP : "DTLS-SRTP";
+	on = !strcasecmp(args->argv[entry->args - 1], "on");
+	report_set_trace(method, on, on ? channel : "");
+	ast_cli(args->fd, "%s is %straced%s%s\n", zrtp ? "ZRTP" : "DTLS", on ? "" : "not ",
+		on && !ast_strlen_zero(channel) ? " of " : "", on ? channel : "");
 	return CLI_SUCCESS;
 }
 
@@ -318,7 +373,7 @@ static struct ast_cli_entry commands[] = {
 	AST_CLI_DEFINE(show_status, "Show version, registration and configuration of SealRTP"),
 	AST_CLI_DEFINE(show_streams, "List secured media streams"),
 	AST_CLI_DEFINE(show_stream, "Show the counters of a channel's secured media streams"),
-	AST_CLI_DEFINE(set_debug, "Trace DTLS handshakes"),
+	AST_CLI_DEFINE(set_debug, "Trace handshakes of DTLS and ZRTP"),
 };
 
 int cli_register(void)

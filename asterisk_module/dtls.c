@@ -50,7 +50,7 @@ void dtls_done(void)
 }
 
 /* The stream of an instance that uses DTLS, or NULL. The instance is locked. */
-struct ast_srtp *dtls_stream(struct ast_rtp_instance *instance)
+static struct ast_srtp *dtls_stream(struct ast_rtp_instance *instance)
 {
 	struct ast_srtp *stream = ast_rtp_instance_get_srtp(instance, 0);
 
@@ -83,7 +83,7 @@ static void warn_of_rekey(const struct ast_rtp_dtls_cfg *cfg)
 /* No clear packet passes the instance from here on. */
 static struct ast_srtp *install_stream(struct ast_rtp_instance *instance)
 {
-	struct ast_srtp_policy *policy = policy_without_keys("DTLS");
+	struct ast_srtp_policy *policy = policy_without_keys(METHOD_DTLS);
 	int res = policy ? ast_rtp_instance_add_srtp_policy(instance, policy, policy, 0) : -1;
 
 	policy_destroy(policy);
@@ -115,7 +115,7 @@ static sealrtp_result use(struct ast_srtp *stream, const struct ast_rtp_dtls_cfg
 		ast_log(LOG_ERROR, "DTLS-SRTP cannot be used: %s. See dtls_cert_file and the other dtls_ options\n",
 			S_OR(message, sealrtp_result_text(result)));
 	} else {
-		sealrtp_session_set_trace(stream->session, report_trace_is_on());
+		sealrtp_session_set_trace(stream->session, report_any_trace());
 	}
 	return result;
 }
@@ -137,7 +137,12 @@ static int dtls_set_configuration(struct ast_rtp_instance *instance, const struc
 		return -1;
 	}
 	ao2_lock(stream);
-	stream->dtls.configured = true;
+	if (!stream->dtls.configured) {
+		/* ZRTP's stream may let clear media pass. */
+		sealrtp_session_demand_security(stream->session);
+		stream->method = stream->keyed ? stream->method : METHOD_DTLS;
+		stream->dtls.configured = true;
+	}
 	stream->dtls.configurations++;
 	if (!stream->dtls.used) {
 		stream->dtls.hash = cfg->hash;
@@ -334,6 +339,7 @@ static void start(struct ast_srtp *stream)
 		sealrtp_session_state(stream->session, SEALRTP_RTP) == SEALRTP_STATE_BYPASS) {
 		return;
 	}
+	zrtp_stop(stream);
 	renew = has_moved(stream) || renew;
 	transport_expect(stream);
 	result = sealrtp_session_dtls_start(
@@ -348,10 +354,16 @@ static void start(struct ast_srtp *stream)
 	transport_pump(stream);
 }
 
+/* Whether the stream's keys are to come from DTLS. */
+bool dtls_serves(const struct ast_srtp *stream)
+{
+	return stream->dtls.configured && stream->dtls.used && !stream->dtls.stopped;
+}
+
 static bool may_start(const struct ast_srtp *stream)
 {
-	return stream->session && stream->dtls.activated && stream->dtls.used && !stream->dtls.stopped &&
-		   !stream->dtls.bundled && (stream->dtls.ice == ICE_UNUSED || stream->dtls.ice == ICE_CHOSEN);
+	return stream->session && stream->dtls.activated && dtls_serves(stream) && !stream->dtls.bundled &&
+		   (stream->dtls.ice == ICE_UNUSED || stream->dtls.ice == ICE_CHOSEN);
 }
 
 /* The stream is locked. */
@@ -513,10 +525,11 @@ void dtls_close(struct ast_srtp *stream)
  * locked. */
 int dtls_give_up(struct ast_srtp *stream)
 {
-	if (stream->dtls.peer_has_dtls || !stream->session || stream_renew(stream, false)) {
+	if (stream->dtls.peer_has_dtls || !stream->session || stream_renew(stream, NULL, zrtp_demands(stream))) {
 		return -1;
 	}
 	/* A later description may speak of it. */
 	stream->dtls.used = false;
+	stream->method = METHOD_NONE;
 	return 0;
 }

@@ -22,62 +22,84 @@
 
 #define DTLS_METHOD "DTLS-SRTP"
 
+/* How many of a stream's ZRTP messages that should not have come are told by one line. */
+#define ALERTS_EVERY 100
+
 /* Something to tell of a stream. */
 struct report {
 	struct ast_srtp *stream;
 	void (*tell)(struct report *report);
 	sealrtp_event event;
+	/* Of SECURED: what one of them agreed on. */
 	sealrtp_dtls_info info;
+	sealrtp_zrtp_info zrtp;
+	/* By whose handshake: METHOD_ZRTP or DTLS_METHOD. */
+	const char *method;
 };
 
 static struct ast_taskprocessor *processor;
 static int ended;
 
 /* Which channels are traced: names that begin with this; "" are all. */
+static struct trace {
+	const char *method;
+	bool on;
+	char channel[AST_CHANNEL_NAME];
+} traces[] = {{.method = DTLS_METHOD}, {.method = METHOD_ZRTP}};
 AST_MUTEX_DEFINE_STATIC(trace_lock);
-static char trace_channel[AST_CHANNEL_NAME];
-static bool trace_on;
 
 unsigned int report_ended(void)
 {
 	return ast_atomic_fetchadd_int(&ended, 0);
 }
 
-void report_set_trace(bool on, const char *channel)
+static struct trace *trace_of(const char *method)
+{
+	return &traces[!strcmp(method, METHOD_ZRTP)];
+}
+
+void report_set_trace(const char *method, bool on, const char *channel)
 {
 	struct ao2_iterator iterator = ao2_iterator_init(streams_all(), 0);
+	struct trace *trace = trace_of(method);
 	struct ast_srtp *stream;
 
 	ast_mutex_lock(&trace_lock);
-	trace_on = on;
-	ast_copy_string(trace_channel, S_OR(channel, ""), sizeof(trace_channel));
+	trace->on = on;
+	ast_copy_string(trace->channel, S_OR(channel, ""), sizeof(trace->channel));
 	ast_mutex_unlock(&trace_lock);
 	while ((stream = ao2_iterator_next(&iterator))) {
 		ao2_lock(stream);
-		sealrtp_session_set_trace(stream->session, on);
+		sealrtp_session_set_trace(stream->session, report_any_trace());
 		ao2_unlock(stream);
 		ao2_ref(stream, -1);
 	}
 	ao2_iterator_destroy(&iterator);
 }
 
-bool report_trace_is_on(void)
+bool report_trace_is_on(const char *method)
 {
-	return trace_on;
+	return trace_of(method)->on;
 }
 
-static bool is_traced(const char *channel)
+bool report_any_trace(void)
 {
+	return traces[0].on || traces[1].on;
+}
+
+static bool is_traced(const char *method, const char *channel)
+{
+	struct trace *trace = trace_of(method);
 	bool traced;
 
 	ast_mutex_lock(&trace_lock);
-	traced = trace_on && !strncasecmp(channel, trace_channel, strlen(trace_channel));
+	traced = trace->on && !strncasecmp(channel, trace->channel, strlen(trace->channel));
 	ast_mutex_unlock(&trace_lock);
 	return traced;
 }
 
-/* A call has failed: log, manager event, and its end. */
-void report_failed(struct ast_channel *chan, const char *method, const char *reason)
+/* A call has failed: manager event, and its end where nothing clear may pass. */
+void report_failed(struct ast_channel *chan, const char *method, const char *reason, bool hang_up)
 {
 	manager_event(EVENT_FLAG_CALL, "SealRTPFailed",
 		"Channel: %s\r\n"
@@ -85,24 +107,26 @@ void report_failed(struct ast_channel *chan, const char *method, const char *rea
 		"Method: %s\r\n"
 		"Reason: %s\r\n",
 		ast_channel_name(chan), ast_channel_uniqueid(chan), method, reason);
-	ast_atomic_fetchadd_int(&ended, 1);
-	ast_queue_hangup_with_cause(chan, AST_CAUSE_BEARERCAPABILITY_NOTAVAIL);
+	if (hang_up) {
+		ast_atomic_fetchadd_int(&ended, 1);
+		ast_queue_hangup_with_cause(chan, AST_CAUSE_BEARERCAPABILITY_NOTAVAIL);
+	}
 }
 
-/* Somebody else than the peer that the signalling told of answers the handshake. */
-static void security_event(struct report *report, const char *channel, const char *id)
+/* Somebody else than the peer that the signalling, or an earlier call, told of answers the handshake. */
+static void security_event(struct report *report, const char *type, const char *channel, const char *id)
 {
 	struct ast_sockaddr remote;
 	struct ast_security_event_req_not_allowed event = {
 		.common.event_type = AST_SECURITY_EVENT_REQ_NOT_ALLOWED,
 		.common.version = AST_SECURITY_EVENT_REQ_NOT_ALLOWED_VERSION,
-		.common.service = DTLS_METHOD,
+		.common.service = report->method,
 		.common.module = AST_MODULE,
 		.common.account_id = channel,
 		.common.session_id = id,
 		.common.local_addr = {&report->stream->local, AST_TRANSPORT_UDP},
 		.common.remote_addr = {&remote, AST_TRANSPORT_UDP},
-		.request_type = "FingerprintMismatch",
+		.request_type = type,
 		.request_params = report->event.text,
 	};
 
@@ -125,6 +149,8 @@ static const char *advice(uint64_t failure)
 			"Is the peer's media address in its SDP right and reachable, and does it do DTLS?",
 		[SEALRTP_FAILURE_ALERT] = "See the peer's log",
 		[SEALRTP_FAILURE_OTHER] = "See sealrtp set debug dtls on",
+		[SEALRTP_FAILURE_ZRTP] =
+			"See zrtp in sealrtp.conf, sealrtp set debug zrtp on, and the peer's settings",
 	};
 
 	return failure < ARRAY_LEN(texts) && texts[failure]
@@ -132,20 +158,62 @@ static const char *advice(uint64_t failure)
 			   : "See media_encryption of the end point, and the peer's";
 }
 
+/* The channel of a stream, with a reference, or NULL. */
+static struct ast_channel *get_channel(struct report *report)
+{
+	char id[AST_MAX_UNIQUEID];
+
+	stream_channel_id(report->stream, id, sizeof(id));
+	return ast_strlen_zero(id) ? NULL : ast_channel_get_by_name(id);
+}
+
+/* The call ends, unless its end point may do without. */
 static void tell_failed(struct report *report)
 {
+	bool hang_up = strcmp(report->method, METHOD_ZRTP) != 0;
 	char name[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
 	struct ast_channel *chan;
 
 	stream_channel_name(report->stream, name, sizeof(name));
 	stream_channel_id(report->stream, id, sizeof(id));
-	if (report->event.value == SEALRTP_FAILURE_FINGERPRINT) {
-		security_event(report, name, id);
+	if (!hang_up) {
+		ao2_lock(report->stream);
+		hang_up = zrtp_demands(report->stream);
+		ao2_unlock(report->stream);
 	}
-	ast_log(LOG_WARNING, "Hanging up %s: %s. %s\n", name, report->event.text, advice(report->event.value));
-	chan = ast_strlen_zero(id) ? NULL : ast_channel_get_by_name(id);
+	if (report->event.value == SEALRTP_FAILURE_FINGERPRINT) {
+		security_event(report, "FingerprintMismatch", name, id);
+	}
+	ast_log(LOG_WARNING, "%s%s: %s. %s\n", hang_up ? "Hanging up " : "", name, report->event.text,
+		advice(report->event.value));
+	chan = get_channel(report);
 	if (chan) {
-		report_failed(chan, DTLS_METHOD, report->event.text);
+		report_failed(chan, report->method, report->event.text, hang_up);
+		ast_channel_unref(chan);
+	}
+}
+
+/* The peer knows nothing of ZRTP. */
+static void tell_no_answer(struct report *report)
+{
+	struct ast_channel *chan;
+	char name[AST_CHANNEL_NAME];
+	bool demands;
+
+	ao2_lock(report->stream);
+	demands = zrtp_demands(report->stream);
+	ao2_unlock(report->stream);
+	if (demands) {
+		tell_failed(report);
+		return;
+	}
+	stream_channel_name(report->stream, name, sizeof(name));
+	ast_verb(3, "SealRTP: %s: %s\n", name, report->event.text);
+	chan = get_channel(report);
+	if (chan) {
+		ast_channel_lock(chan);
+		channel_release(chan);
+		ast_channel_unlock(chan);
 		ast_channel_unref(chan);
 	}
 }
@@ -163,7 +231,8 @@ static void tell_not_started(struct report *report)
 		ao2_unlock(report->stream);
 	}
 	if (clear) {
-		ast_verb(3, "SealRTP: %s: the peer has no DTLS, media is clear\n", name);
+		ast_verb(3, "SealRTP: %s: the peer has no DTLS\n", name);
+		zrtp_look_again(report->stream);
 		return;
 	}
 	tell_failed(report);
@@ -195,17 +264,103 @@ static void tell_secured(struct report *report)
 		info->remote_fingerprint);
 }
 
+static const char *yes_no(uint32_t value)
+{
+	return value ? "yes" : "no";
+}
+
+static void tell_zrtp_secured(struct report *report)
+{
+	const sealrtp_zrtp_info *info = &report->zrtp;
+	char name[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID], peer[PEER_NAME_SIZE];
+	struct ast_channel *chan = get_channel(report);
+
+	if (chan) {
+		ast_channel_lock(chan);
+		channel_anchor(chan);
+		ast_channel_unlock(chan);
+		ast_channel_unref(chan);
+	}
+	stream_channel_name(report->stream, name, sizeof(name));
+	stream_channel_id(report->stream, id, sizeof(id));
+	zid_peer_name(info->peer_zid, peer, sizeof(peer));
+	ast_verb(3, "SealRTP: %s: %s\n", name, report->event.text);
+	manager_event(EVENT_FLAG_CALL, "SealRTPSecured",
+		"Channel: %s\r\n"
+		"Uniqueid: %s\r\n"
+		"Method: " METHOD_ZRTP "\r\n"
+		"Suite: %s\r\n"
+		"Role: %s\r\n"
+		"KeyAgreement: %s\r\n"
+		"Hash: %s\r\n"
+		"Cipher: %s\r\n"
+		"AuthTag: %s\r\n"
+		"SASType: %s\r\n"
+		"SAS: %s\r\n"
+		"Verified: %s\r\n"
+		"Continuity: %s\r\n"
+		"PeerZID: %s\r\n"
+		"PeerName: %s\r\n"
+		"PeerClient: %s\r\n"
+		"Disclosure: %s\r\n"
+		"Enrolled: %s\r\n"
+		"HandshakeMs: %u\r\n",
+		name, id, info->suite, info->role, info->key_agreement, info->hash, info->cipher, info->auth_tag,
+		info->sas_type, info->sas, yes_no(info->verified), info->continuity, info->peer_zid, peer,
+		info->peer_client, yes_no(info->disclosure), yes_no(info->enrolled), info->handshake_ms);
+	relay_sas(id);
+}
+
+/* The call goes on: people can compare the SAS, and must. */
+static void tell_mismatch(struct report *report)
+{
+	const sealrtp_zrtp_info *info = &report->zrtp;
+	char name[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID], peer[PEER_NAME_SIZE];
+
+	stream_channel_name(report->stream, name, sizeof(name));
+	stream_channel_id(report->stream, id, sizeof(id));
+	zid_peer_name(info->peer_zid, peer, sizeof(peer));
+	ast_log(LOG_WARNING, "%s: %s\n", name, report->event.text);
+	security_event(report, "CacheMismatch", name, id);
+	manager_event(EVENT_FLAG_CALL, "SealRTPCacheMismatch",
+		"Channel: %s\r\n"
+		"Uniqueid: %s\r\n"
+		"PeerZID: %s\r\n"
+		"PeerName: %s\r\n"
+		"Reason: %s\r\n",
+		name, id, info->peer_zid, peer, report->event.text);
+}
+
+static void tell_verified(struct report *report)
+{
+	const sealrtp_zrtp_info *info = &report->zrtp;
+	char name[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID], peer[PEER_NAME_SIZE];
+
+	stream_channel_name(report->stream, name, sizeof(name));
+	stream_channel_id(report->stream, id, sizeof(id));
+	zid_peer_name(info->peer_zid, peer, sizeof(peer));
+	ast_verb(3, "SealRTP: %s: %s\n", name, report->event.text);
+	manager_event(EVENT_FLAG_CALL, "SealRTPVerified",
+		"Channel: %s\r\n"
+		"Uniqueid: %s\r\n"
+		"Verified: %s\r\n"
+		"SAS: %s\r\n"
+		"PeerZID: %s\r\n"
+		"PeerName: %s\r\n",
+		name, id, yes_no(report->event.value), info->sas, info->peer_zid, peer);
+}
+
 static void tell_trace(struct report *report)
 {
 	char name[AST_CHANNEL_NAME];
 
 	stream_channel_name(report->stream, name, sizeof(name));
-	if (is_traced(name)) {
+	if (is_traced(report->method, name)) {
 		ast_verbose("SealRTP: %s: %s\n", name, report->event.text);
 	}
 }
 
-static void tell_closed(struct report *report)
+static void tell_verbose(struct report *report)
 {
 	char name[AST_CHANNEL_NAME];
 
@@ -223,6 +378,12 @@ static int run(void *data)
 	return 0;
 }
 
+/* Runs a task in the reports' thread, where a channel's lock may be waited for. */
+int report_task(int (*task)(void *data), void *data)
+{
+	return ast_taskprocessor_push(processor, task, data);
+}
+
 /* The stream is locked. */
 static void post(struct ast_srtp *stream, void (*tell)(struct report *), const sealrtp_event *event)
 {
@@ -234,15 +395,31 @@ static void post(struct ast_srtp *stream, void (*tell)(struct report *), const s
 	report->tell = tell;
 	report->event = *event;
 	report->info.size = sizeof(report->info);
+	report->zrtp.size = sizeof(report->zrtp);
+	report->method = stream->zrtp.used && !stream->zrtp.stopped ? METHOD_ZRTP : DTLS_METHOD;
 	if (tell == tell_secured) {
 		sealrtp_session_get_dtls_info(
 			stream->session, event->rtcp ? SEALRTP_RTCP : SEALRTP_RTP, &report->info);
+	} else if (stream->zrtp.used) {
+		sealrtp_session_get_zrtp_info(stream->session, &report->zrtp);
 	}
 	report->stream = stream;
 	ao2_ref(stream, +1);
-	if (ast_taskprocessor_push(processor, run, report)) {
+	if (report_task(run, report)) {
 		ao2_ref(stream, -1);
 		ast_free(report);
+	}
+}
+
+/* Either handshake may fail more than once: RTCP's own, or ZRTP again after a re-INVITE. The stream is
+ * locked. */
+static void failed(struct ast_srtp *stream, const sealrtp_event *event)
+{
+	bool *told = event->value == SEALRTP_FAILURE_ZRTP ? &stream->zrtp.failed : &stream->dtls.failed;
+
+	if (!*told) {
+		*told = true;
+		post(stream, tell_failed, event);
 	}
 }
 
@@ -255,17 +432,40 @@ void report_events(struct ast_srtp *stream)
 	while (sealrtp_session_poll_event(stream->session, &event) == SEALRTP_OK) {
 		switch (event.kind) {
 		case SEALRTP_EVENT_SECURED:
-			post(stream, tell_secured, &event);
-			break;
-		case SEALRTP_EVENT_FAILED:
-			/* RTCP's handshake may fail as well. */
-			if (!stream->dtls.failed) {
-				stream->dtls.failed = true;
-				post(stream, tell_failed, &event);
+			if (stream->zrtp.used && !stream->zrtp.stopped) {
+				/* Perhaps by a Hello that came late. */
+				stream->zrtp.started = stream->zrtp.secured = true;
+				stream->zrtp.unanswered = stream->zrtp.failed = false;
+				post(stream, tell_zrtp_secured, &event);
+			} else {
+				post(stream, tell_secured, &event);
 			}
 			break;
+		case SEALRTP_EVENT_FAILED:
+			failed(stream, &event);
+			break;
+		case SEALRTP_EVENT_NO_ANSWER:
+			/* The next re-INVITE tries again. */
+			stream->zrtp.unanswered = true;
+			stream->zrtp.started = false;
+			post(stream, tell_no_answer, &event);
+			break;
+		case SEALRTP_EVENT_CACHE_MISMATCH:
+			post(stream, tell_mismatch, &event);
+			break;
+		case SEALRTP_EVENT_VERIFIED:
+			post(stream, tell_verified, &event);
+			break;
+		case SEALRTP_EVENT_ALERT:
+			/* Anybody can cause them. */
+			if (stream->zrtp.alerts++ % ALERTS_EVERY == 0) {
+				ast_log(LOG_NOTICE, "%s: %s (%u so far)\n", stream_call(stream, call, sizeof(call)),
+					event.text, stream->zrtp.alerts);
+			}
+			break;
+		case SEALRTP_EVENT_RELAYED_SAS:
 		case SEALRTP_EVENT_CLOSED:
-			post(stream, tell_closed, &event);
+			post(stream, tell_verbose, &event);
 			break;
 		case SEALRTP_EVENT_TRACE:
 			post(stream, tell_trace, &event);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * res_sealrtp.so: SRTP, SDES and DTLS-SRTP for Asterisk, in place of res_srtp.so.
+ * res_sealrtp.so: SRTP, SDES, DTLS-SRTP and ZRTP for Asterisk, in place of res_srtp.so.
  */
 
 /*** MODULEINFO
@@ -37,7 +37,7 @@ static int start_helpers(void)
 		return -1;
 	}
 	if (streams_init() || dtls_init() || report_start() || transport_start() || watch_start() ||
-		guard_start() || cli_register()) {
+		relay_start() || guard_start() || cli_register() || zrtp_cli_register() || functions_register()) {
 		ast_log(LOG_ERROR, "No memory, or no thread could be started\n");
 		return -1;
 	}
@@ -46,8 +46,11 @@ static int start_helpers(void)
 
 static void stop_helpers(void)
 {
+	functions_unregister();
+	zrtp_cli_unregister();
 	cli_unregister();
 	guard_stop();
+	relay_stop();
 	watch_stop();
 	transport_stop();
 	report_stop();
@@ -103,7 +106,7 @@ static int load_module(void)
 		stop_helpers();
 		return AST_MODULE_LOAD_DECLINE;
 	}
-	ast_verb(2, "SealRTP %s serves SRTP, SDES and DTLS-SRTP\n", sealrtp_version());
+	ast_verb(2, "SealRTP %s serves SRTP, SDES, DTLS-SRTP and ZRTP\n", sealrtp_version());
 	return AST_MODULE_LOAD_SUCCESS;
 }
 
@@ -149,6 +152,6 @@ static int unload_module(void)
 #define LOAD_PRIORITY (AST_MODPRI_CHANNEL_DEPEND + 1)
 
 AST_MODULE_INFO(ASTERISK_GPL_KEY, AST_MODFLAG_LOAD_ORDER,
-	"SealRTP: SRTP, SDES and DTLS-SRTP in place of res_srtp", .support_level = AST_MODULE_SUPPORT_EXTENDED,
-	.load = load_module, .unload = unload_module, .reload = reload_module, .load_pri = LOAD_PRIORITY,
-	.requires = "res_rtp_asterisk", );
+	"SealRTP: SRTP, SDES, DTLS-SRTP and ZRTP in place of res_srtp",
+	.support_level = AST_MODULE_SUPPORT_EXTENDED, .load = load_module, .unload = unload_module,
+	.reload = reload_module, .load_pri = LOAD_PRIORITY, .requires = "res_rtp_asterisk", );

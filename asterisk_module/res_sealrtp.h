@@ -6,8 +6,10 @@
 #ifndef RES_SEALRTP_H
 #define RES_SEALRTP_H
 
+#include <limits.h>
 #include <stdbool.h>
 
+#include "asterisk/linkedlists.h"
 #include "asterisk/module.h"
 #include "asterisk/netsock2.h"
 #include "asterisk/res_srtp.h"
@@ -28,14 +30,47 @@
 #define REASON_SIZE 512
 /* Hex digits and colons of the longest hash, and its name. */
 #define FINGERPRINT_SIZE 256
+/* A stream's method while nobody makes keys. */
+#define METHOD_NONE "-"
+#define METHOD_SDES "SDES"
+#define METHOD_DTLS "DTLS"
+#define METHOD_ZRTP "ZRTP"
+/* A peer's name in the cache. */
+#define PEER_NAME_SIZE 80
 /* Kinds of refused packets that are told apart in the log; the last is "other". */
 #define TROUBLE_KINDS 10
 
+/* zid.c: our ZID and the cache of peers, one for all calls. */
+struct zid {
+	sealrtp_zrtp *zrtp;
+	/* The file, or "" for one in memory. */
+	char path[PATH_MAX];
+};
+
+enum config_result zid_open(const char *path, struct zid *running, struct zid **out);
+void zid_default_path(char *path, size_t size);
+void zid_peer_name(const char *peer, char *name, size_t size);
+
 /* config.c: the configuration for new calls; readers hold a reference to the one they took. */
 struct settings {
+	/* [general] */
 	sealrtp_config *config;
 	/* Certificates and everything of OpenSSL. */
 	sealrtp_dtls *dtls;
+	/* End points with a section of their own. */
+	AST_LIST_HEAD_NOLOCK(sections, section) sections;
+	/* zrtp_cache, or "". */
+	char zid_path[PATH_MAX];
+	/* NULL if nobody has ZRTP. */
+	struct zid *zid;
+	/* Until it is known whose call it is, nothing clear may pass. */
+	bool zrtp_required;
+};
+
+struct section {
+	AST_LIST_ENTRY(section) next;
+	sealrtp_config *config;
+	char name[0];
 };
 
 enum config_result {
@@ -46,6 +81,7 @@ enum config_result {
 enum config_result config_load(void);
 void config_done(void);
 struct settings *config_get(void);
+const sealrtp_config *config_of_channel(const struct settings *settings, const char *channel);
 
 /* Whether ICE has to choose where media goes. */
 enum ice_state {
@@ -69,8 +105,10 @@ struct ast_srtp {
 	sealrtp_session *session;
 	/* The owner, which outlives the stream; NULL once it has let go. */
 	struct ast_rtp_instance *rtp;
-	/* Who made the keys, e.g. "SDES". */
+	/* Who makes the keys, e.g. "SDES"; METHOD_NONE where nobody is known to. */
 	const char *method;
+	/* SDES has made keys. */
+	bool keyed;
 	/* Name of the channel as last seen, or "". */
 	char channel[AST_CHANNEL_NAME];
 	/* Our RTP address. */
@@ -116,6 +154,35 @@ struct ast_srtp {
 		/* Where the peer's media went when the association began. */
 		struct ast_sockaddr began;
 	} dtls;
+	/* ZRTP of the instance. */
+	struct zrtp {
+		/* The stream is there because an end point may have ZRTP; never changes. */
+		bool candidate;
+		/* It is known whose call this is. */
+		bool settled;
+		/* What the end point asks for: a sealrtp_config_zrtp(). */
+		uint32_t rule;
+		/* Media may flow. */
+		bool activated;
+		/* The session has a share in the call's association. Also read without the stream's lock. */
+		bool used;
+		/* Hello was sent. */
+		bool started;
+		/* SDES or DTLS was chosen. */
+		bool stopped;
+		bool unanswered;
+		bool failed;
+		/* It has made keys. */
+		bool secured;
+		/* Messages that should not have come. */
+		unsigned int alerts;
+		/* How often the channel was looked for in vain. */
+		unsigned int tries;
+		/* Ours, as the engine says. */
+		uint32_t ssrc;
+		/* Shared by the streams of a call. */
+		struct zrtp_call *call;
+	} zrtp;
 	/* Guarded by the stream's lock alone. */
 	struct transport {
 		/* Sockets by component, -1 for none. */
@@ -136,7 +203,9 @@ struct ast_srtp {
 int streams_init(void);
 void streams_done(void);
 struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method);
-int stream_renew(struct ast_srtp *stream, bool demand_security);
+int stream_renew(struct ast_srtp *stream, const sealrtp_config *config, bool demand_security);
+struct ast_srtp *stream_of_channel(struct ast_channel *chan, bool video);
+bool stream_has_handshake(const struct ast_srtp *stream);
 void stream_channel_name(struct ast_srtp *stream, char *name, size_t size);
 uint32_t stream_state(struct ast_srtp *stream);
 void stream_let_go(struct ast_srtp *stream);
@@ -193,7 +262,7 @@ static inline void guard(void)
 extern struct ast_rtp_engine_dtls dtls_engine;
 int dtls_init(void);
 void dtls_done(void);
-struct ast_srtp *dtls_stream(struct ast_rtp_instance *instance);
+bool dtls_serves(const struct ast_srtp *stream);
 void dtls_activate(struct ast_srtp *stream, struct ast_rtp_instance *instance);
 void dtls_start(struct ast_srtp *stream);
 void dtls_start_late(struct ast_srtp *stream);
@@ -206,10 +275,41 @@ void dtls_bundle(struct ast_srtp *stream, bool bundled);
 void dtls_close(struct ast_srtp *stream);
 int dtls_give_up(struct ast_srtp *stream);
 
-/* transport.c: DTLS datagrams and the timer. */
+/* zrtp.c: the RTP engine's ZRTP. */
+int zrtp_install(struct ast_rtp_instance *instance);
+bool zrtp_demands(const struct ast_srtp *stream);
+void zrtp_activate(struct ast_srtp *stream, struct ast_rtp_instance *instance);
+void zrtp_address_known(struct ast_srtp *stream);
+void zrtp_stop(struct ast_srtp *stream);
+void zrtp_look_again(struct ast_srtp *stream);
+bool zrtp_receives(const struct ast_srtp *stream);
+bool zrtp_info(struct ast_srtp *stream, sealrtp_zrtp_info *info);
+
+/* channel.c: what a channel keeps of us. */
+void channel_is_new(const char *name, const char *id);
+void channel_anchor(struct ast_channel *chan);
+void channel_release(struct ast_channel *chan);
+int channel_offer_enrolment(struct ast_channel *chan);
+bool channel_enrolment(struct ast_channel *chan);
+
+/* relay.c: shows enrolled phones the SAS of the far end. */
+int relay_start(void);
+void relay_stop(void);
+void relay_sas(const char *channel_id);
+
+/* functions.c: what the dialplan has of us. */
+int functions_register(void);
+void functions_unregister(void);
+
+/* zrtp_cli.c */
+int zrtp_cli_register(void);
+void zrtp_cli_unregister(void);
+
+/* transport.c: datagrams of DTLS and ZRTP, and the timer. */
 int transport_start(void);
 void transport_stop(void);
 void transport_start_later(struct ast_srtp *stream, int ms);
+void transport_look_later(struct ast_srtp *stream, int ms);
 void transport_learn(struct ast_srtp *stream, struct ast_rtp_instance *instance);
 void transport_forget(struct ast_srtp *stream);
 void transport_set_remote(struct ast_srtp *stream, const struct ast_sockaddr *address);
@@ -225,15 +325,18 @@ int report_start(void);
 void report_stop(void);
 void report_events(struct ast_srtp *stream);
 void report_not_started(struct ast_srtp *stream, const char *reason);
-void report_failed(struct ast_channel *chan, const char *method, const char *reason);
-void report_set_trace(bool on, const char *channel);
-bool report_trace_is_on(void);
+void report_failed(struct ast_channel *chan, const char *method, const char *reason, bool hang_up);
+int report_task(int (*task)(void *data), void *data);
+void report_set_trace(const char *method, bool on, const char *channel);
+bool report_trace_is_on(const char *method);
+bool report_any_trace(void);
 unsigned int report_ended(void);
 
 /* watch.c: ends calls that must be secured and are not. */
 int watch_start(void);
 void watch_stop(void);
 bool watch_is_optimistic(const char *channel);
+bool watch_endpoint(const char *channel, char *endpoint, size_t size);
 
 /* cli.c */
 int cli_register(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The RTP engine: that of res_rtp_asterisk, with DTLS of ours and a look at the SRTP registration.
+ * The RTP engine: that of res_rtp_asterisk, with DTLS and ZRTP of ours and a look at the SRTP registration.
  *
  * It is registered as "sealrtp", and in place of the built-in "asterisk": that is what end points have that
  * name none, and guests. What an instance holds stays the built-in engine's.
@@ -48,6 +48,14 @@ int rtp_engine_fd(struct ast_rtp_instance *instance, int rtcp)
 	return builtin->fd(instance, rtcp);
 }
 
+/* The stream of an instance whose peer is talked to, or NULL. The instance is locked. */
+static struct ast_srtp *handshake_stream(struct ast_rtp_instance *instance)
+{
+	struct ast_srtp *stream = ast_rtp_instance_get_srtp(instance, 0);
+
+	return stream && stream_has_handshake(stream) ? stream : NULL;
+}
+
 static int engine_new(
 	struct ast_rtp_instance *instance, struct ast_sched_context *sched, struct ast_sockaddr *sa, void *data)
 {
@@ -59,12 +67,13 @@ static int engine_new(
 	if (ast_rtp_instance_get_data(instance)) {
 		ast_atomic_fetchadd_int(&instances, 1);
 	}
-	return res;
+	/* SIP's drivers have a scheduler; others, as chan_rtp, have no end point. */
+	return res || !sched ? res : zrtp_install(instance);
 }
 
 static int engine_destroy(struct ast_rtp_instance *instance)
 {
-	struct ast_srtp *stream = dtls_stream(instance);
+	struct ast_srtp *stream = handshake_stream(instance);
 
 	guard();
 	if (stream) {
@@ -76,7 +85,7 @@ static int engine_destroy(struct ast_rtp_instance *instance)
 
 static struct ast_frame *engine_read(struct ast_rtp_instance *instance, int rtcp)
 {
-	struct ast_srtp *stream = dtls_stream(instance);
+	struct ast_srtp *stream = handshake_stream(instance);
 
 	guard();
 	if (stream && transport_read(stream, instance, rtcp)) {
@@ -88,10 +97,13 @@ static struct ast_frame *engine_read(struct ast_rtp_instance *instance, int rtcp
 /* The built-in one would begin its own handshake. */
 static int engine_activate(struct ast_rtp_instance *instance)
 {
-	struct ast_srtp *stream = dtls_stream(instance);
+	struct ast_srtp *stream = handshake_stream(instance);
 
 	guard();
-	if (stream) {
+	if (stream && stream->zrtp.candidate) {
+		zrtp_activate(stream, instance);
+	}
+	if (stream && stream->dtls.configured) {
 		dtls_activate(stream, instance);
 		return 0;
 	}
@@ -101,7 +113,7 @@ static int engine_activate(struct ast_rtp_instance *instance)
 /* RTCP gets or loses its socket here. */
 static void engine_prop_set(struct ast_rtp_instance *instance, enum ast_rtp_property property, int value)
 {
-	struct ast_srtp *stream = dtls_stream(instance);
+	struct ast_srtp *stream = handshake_stream(instance);
 
 	guard();
 	if (stream && property == AST_RTP_PROPERTY_RTCP) {
@@ -116,20 +128,21 @@ static void engine_prop_set(struct ast_rtp_instance *instance, enum ast_rtp_prop
 
 static void engine_remote_address_set(struct ast_rtp_instance *instance, struct ast_sockaddr *address)
 {
-	struct ast_srtp *stream = dtls_stream(instance);
+	struct ast_srtp *stream = handshake_stream(instance);
 
 	guard();
 	builtin->remote_address_set(instance, address);
 	if (stream) {
 		transport_learn(stream, instance);
 		dtls_remote_address(stream, address);
+		zrtp_address_known(stream);
 	}
 }
 
 /* A child uses its parent's sockets and SRTP from here on; without a parent it has its own again. */
 static int engine_bundle(struct ast_rtp_instance *child, struct ast_rtp_instance *parent)
 {
-	struct ast_srtp *stream = dtls_stream(child);
+	struct ast_srtp *stream = handshake_stream(child);
 	int res;
 
 	guard();
@@ -174,7 +187,7 @@ GUARDED_FUNCTIONS(DEFINE)
 static void ice_add_remote_candidate(
 	struct ast_rtp_instance *instance, const struct ast_rtp_engine_ice_candidate *candidate)
 {
-	struct ast_srtp *stream = dtls_stream(instance);
+	struct ast_srtp *stream = handshake_stream(instance);
 
 	builtin->ice->add_remote_candidate(instance, candidate);
 	if (stream) {
@@ -185,7 +198,7 @@ static void ice_add_remote_candidate(
 /* Told first: a pair may be chosen before the built-in one returns. */
 static void ice_start(struct ast_rtp_instance *instance)
 {
-	struct ast_srtp *stream = dtls_stream(instance);
+	struct ast_srtp *stream = handshake_stream(instance);
 
 	if (stream) {
 		dtls_ice_start(stream);
@@ -195,7 +208,7 @@ static void ice_start(struct ast_rtp_instance *instance)
 
 static void ice_stop(struct ast_rtp_instance *instance)
 {
-	struct ast_srtp *stream = dtls_stream(instance);
+	struct ast_srtp *stream = handshake_stream(instance);
 
 	builtin->ice->stop(instance);
 	if (stream) {

@@ -124,8 +124,8 @@ static int activate(struct ast_sdp_crypto *crypto, struct ast_rtp_instance *rtp)
 		ast_log(LOG_ERROR, "SDES has no keys: %s\n", sealrtp_result_text(result));
 		return -1;
 	}
-	remote = policy_from_keys(inbound, "SDES", true);
-	local = policy_from_keys(outbound, "SDES", false);
+	remote = policy_from_keys(inbound, METHOD_SDES, true);
+	local = policy_from_keys(outbound, METHOD_SDES, false);
 	if (remote && local) {
 		res = ast_rtp_instance_add_srtp_policy(rtp, remote, local, 0);
 	}

@@ -107,7 +107,7 @@ static void report(struct ast_srtp *stream, enum direction direction, int rtcp, 
 	}
 	trouble = &stream->troubles[direction][text ? index : TROUBLE_KINDS - 1];
 	trouble->count++;
-	if (result == SEALRTP_E_NO_KEYS && stream->dtls.configured && trouble->count < EARLY_PACKETS) {
+	if (result == SEALRTP_E_NO_KEYS && stream_has_handshake(stream) && trouble->count < EARLY_PACKETS) {
 		return;
 	}
 	now = ast_tvnow();
@@ -174,18 +174,25 @@ static int engine_unprotect(struct ast_srtp *stream, void *buf, int *size, int f
 static int engine_protect(struct ast_srtp *stream, void **buf, int *size, int rtcp)
 {
 	uint8_t *output = ast_threadstorage_get(rtcp ? &rtcp_output : &rtp_output, OUTPUT_SIZE);
+	size_t len, capacity = OUTPUT_SIZE;
 	sealrtp_result result;
-	size_t len;
 
 	if (!output || *size < 0 || *size > OUTPUT_SIZE) {
 		errno = output ? EMSGSIZE : ENOMEM;
 		return -1;
 	}
 	len = *size;
-	memcpy(output, *buf, len);
 	ao2_lock(stream);
-	result = rtcp ? sealrtp_protect_rtcp(stream->session, output, &len, OUTPUT_SIZE)
-				  : sealrtp_protect_rtp(stream->session, output, &len, OUTPUT_SIZE);
+	if (!stream->zrtp.secured &&
+		sealrtp_session_state(stream->session, rtcp ? SEALRTP_RTCP : SEALRTP_RTP) == SEALRTP_STATE_BYPASS) {
+		/* It stays as it is: no need to copy it. Were there keys, it would not fit and be dropped. */
+		output = *buf;
+		capacity = len;
+	} else {
+		memcpy(output, *buf, len);
+	}
+	result = rtcp ? sealrtp_protect_rtcp(stream->session, output, &len, capacity)
+				  : sealrtp_protect_rtp(stream->session, output, &len, capacity);
 	if (result == SEALRTP_OK_EVENT) {
 		report_events(stream);
 	} else if (result < 0) {
@@ -222,7 +229,7 @@ static struct ast_srtp_policy *policy_alloc(void)
 
 	policy = ao2_alloc_options(sizeof(*policy), policy_free, AO2_ALLOC_OPT_LOCK_NOLOCK);
 	if (policy) {
-		policy->method = "DTLS";
+		policy->method = METHOD_DTLS;
 	}
 	return policy;
 }
@@ -325,6 +332,8 @@ static int install(struct ast_srtp *stream, const struct ast_srtp_policy *policy
 			stream_call(stream, call, sizeof(call)), sealrtp_result_text(result));
 	} else {
 		stream->method = policy->method;
+		stream->keyed = true;
+		zrtp_stop(stream);
 	}
 	ao2_unlock(stream);
 	return result < 0 ? -1 : 0;

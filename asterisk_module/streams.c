@@ -43,9 +43,10 @@ static void stream_destroy(void *object)
 	struct ast_srtp *stream = object;
 
 	sealrtp_session_free(stream->session);
+	ao2_cleanup(stream->zrtp.call);
 }
 
-static sealrtp_session *session_new(bool demand_security)
+static sealrtp_session *session_new(const sealrtp_config *config, bool demand_security)
 {
 	struct settings *settings = config_get();
 	sealrtp_session *session = NULL;
@@ -54,12 +55,13 @@ static sealrtp_session *session_new(bool demand_security)
 	if (!settings) {
 		return NULL;
 	}
-	result = sealrtp_session_new(settings->config, demand_security, &session);
+	result = sealrtp_session_new(config ? config : settings->config, demand_security, &session);
 	ao2_ref(settings, -1);
 	if (result < 0) {
 		ast_log(LOG_ERROR, "No SRTP session: %s\n", sealrtp_result_text(result));
 		return NULL;
 	}
+	sealrtp_session_set_trace(session, report_any_trace());
 	return session;
 }
 
@@ -73,7 +75,7 @@ struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method)
 	if (!stream) {
 		return NULL;
 	}
-	stream->session = session_new(true);
+	stream->session = session_new(NULL, true);
 	if (!stream->session) {
 		ao2_ref(stream, -1);
 		return NULL;
@@ -92,10 +94,11 @@ struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method)
 	return stream;
 }
 
-/* A session without keys in place of the one there is. The stream is locked. */
-int stream_renew(struct ast_srtp *stream, bool demand_security)
+/* A session without keys in place of the one there is, by [general] where no configuration is given. The
+ * stream is locked. */
+int stream_renew(struct ast_srtp *stream, const sealrtp_config *config, bool demand_security)
 {
-	sealrtp_session *session = session_new(demand_security);
+	sealrtp_session *session = session_new(config, demand_security);
 
 	if (!session) {
 		return -1;
@@ -103,6 +106,40 @@ int stream_renew(struct ast_srtp *stream, bool demand_security)
 	sealrtp_session_free(stream->session);
 	stream->session = session;
 	return 0;
+}
+
+/* Whether the stream's peer is talked to: whether sockets and addresses are of interest. */
+bool stream_has_handshake(const struct ast_srtp *stream)
+{
+	return stream->dtls.configured || stream->zrtp.candidate;
+}
+
+/* The stream of a channel's audio or video, with a reference, or NULL. The channel is locked. */
+struct ast_srtp *stream_of_channel(struct ast_channel *chan, bool video)
+{
+	struct ast_rtp_glue *glue = ast_rtp_instance_get_glue(ast_channel_tech(chan)->type);
+	struct ast_rtp_instance *rtp = NULL;
+	struct ast_srtp *stream = NULL;
+
+	if (!glue || !guard_is_active()) {
+		return NULL;
+	}
+	if (video && glue->get_vrtp_info) {
+		glue->get_vrtp_info(chan, &rtp);
+	} else if (!video) {
+		glue->get_rtp_info(chan, &rtp);
+	}
+	if (rtp) {
+		/* The instance keeps it. */
+		stream = ao2_bump(ast_rtp_instance_get_srtp(rtp, 0));
+		ao2_ref(rtp, -1);
+	}
+	/* Bundled video shares the stream of audio. */
+	if (stream && video && stream->dtls.bundled) {
+		ao2_ref(stream, -1);
+		stream = stream_of_channel(chan, false);
+	}
+	return stream;
 }
 
 /* The owner's last word: drops its reference. A timer may hold the stream for some time, but no keys. */

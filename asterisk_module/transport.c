@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * DTLS datagrams between the sockets of an RTP instance and its stream, and the stream's timer.
+ * Datagrams of DTLS and ZRTP between the sockets of an RTP instance and its stream, and the stream's timer.
  *
  * Nothing reads a channel that nobody uses, so timers have a thread of their own. It takes the stream's lock
  * alone: sockets and addresses are copied into the stream whenever the engine is told of new ones, and
@@ -22,14 +22,18 @@
 
 #include "res_sealrtp.h"
 
-/* Enough to see the first byte. */
+/* Enough to see what a datagram is. */
 #define PEEK_SIZE 16
 /* RFC 7983 section 7: first bytes of DTLS. */
 #define DTLS_FIRST 20
 #define DTLS_LAST 63
+/* RFC 6189 section 5: the first byte, and the magic cookie that no RTP, DTLS or STUN has there. */
+#define ZRTP_FIRST 0x10
+#define ZRTP_COOKIE 0x5a525450
+#define ZRTP_COOKIE_AT 4
 /* The largest UDP payload. */
 #define RECEIVE_SIZE 65535
-/* The largest dtls_mtu. */
+/* The largest dtls_mtu, which is more than any message of ZRTP has. */
 #define SEND_SIZE 16384
 
 AST_THREADSTORAGE(receive_buffer);
@@ -216,6 +220,15 @@ static int on_start(const void *data)
 	return 0;
 }
 
+static int on_look(const void *data)
+{
+	struct ast_srtp *stream = (struct ast_srtp *)data;
+
+	zrtp_look_again(stream);
+	ao2_ref(stream, -1);
+	return 0;
+}
+
 /* Begins the handshake in so many milliseconds, or now if there is no memory for a timer. The stream is
  * locked. */
 void transport_start_later(struct ast_srtp *stream, int ms)
@@ -227,20 +240,78 @@ void transport_start_later(struct ast_srtp *stream, int ms)
 	}
 }
 
-/* True if a DTLS datagram was waiting; it is consumed. The instance is locked. */
+/* Looks for the stream's channel in so many milliseconds. The stream is locked or known to nobody else. */
+void transport_look_later(struct ast_srtp *stream, int ms)
+{
+	ao2_ref(stream, +1);
+	if (ast_sched_add(sched, ms, on_look, stream) < 0) {
+		ao2_ref(stream, -1);
+		zrtp_look_again(stream);
+	}
+}
+
+static bool is_dtls(const uint8_t *head, ssize_t len)
+{
+	return len >= 1 && head[0] >= DTLS_FIRST && head[0] <= DTLS_LAST;
+}
+
+static bool is_zrtp(const uint8_t *head, ssize_t len)
+{
+	uint32_t cookie;
+
+	if (len < ZRTP_COOKIE_AT + (ssize_t)sizeof(cookie) || head[0] != ZRTP_FIRST) {
+		return false;
+	}
+	memcpy(&cookie, head + ZRTP_COOKIE_AT, sizeof(cookie));
+	return ntohl(cookie) == ZRTP_COOKIE;
+}
+
+/* The stream is locked. */
+static void receive_dtls(
+	struct ast_srtp *stream, int rtcp, const uint8_t *datagram, size_t len, const struct ast_sockaddr *from)
+{
+	sealrtp_address source;
+
+	to_library(from, &source);
+	/* An RTCP address of ICE's choosing is known to the built-in engine alone. */
+	if (rtcp && stream->dtls.ice == ICE_CHOSEN) {
+		ast_sockaddr_copy(&stream->transport.remote[SEALRTP_RTCP], from);
+	}
+	sealrtp_session_dtls_receive(stream->session,
+		rtcp && transport_rtcp_is_separate(stream) ? SEALRTP_RTCP : SEALRTP_RTP, datagram, len, &source);
+}
+
+/* A phone behind NAT may send no RTP before it is secured. Where symmetric RTP is on, what it does send tells
+ * its address as well as RTP would, until the engine has learnt it from RTP. The stream is locked. */
+static void learn_from_zrtp(
+	struct ast_srtp *stream, struct ast_rtp_instance *instance, const struct ast_sockaddr *from)
+{
+	struct ast_sockaddr described;
+
+	ast_rtp_instance_get_requested_target_address(instance, &described);
+	if (!transport_has_remote(stream) ||
+		(ast_rtp_instance_get_prop(instance, AST_RTP_PROPERTY_NAT) &&
+			!ast_sockaddr_cmp(&described, &stream->transport.remote[SEALRTP_RTP]))) {
+		transport_set_remote(stream, from);
+	}
+}
+
+/* True if a DTLS or ZRTP datagram of the stream was waiting; it is consumed. The instance is locked. */
 bool transport_read(struct ast_srtp *stream, struct ast_rtp_instance *instance, int rtcp)
 {
 	uint8_t head[PEEK_SIZE], *datagram;
 	int fd = rtp_engine_fd(instance, rtcp);
 	struct ast_sockaddr from;
-	sealrtp_address source;
+	bool dtls, zrtp;
 	ssize_t len;
 
-	if (fd < 0) {
+	if (fd < 0 || (!stream->dtls.configured && !zrtp_receives(stream))) {
 		return false;
 	}
 	len = recv(fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT);
-	if (len < 1 || head[0] < DTLS_FIRST || head[0] > DTLS_LAST) {
+	dtls = stream->dtls.configured && is_dtls(head, len);
+	zrtp = !rtcp && is_zrtp(head, len) && zrtp_receives(stream);
+	if (!dtls && !zrtp) {
 		return false;
 	}
 	datagram = ast_threadstorage_get(&receive_buffer, RECEIVE_SIZE);
@@ -251,14 +322,13 @@ bool transport_read(struct ast_srtp *stream, struct ast_rtp_instance *instance, 
 	if (len < 1) {
 		return true;
 	}
-	to_library(&from, &source);
 	ao2_lock(stream);
-	/* An RTCP address of ICE's choosing is known to the built-in engine alone. */
-	if (rtcp && stream->dtls.ice == ICE_CHOSEN) {
-		ast_sockaddr_copy(&stream->transport.remote[SEALRTP_RTCP], &from);
+	if (dtls) {
+		receive_dtls(stream, rtcp, datagram, len, &from);
+	} else {
+		learn_from_zrtp(stream, instance, &from);
+		sealrtp_session_zrtp_receive(stream->session, datagram, len);
 	}
-	sealrtp_session_dtls_receive(stream->session,
-		rtcp && transport_rtcp_is_separate(stream) ? SEALRTP_RTCP : SEALRTP_RTP, datagram, len, &source);
 	transport_pump(stream);
 	ao2_unlock(stream);
 	return true;
@@ -285,6 +355,7 @@ void transport_stop(void)
 	if (sched) {
 		ast_sched_clean_by_callback(sched, on_timer, drop);
 		ast_sched_clean_by_callback(sched, on_start, drop);
+		ast_sched_clean_by_callback(sched, on_look, drop);
 		ast_sched_context_destroy(sched);
 		sched = NULL;
 	}

@@ -4,7 +4,7 @@
  *
  * When the answer to our SDES or DTLS offer is not acceptable, chan_pjsip discards the media and answers the
  * channel all the same: the call is up and silent. chan_sip hangs up by itself. So each channel that goes
- * up is looked at. A handshake that has begun ends well or ends the call itself.
+ * up is looked at. A handshake that has begun, ZRTP's as well, ends well or ends the call itself.
  */
 
 #include "asterisk.h"
@@ -23,6 +23,9 @@
 #include "res_sealrtp.h"
 
 #define DRIVER "PJSIP"
+/* Drivers whose end points may have a section in sealrtp.conf. */
+static const char *const drivers[] = {DRIVER "/", "SIP/"};
+
 /* An INVITE without SDP is answered by the ACK, which comes after the channel is up. */
 #define RETRY_MS 500
 #define RETRIES 16
@@ -41,31 +44,45 @@ struct candidate {
 	int retries;
 };
 
-/* PJSIP/<endpoint>-<8 hex digits> */
+/* PJSIP/<endpoint>-<8 hex digits> gives PJSIP/<endpoint>; false for what is no channel of SIP. */
+bool watch_endpoint(const char *channel, char *endpoint, size_t size)
+{
+	const char *dash = strrchr(channel, '-');
+	size_t index;
+
+	for (index = 0; index < ARRAY_LEN(drivers); index++) {
+		if (dash && !strncmp(channel, drivers[index], strlen(drivers[index]))) {
+			if (endpoint) {
+				ast_copy_string(endpoint, channel, MIN(size, (size_t)(dash - channel) + 1));
+			}
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The name of an end point of chan_pjsip. */
 static bool endpoint_of(const char *channel, char *endpoint, size_t size)
 {
-	char *dash;
-
-	if (strncmp(channel, DRIVER "/", strlen(DRIVER "/"))) {
+	if (strncmp(channel, DRIVER "/", strlen(DRIVER "/")) || !watch_endpoint(channel, NULL, 0)) {
 		return false;
 	}
-	ast_copy_string(endpoint, channel + strlen(DRIVER "/"), size);
-	dash = strrchr(endpoint, '-');
-	if (dash) {
-		*dash = '\0';
-	}
-	return dash != NULL;
+	channel += strlen(DRIVER "/");
+	ast_copy_string(endpoint, channel, MIN(size, (size_t)(strrchr(channel, '-') - channel) + 1));
+	return true;
 }
 
 /* What an end point asks for. */
 struct demand {
 	char encryption[8];
 	bool optimistic;
+	/* zrtp = required */
+	bool zrtp;
 };
 
 /* res_pjsip's structs need pjproject's headers, which Debian does not ship; its objects' options need none.
  */
-static void get_demand(const char *endpoint, struct demand *demand)
+static void get_encryption(const char *endpoint, struct demand *demand)
 {
 	struct ast_sorcery *sorcery = ast_sorcery_retrieve_by_module_name("res_pjsip");
 	void *object = sorcery ? ast_sorcery_retrieve_by_id(sorcery, "endpoint", endpoint) : NULL;
@@ -82,16 +99,26 @@ static void get_demand(const char *endpoint, struct demand *demand)
 	}
 }
 
+static void get_demand(const char *channel, struct demand *demand)
+{
+	struct settings *settings = config_get();
+	char endpoint[AST_CHANNEL_NAME];
+
+	memset(demand, 0, sizeof(*demand));
+	if (endpoint_of(channel, endpoint, sizeof(endpoint))) {
+		get_encryption(endpoint, demand);
+	}
+	demand->zrtp =
+		settings && sealrtp_config_zrtp(config_of_channel(settings, channel)) == SEALRTP_ZRTP_REQUIRED;
+	ao2_cleanup(settings);
+}
+
 /* Whether the channel is of an end point with media_encryption_optimistic. */
 bool watch_is_optimistic(const char *channel)
 {
-	char endpoint[AST_CHANNEL_NAME];
 	struct demand demand;
 
-	if (!endpoint_of(channel, endpoint, sizeof(endpoint))) {
-		return false;
-	}
-	get_demand(endpoint, &demand);
+	get_demand(channel, &demand);
 	return demand.optimistic;
 }
 
@@ -116,6 +143,8 @@ enum verdict {
 	NO_MEDIA,
 	CLEAR_MEDIA,
 	NO_HANDSHAKE,
+	/* No SDES, no DTLS, but ZRTP. */
+	ZRTP_BEGUN,
 };
 
 /* Whether an instance has a stream with keys, or one that waits for its handshake; tells the stream its
@@ -130,8 +159,10 @@ static enum verdict judge_rtp(struct ast_rtp_instance *rtp, struct ast_channel *
 	}
 	stream_set_channel(stream, ast_channel_name(chan));
 	ao2_lock(stream);
-	if (stream->dtls.configured && !stream->dtls.stopped && !stream->dtls.started && !stream->dtls.bundled) {
-		verdict = NO_HANDSHAKE;
+	if (stream->dtls.configured && !stream->dtls.stopped) {
+		verdict = stream->dtls.started || stream->dtls.bundled ? SECURE_OR_GONE : NO_HANDSHAKE;
+	} else if (!stream->keyed) {
+		verdict = stream->zrtp.started ? ZRTP_BEGUN : CLEAR_MEDIA;
 	}
 	ao2_unlock(stream);
 	return verdict;
@@ -165,43 +196,61 @@ static enum verdict look(struct ast_channel *chan)
 	return verdict;
 }
 
-static void end(
-	struct ast_channel *chan, const char *endpoint, const struct demand *demand, enum verdict verdict)
+/* What an end point demands, and what to set where it need not. */
+struct wanted {
+	const char *method;
+	const char *options;
+	/* Why there is none of it. */
+	const char *missing;
+};
+
+static const struct wanted wanted_sdes = {"SDES", "media_encryption or media_encryption_optimistic",
+	"the peer's answer has no acceptable a=crypto, or not the profile RTP/SAVP"};
+static const struct wanted wanted_dtls = {"DTLS-SRTP", "media_encryption or media_encryption_optimistic",
+	"the peer's answer has not the profile UDP/TLS/RTP/SAVP"};
+static const struct wanted wanted_zrtp = {
+	METHOD_ZRTP, "zrtp in sealrtp.conf", "it could not begin: no media of the peer is known"};
+
+/* What is demanded and not there, or NULL. */
+static const struct wanted *find_wanted(const struct demand *demand, enum verdict verdict)
 {
-	bool sdes = !strcmp(demand->encryption, "sdes");
-	const char *what = sdes ? "the peer's answer has no acceptable a=crypto, or not the profile RTP/SAVP"
-							: "the peer's answer has not the profile UDP/TLS/RTP/SAVP";
+	if (verdict == SECURE_OR_GONE) {
+		return NULL;
+	}
+	if (!demand->optimistic && !strcmp(demand->encryption, "sdes")) {
+		return &wanted_sdes;
+	}
+	if (!demand->optimistic && !strcmp(demand->encryption, "dtls")) {
+		return &wanted_dtls;
+	}
+	return demand->zrtp && verdict != ZRTP_BEGUN ? &wanted_zrtp : NULL;
+}
+
+static void end(struct ast_channel *chan, const struct wanted *wanted, enum verdict verdict)
+{
+	const char *what = wanted->missing;
 	char refusal[REASON_SIZE], reason[2 * REASON_SIZE];
 
-	if (verdict == CLEAR_MEDIA) {
-		what = "the media is clear";
-	} else if (verdict == NO_HANDSHAKE) {
+	if (wanted != &wanted_zrtp && verdict == NO_HANDSHAKE) {
 		what = "no handshake could begin: no answer to our offer, or ICE found no pair of addresses";
+	} else if (wanted != &wanted_zrtp && verdict != NO_MEDIA) {
+		what = "the media is clear";
 	}
 	ast_copy_string(reason, what, sizeof(reason));
-	if (sdes && sdes_last_refusal(refusal, sizeof(refusal))) {
+	if (wanted == &wanted_sdes && sdes_last_refusal(refusal, sizeof(refusal))) {
 		size_t used = strlen(reason);
 
 		snprintf(reason + used, sizeof(reason) - used, " (refused just now: %s)", refusal);
 	}
-	ast_log(LOG_WARNING,
-		"Hanging up %s: endpoint %s demands %s, but %s. Correct the peer, or set media_encryption or "
-		"media_encryption_optimistic of the endpoint\n",
-		ast_channel_name(chan), endpoint, sdes ? "SDES" : "DTLS-SRTP", reason);
-	report_failed(chan, sdes ? "SDES" : "DTLS-SRTP", reason);
-}
-
-/* Both that an end point asks for and that this verdict is about. */
-static bool is_demanded(const struct demand *demand, enum verdict verdict)
-{
-	return verdict != SECURE_OR_GONE && !demand->optimistic &&
-		   (!strcmp(demand->encryption, "sdes") || !strcmp(demand->encryption, "dtls"));
+	ast_log(LOG_WARNING, "Hanging up %s: its end point demands %s, but %s. Correct the peer, or set %s\n",
+		ast_channel_name(chan), wanted->method, reason, wanted->options);
+	report_failed(chan, wanted->method, reason, true);
 }
 
 /* True if the channel must be looked at again. */
 static bool check(const char *id, bool may_wait, bool first)
 {
-	char endpoint[AST_CHANNEL_NAME];
+	const struct wanted *wanted = NULL;
 	struct demand demand;
 	struct ast_channel *chan;
 	enum verdict verdict;
@@ -212,12 +261,15 @@ static bool check(const char *id, bool may_wait, bool first)
 		return false;
 	}
 	verdict = look(chan);
-	if (verdict != SECURE_OR_GONE && endpoint_of(ast_channel_name(chan), endpoint, sizeof(endpoint))) {
-		get_demand(endpoint, &demand);
-		/* A pair of ICE's addresses takes its time. */
-		again = is_demanded(&demand, verdict) && (may_wait || (verdict == NO_HANDSHAKE && first));
-		if (is_demanded(&demand, verdict) && !again) {
-			end(chan, endpoint, &demand, verdict);
+	if (verdict != SECURE_OR_GONE && watch_endpoint(ast_channel_name(chan), NULL, 0)) {
+		get_demand(ast_channel_name(chan), &demand);
+		wanted = find_wanted(&demand, verdict);
+	}
+	if (wanted) {
+		/* A pair of ICE's addresses takes its time, and so does finding the channel of a stream. */
+		again = may_wait || (first && (verdict == NO_HANDSHAKE || wanted == &wanted_zrtp));
+		if (!again) {
+			end(chan, wanted, verdict);
 		}
 	}
 	ast_channel_unref(chan);
@@ -256,13 +308,19 @@ static void went_up(const char *id, bool outgoing)
 static void judge(struct ast_channel_snapshot *before, struct ast_channel_snapshot *now)
 {
 #if SEALRTP_ASTERISK_MAJOR < 17
-	const char *id = now ? now->uniqueid : "";
+#define BASE(snapshot) (snapshot)
 #else
-	const char *id = now ? now->base->uniqueid : "";
+#define BASE(snapshot) (snapshot)->base
 #endif
 
-	if (now && now->state == AST_STATE_UP && (!before || before->state != AST_STATE_UP)) {
-		went_up(id, ast_test_flag(&now->flags, AST_FLAG_OUTGOING) != 0);
+	if (!now) {
+		return;
+	}
+	if (!before) {
+		channel_is_new(BASE(now)->name, BASE(now)->uniqueid);
+	}
+	if (now->state == AST_STATE_UP && (!before || before->state != AST_STATE_UP)) {
+		went_up(BASE(now)->uniqueid, ast_test_flag(&now->flags, AST_FLAG_OUTGOING) != 0);
 	}
 }
 

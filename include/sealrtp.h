@@ -66,6 +66,8 @@ enum sealrtp_result
     SEALRTP_E_RANDOM = -16,
     // DTLS: a certificate, a configuration or what the peer's SDP says cannot be used; the reason tells why.
     SEALRTP_E_DTLS = -17,
+    // ZRTP: the cache cannot be used, or what the peer's SDP says; the reason tells why.
+    SEALRTP_E_ZRTP = -18,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -132,9 +134,10 @@ enum sealrtp_event_kind
     SEALRTP_EVENT_SSRC_LIMIT = 3,
     // The first packet under new keys was authenticated.
     SEALRTP_EVENT_REKEYED = 4,
-    // A DTLS handshake gave keys; `value`: milliseconds it took.
+    // A DTLS handshake or a ZRTP exchange gave keys; `value`: milliseconds it took.
     SEALRTP_EVENT_SECURED = 5,
-    // A DTLS handshake failed, and no media passes any more; `value`: a `sealrtp_failure`.
+    // A DTLS handshake or a ZRTP exchange failed; `value`: a `sealrtp_failure`. Only after SEALRTP_FAILURE_ZRTP media may pass
+    // still: in the clear where it did before.
     SEALRTP_EVENT_FAILED = 6,
     // The peer closed the DTLS association before there were keys.
     SEALRTP_EVENT_CLOSED = 7,
@@ -142,6 +145,20 @@ enum sealrtp_event_kind
     SEALRTP_EVENT_TRACE = 8,
     // The peer did not answer the handshake on RTCP's own port: RTCP stays blocked, RTP goes on.
     SEALRTP_EVENT_NO_RTCP = 9,
+    // The peer does not answer ZRTP's Hello. One of its own that comes later is answered.
+    SEALRTP_EVENT_NO_ANSWER = 10,
+    // The ZRTP peer does not have the secret of the last call: somebody may be in between, or a cache was lost.
+    SEALRTP_EVENT_CACHE_MISMATCH = 11,
+    // The user compared the SAS (`value` 1), or takes that back (0).
+    SEALRTP_EVENT_VERIFIED = 12,
+    // The PBX at which we are enrolled told the far end's SAS.
+    SEALRTP_EVENT_RELAYED_SAS = 13,
+    // The ZRTP peer ended SRTP; no media passes any more.
+    SEALRTP_EVENT_CLEARED = 14,
+    // A ZRTP message that should not come was not obeyed; anybody can cause it.
+    SEALRTP_EVENT_ALERT = 15,
+    // The cache of ZRTP could not be used; the call goes on without.
+    SEALRTP_EVENT_CACHE_UNUSABLE = 16,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -151,7 +168,7 @@ typedef uint32_t sealrtp_event_kind;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// Why a DTLS handshake failed.
+// Why a handshake or an exchange failed.
 enum sealrtp_failure
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
@@ -171,6 +188,8 @@ enum sealrtp_failure
     SEALRTP_FAILURE_ALERT = 6,
     // Another, see the text.
     SEALRTP_FAILURE_OTHER = 7,
+    // Of ZRTP, see the text.
+    SEALRTP_FAILURE_ZRTP = 8,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -243,6 +262,27 @@ typedef uint32_t sealrtp_setup;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// Whether ZRTP is done on streams that have no keys of another method.
+enum sealrtp_zrtp_rule
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // It is not.
+    SEALRTP_ZRTP_NO = 0,
+    // Where the peer does it; clear media passes before, and where it does not.
+    SEALRTP_ZRTP_YES = 1,
+    // No clear media passes, ever.
+    SEALRTP_ZRTP_REQUIRED = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_zrtp_rule sealrtp_zrtp_rule;
+#else
+typedef uint32_t sealrtp_zrtp_rule;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What streams and negotiations may do. They copy what they need: a later change concerns later calls.
 typedef struct sealrtp_config sealrtp_config;
 
@@ -261,6 +301,13 @@ typedef struct sealrtp_sdes sealrtp_sdes;
 // One thread at a time may use it; `sealrtp_session_get_stats` and `sealrtp_session_state` may run in any thread
 // meanwhile.
 typedef struct sealrtp_session sealrtp_session;
+
+// Our ZID and the cache of retained secrets, for calls in any thread. Sessions keep what they need of it.
+typedef struct sealrtp_zrtp sealrtp_zrtp;
+
+// One call with one peer, whose streams share a SAS: the first one runs Diffie-Hellman, the others Multistream mode. Its
+// streams may be used in different threads.
+typedef struct sealrtp_zrtp_call sealrtp_zrtp_call;
 
 // Counters of one direction.
 typedef struct sealrtp_direction_stats {
@@ -372,6 +419,86 @@ typedef struct sealrtp_dtls_info {
     uint64_t memory_bytes;
 } sealrtp_dtls_info;
 
+// What an exchange agreed on; holds no key. The texts end with a NUL.
+typedef struct sealrtp_zrtp_info {
+    // Set by the caller: sizeof(sealrtp_zrtp_info).
+    size_t size;
+    // Ours: "initiator" or "responder".
+    char role[16];
+    // The SRTP suite.
+    char suite[40];
+    // As RFC 6189 section 5.1.5 names it, e.g. "X255"; "Mult": the keys are of the call's first stream.
+    char key_agreement[8];
+    // E.g. "S256".
+    char hash[8];
+    // E.g. "AES1".
+    char cipher[8];
+    // E.g. "HS80".
+    char auth_tag[8];
+    // "B32" or "B256".
+    char sas_type[8];
+    // What two people compare: four characters, or two words with a colon between.
+    char sas[64];
+    // Of the far end, by a PBX that we are enrolled at, or "".
+    char relayed_sas[64];
+    // 24 hex digits.
+    char peer_zid[32];
+    // The peer's software, as it calls itself; printable ASCII.
+    char peer_client[72];
+    // What the cache had to say: "new", "match", "mismatch", or "unused".
+    char continuity[16];
+    // The whole sashash, for `sealrtp_session_zrtp_relay_sas`.
+    uint8_t sas_hash[32];
+    // 1: the SAS was compared, in this call or before and nothing has changed since.
+    uint32_t verified;
+    // 1: the peer may disclose keys or media.
+    uint32_t disclosure;
+    // 1: the peer shares a pbxsecret with us.
+    uint32_t enrolled;
+    // 1: the peer offers enrolment.
+    uint32_t enrolment_offered;
+    // 1: the peer says that it is a PBX in the middle.
+    uint32_t mitm;
+    // 1: Multistream mode; `sas` is that of the call's first stream.
+    uint32_t multistream;
+    // From the peer's first Hello to the keys.
+    uint32_t handshake_ms;
+    // How often a message of ours went out again.
+    uint32_t retransmissions;
+    // Bytes of this stream's session, without keys and heap.
+    uint64_t memory_bytes;
+} sealrtp_zrtp_info;
+
+// What is kept of a peer; never a secret. The texts end with a NUL, times are seconds since 1970.
+typedef struct sealrtp_zrtp_peer {
+    // Set by the caller: sizeof(sealrtp_zrtp_peer).
+    size_t size;
+    // 24 hex digits.
+    char zid[32];
+    // As the administrator named it, or "".
+    char name[80];
+    // 1: the SAS was compared.
+    uint32_t verified;
+    // 1: it is enrolled here, or this is enrolled there.
+    uint32_t enrolled;
+    // When it was first met.
+    int64_t first_seen;
+    // When it was last met.
+    int64_t last_seen;
+    // When its secrets expire; 0: never.
+    int64_t expires;
+} sealrtp_zrtp_peer;
+
+// What a single call decides.
+typedef struct sealrtp_zrtp_options {
+    // Set by the caller: sizeof(sealrtp_zrtp_options).
+    size_t size;
+    // 1: this PBX offers enrolment (RFC 6189 section 7.3.1), and says that it is one.
+    uint32_t enrolment;
+    // 1: what runs here may disclose keys or media (RFC 6189 section 11).
+    uint32_t disclosure;
+} sealrtp_zrtp_options;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -401,6 +528,18 @@ sealrtp_result sealrtp_config_set(struct sealrtp_config *config,
                                   const char *value,
                                   char *message,
                                   size_t message_size);
+
+// A configuration of its own with the same values, e.g. for one end point. Null for null, or if the library is at fault.
+//
+// # Safety
+// `config` is a handle or null.
+struct sealrtp_config *sealrtp_config_copy(const struct sealrtp_config *config);
+
+// The `sealrtp_zrtp_rule` of a configuration; SEALRTP_ZRTP_REQUIRED for null.
+//
+// # Safety
+// `config` is a handle or null.
+uint32_t sealrtp_config_zrtp(const struct sealrtp_config *config);
 
 // The whole configuration as text, a line for each key. SEALRTP_E_BUFFER: `text` holds what fitted.
 //
@@ -737,6 +876,83 @@ sealrtp_result sealrtp_session_get_dtls_info(struct sealrtp_session *session,
                                              uint32_t component,
                                              struct sealrtp_dtls_info *info);
 
+// Sets ZRTP up for a stream that sends RTP under `ssrc`; nothing is sent yet. Again, with another call: for another peer,
+// e.g. after a transfer; keys that are there stay in use until there are new ones.
+//
+// # Safety
+// `session` and `call` are handles or null.
+sealrtp_result sealrtp_session_zrtp_use(struct sealrtp_session *session,
+                                        const struct sealrtp_zrtp_call *call,
+                                        uint32_t ssrc);
+
+// Sends Hello to where the peer's media goes. Then poll for datagrams, events and the timeout. What passes without keys
+// stays as it is.
+//
+// # Safety
+// `session` is a handle or null.
+sealrtp_result sealrtp_session_zrtp_start(struct sealrtp_session *session);
+
+// No ZRTP for this stream any more, e.g. because SDES was chosen. Keys that are there stay.
+//
+// # Safety
+// `session` is a handle or null.
+sealrtp_result sealrtp_session_zrtp_stop(struct sealrtp_session *session);
+
+// Takes a datagram that came in on RTP's transport. SEALRTP_DONE: it is not ZRTP, or ZRTP is not set up. Then poll for
+// events, for datagrams to send and for the timeout. A step of an exchange takes up to some milliseconds of CPU.
+//
+// # Safety
+// `session` is a handle or null, `datagram` points to `len` bytes or is null.
+sealrtp_result sealrtp_session_zrtp_receive(struct sealrtp_session *session,
+                                            const uint8_t *datagram,
+                                            size_t len);
+
+// Writes the value of our `a=zrtp-hash`, e.g. "1.10 fe30ef...". SEALRTP_DONE: ZRTP is not set up.
+//
+// # Safety
+// `session` is a handle or null, `value` has `value_size` bytes or is null.
+sealrtp_result sealrtp_session_zrtp_local_hash(struct sealrtp_session *session,
+                                               char *value,
+                                               size_t value_size);
+
+// The peer's `a=zrtp-hash`: another's Hello is refused from here on, and keys that came of one are void. SEALRTP_E_ZRTP: it
+// cannot be used, and `reason` says why.
+//
+// # Safety
+// `session` is a handle or null, `value` a C string or null, `reason` has `reason_size` bytes or is null.
+sealrtp_result sealrtp_session_zrtp_remote_hash(struct sealrtp_session *session,
+                                                const char *value,
+                                                char *reason,
+                                                size_t reason_size);
+
+// The user has compared the SAS, or with 0 takes that back; SEALRTP_EVENT_VERIFIED follows. SEALRTP_DONE: there is no SAS, or
+// it is that of another stream of the call.
+//
+// # Safety
+// `session` is a handle or null.
+sealrtp_result sealrtp_session_zrtp_verify(struct sealrtp_session *session,
+                                           uint32_t verified);
+
+// The user trusts the PBX that offers enrolment (RFC 6189 section 7.3.1). SEALRTP_DONE: none does.
+//
+// # Safety
+// `session` is a handle or null.
+sealrtp_result sealrtp_session_zrtp_accept_enrolment(struct sealrtp_session *session);
+
+// Tells the peer, who is enrolled here, the SAS of the far end of the call that it is bridged to (RFC 6189 section 7.3.2).
+// Only one of two enrolled ends may be told. SEALRTP_DONE: not secured by ZRTP, or this is no PBX (`zrtp_mitm`).
+//
+// # Safety
+// `session` is a handle or null, `far_end` points to a struct that `sealrtp_session_get_zrtp_info` has filled or is null.
+sealrtp_result sealrtp_session_zrtp_relay_sas(struct sealrtp_session *session,
+                                              const struct sealrtp_zrtp_info *far_end);
+
+// What ZRTP agreed on for this stream. SEALRTP_DONE: nothing (yet).
+//
+// # Safety
+// `session` is a handle or null, `info` points to a struct with its size set or is null.
+sealrtp_result sealrtp_session_get_zrtp_info(struct sealrtp_session *session, struct sealrtp_zrtp_info *info);
+
 // The suite's name as in the RFCs, or null for a number of none. The text lives as long as the library.
 const char *sealrtp_suite_name(uint32_t suite);
 
@@ -745,6 +961,85 @@ const char *sealrtp_suite_name(uint32_t suite);
 // # Safety
 // `name` is null or a C string.
 uint32_t sealrtp_suite_from_name(const char *name);
+
+// Opens the cache, or makes it: the file, not its folder. Null `cache_file`: what is kept ends with the process. When the
+// file cannot be used it is the same, and `message` says why and what to do; it is empty if all is well.
+//
+// # Safety
+// `cache_file` is a C string or null, `out` points to a pointer or is null, `message` has `message_size` bytes or is null.
+sealrtp_result sealrtp_zrtp_new(const char *cache_file,
+                                struct sealrtp_zrtp **out,
+                                char *message,
+                                size_t message_size);
+
+// Frees the handle; calls that are up keep the cache. Null is nothing.
+//
+// # Safety
+// `zrtp` is null or a handle that is not used again.
+void sealrtp_zrtp_free(struct sealrtp_zrtp *zrtp);
+
+// Writes our ZID, 24 hex digits.
+//
+// # Safety
+// `zrtp` is a handle or null, `zid` has `zid_size` bytes or is null.
+sealrtp_result sealrtp_zrtp_zid(const struct sealrtp_zrtp *zrtp, char *zid, size_t zid_size);
+
+// Tells `tell` every peer that is kept, the one met last first, with `data` as it came. May wait for the file, up to 3 s.
+// SEALRTP_E_ZRTP: the cache cannot be read. SEALRTP_DONE: there is no file.
+//
+// # Safety
+// `zrtp` is a handle or null; `tell` is a function or null that does not keep what it gets.
+sealrtp_result sealrtp_zrtp_peers(const struct sealrtp_zrtp *zrtp,
+                                  void (*tell)(void *data, const struct sealrtp_zrtp_peer *peer),
+                                  void *data);
+
+// What is kept of one peer. May wait for the file, up to 3 s. SEALRTP_DONE: nothing. SEALRTP_E_ARGUMENT: no ZID.
+//
+// # Safety
+// `zrtp` is a handle or null, `zid` a C string or null, `peer` points to a struct with its size set or is null.
+sealrtp_result sealrtp_zrtp_get_peer(const struct sealrtp_zrtp *zrtp,
+                                     const char *zid,
+                                     struct sealrtp_zrtp_peer *peer);
+
+// The administrator says whether a peer's SAS was compared, for calls to come. May wait for the file, up to 3 s.
+// SEALRTP_DONE: no secret of such a peer is kept. SEALRTP_E_ARGUMENT: no ZID.
+//
+// # Safety
+// `zrtp` is a handle or null, `zid` a C string or null.
+sealrtp_result sealrtp_zrtp_verify_peer(const struct sealrtp_zrtp *zrtp,
+                                        const char *zid,
+                                        uint32_t verified);
+
+// Names a peer; "" takes the name. May wait for the file, up to 3 s. SEALRTP_DONE: no such peer is kept.
+// SEALRTP_E_ARGUMENT: no ZID, or a name of more than 64 bytes or with control characters.
+//
+// # Safety
+// `zrtp` is a handle or null; `zid` and `name` are C strings or null.
+sealrtp_result sealrtp_zrtp_name_peer(const struct sealrtp_zrtp *zrtp, const char *zid, const char *name);
+
+// Forgets a peer, with its enrolment: the next call with it is the first one. May wait for the file, up to 3 s.
+// SEALRTP_DONE: no such peer is kept. SEALRTP_E_ARGUMENT: no ZID.
+//
+// # Safety
+// `zrtp` is a handle or null, `zid` a C string or null.
+sealrtp_result sealrtp_zrtp_forget_peer(const struct sealrtp_zrtp *zrtp,
+                                        const char *zid);
+
+// Makes a call; null `options`: none of them.
+//
+// # Safety
+// `zrtp` and `config` are handles or null, `options` points to a struct with its size set or is null, `out` points to a
+// pointer or is null.
+sealrtp_result sealrtp_zrtp_call_new(const struct sealrtp_zrtp *zrtp,
+                                     const struct sealrtp_config *config,
+                                     const struct sealrtp_zrtp_options *options,
+                                     struct sealrtp_zrtp_call **out);
+
+// Frees the handle; streams that use it keep what they need. Null is nothing.
+//
+// # Safety
+// `call` is null or a handle that is not used again.
+void sealrtp_zrtp_call_free(struct sealrtp_zrtp_call *call);
 
 #ifdef __cplusplus
 }  // extern "C"

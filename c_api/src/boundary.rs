@@ -103,6 +103,12 @@ pub(crate) unsafe fn write_text(to: *mut c_char, size: usize, text: &str) -> Res
     if fits == text.len() { Ok(()) } else { Err(SEALRTP_E_BUFFER) }
 }
 
+/// Writes `text` with a NUL into an array of ours; what does not fit is cut.
+pub(crate) fn put(array: &mut [c_char], text: &str) {
+    // SAFETY: the array is ours and has that size.
+    let _ = unsafe { write_text(array.as_mut_ptr(), array.len(), text) };
+}
+
 /// Hands a new object to C.
 pub(crate) fn give<T>(value: T) -> *mut T {
     Box::into_raw(Box::new(value))

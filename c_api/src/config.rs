@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use sealrtp_policy::Config;
+use sealrtp_policy::{Config, ZrtpRule};
 use sealrtp_srtp::Limits;
 
 use crate::boundary::{give, guard, guard_or, shared, take_back, text, unique, write_text};
@@ -59,6 +59,49 @@ pub unsafe extern "C" fn sealrtp_config_set(
         // SAFETY: the caller's promise. A message that was cut is still one.
         let _ = unsafe { write_text(message, message_size, &said) };
         Ok(result)
+    })
+}
+
+/// A configuration of its own with the same values, e.g. for one end point. Null for null, or if the library is at fault.
+///
+/// # Safety
+/// `config` is a handle or null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealrtp_config_copy(config: *const sealrtp_config) -> *mut sealrtp_config {
+    // SAFETY: the caller's promise.
+    guard_or(std::ptr::null_mut(), || match unsafe { shared(config) } {
+        Ok(config) => give(sealrtp_config(config.0.clone())),
+        Err(_) => std::ptr::null_mut(),
+    })
+}
+
+/// Whether ZRTP is done on streams that have no keys of another method.
+#[allow(non_camel_case_types)]
+#[repr(u32)]
+pub enum sealrtp_zrtp_rule {
+    /// It is not.
+    SEALRTP_ZRTP_NO = 0,
+    /// Where the peer does it; clear media passes before, and where it does not.
+    SEALRTP_ZRTP_YES = 1,
+    /// No clear media passes, ever.
+    SEALRTP_ZRTP_REQUIRED = 2,
+}
+
+/// The `sealrtp_zrtp_rule` of a configuration; SEALRTP_ZRTP_REQUIRED for null.
+///
+/// # Safety
+/// `config` is a handle or null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealrtp_config_zrtp(config: *const sealrtp_config) -> u32 {
+    use sealrtp_zrtp_rule::*;
+    guard_or(SEALRTP_ZRTP_REQUIRED as u32, || {
+        // SAFETY: the caller's promise.
+        let rule = unsafe { shared(config) }.map_or(ZrtpRule::Required, |config| config.0.zrtp().rule());
+        (match rule {
+            ZrtpRule::No => SEALRTP_ZRTP_NO,
+            ZrtpRule::Yes => SEALRTP_ZRTP_YES,
+            ZrtpRule::Required => SEALRTP_ZRTP_REQUIRED,
+        }) as u32
     })
 }
 

@@ -20,9 +20,10 @@ pub enum sealrtp_event_kind {
     SEALRTP_EVENT_SSRC_LIMIT = 3,
     /// The first packet under new keys was authenticated.
     SEALRTP_EVENT_REKEYED = 4,
-    /// A DTLS handshake gave keys; `value`: milliseconds it took.
+    /// A DTLS handshake or a ZRTP exchange gave keys; `value`: milliseconds it took.
     SEALRTP_EVENT_SECURED = 5,
-    /// A DTLS handshake failed, and no media passes any more; `value`: a `sealrtp_failure`.
+    /// A DTLS handshake or a ZRTP exchange failed; `value`: a `sealrtp_failure`. Only after SEALRTP_FAILURE_ZRTP media may pass
+    /// still: in the clear where it did before.
     SEALRTP_EVENT_FAILED = 6,
     /// The peer closed the DTLS association before there were keys.
     SEALRTP_EVENT_CLOSED = 7,
@@ -30,9 +31,23 @@ pub enum sealrtp_event_kind {
     SEALRTP_EVENT_TRACE = 8,
     /// The peer did not answer the handshake on RTCP's own port: RTCP stays blocked, RTP goes on.
     SEALRTP_EVENT_NO_RTCP = 9,
+    /// The peer does not answer ZRTP's Hello. One of its own that comes later is answered.
+    SEALRTP_EVENT_NO_ANSWER = 10,
+    /// The ZRTP peer does not have the secret of the last call: somebody may be in between, or a cache was lost.
+    SEALRTP_EVENT_CACHE_MISMATCH = 11,
+    /// The user compared the SAS (`value` 1), or takes that back (0).
+    SEALRTP_EVENT_VERIFIED = 12,
+    /// The PBX at which we are enrolled told the far end's SAS.
+    SEALRTP_EVENT_RELAYED_SAS = 13,
+    /// The ZRTP peer ended SRTP; no media passes any more.
+    SEALRTP_EVENT_CLEARED = 14,
+    /// A ZRTP message that should not come was not obeyed; anybody can cause it.
+    SEALRTP_EVENT_ALERT = 15,
+    /// The cache of ZRTP could not be used; the call goes on without.
+    SEALRTP_EVENT_CACHE_UNUSABLE = 16,
 }
 
-/// Why a DTLS handshake failed.
+/// Why a handshake or an exchange failed.
 #[allow(non_camel_case_types)]
 #[repr(u32)]
 pub enum sealrtp_failure {
@@ -50,6 +65,8 @@ pub enum sealrtp_failure {
     SEALRTP_FAILURE_ALERT = 6,
     /// Another, see the text.
     SEALRTP_FAILURE_OTHER = 7,
+    /// Of ZRTP, see the text.
+    SEALRTP_FAILURE_ZRTP = 8,
 }
 
 /// Something the owner of a stream should log or act on.
@@ -88,6 +105,21 @@ impl sealrtp_event {
             Event::Closed { component } => (SEALRTP_EVENT_CLOSED, 0, on_rtcp(component), 0),
             Event::NoRtcp => (SEALRTP_EVENT_NO_RTCP, 0, true, 0),
             Event::Trace { component, .. } => (SEALRTP_EVENT_TRACE, 0, on_rtcp(component), 0),
+            Event::ZrtpSecured(secured) => {
+                let took = u64::try_from(secured.took.as_millis()).unwrap_or(u64::MAX);
+                (SEALRTP_EVENT_SECURED, 0, false, took)
+            }
+            Event::ZrtpFailed(_) => {
+                (SEALRTP_EVENT_FAILED, 0, false, sealrtp_failure::SEALRTP_FAILURE_ZRTP as u64)
+            }
+            Event::ZrtpNoAnswer => (SEALRTP_EVENT_NO_ANSWER, 0, false, 0),
+            Event::ZrtpCacheMismatch(_) => (SEALRTP_EVENT_CACHE_MISMATCH, 0, false, 0),
+            Event::ZrtpVerified(verified) => (SEALRTP_EVENT_VERIFIED, 0, false, u64::from(*verified)),
+            Event::ZrtpRelayedSas(_) => (SEALRTP_EVENT_RELAYED_SAS, 0, false, 0),
+            Event::ZrtpCleared => (SEALRTP_EVENT_CLEARED, 0, false, 0),
+            Event::ZrtpAlert(_) => (SEALRTP_EVENT_ALERT, 0, false, 0),
+            Event::ZrtpCacheUnusable(_) => (SEALRTP_EVENT_CACHE_UNUSABLE, 0, false, 0),
+            Event::ZrtpTrace(_) => (SEALRTP_EVENT_TRACE, 0, false, 0),
             Event::Srtp { event, .. } => match *event {
                 sealrtp_srtp::Event::KeyExpiring { protocol, remaining } => {
                     (SEALRTP_EVENT_KEY_EXPIRING, 0, protocol == Protocol::Srtcp, remaining)

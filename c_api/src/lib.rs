@@ -15,7 +15,9 @@ mod result;
 mod sdes;
 mod session;
 mod session_dtls;
+mod session_zrtp;
 mod suite;
+mod zrtp;
 
 pub use address::sealrtp_address;
 pub use config::*;
@@ -27,7 +29,9 @@ pub use result::*;
 pub use sdes::*;
 pub use session::*;
 pub use session_dtls::*;
+pub use session_zrtp::*;
 pub use suite::*;
+pub use zrtp::*;
 
 use std::ffi::c_char;
 

@@ -51,6 +51,8 @@ pub enum sealrtp_result {
     SEALRTP_E_RANDOM = -16,
     /// DTLS: a certificate, a configuration or what the peer's SDP says cannot be used; the reason tells why.
     SEALRTP_E_DTLS = -17,
+    /// ZRTP: the cache cannot be used, or what the peer's SDP says; the reason tells why.
+    SEALRTP_E_ZRTP = -18,
 }
 
 use sealrtp_result::*;
@@ -58,7 +60,7 @@ use sealrtp_result::*;
 /// What a result means, in English. Never null; the text lives as long as the library.
 #[unsafe(no_mangle)]
 pub extern "C" fn sealrtp_result_text(result: i32) -> *const c_char {
-    const TEXTS: [(sealrtp_result, &CStr); 21] = [
+    const TEXTS: [(sealrtp_result, &CStr); 22] = [
         (SEALRTP_OK, c"done"),
         (SEALRTP_OK_EVENT, c"done, an event is waiting"),
         (SEALRTP_OK_KEYS_CHANGED, c"negotiated, keys are new"),
@@ -80,6 +82,7 @@ pub extern "C" fn sealrtp_result_text(result: i32) -> *const c_char {
         (SEALRTP_E_SDES, c"crypto attribute refused"),
         (SEALRTP_E_RANDOM, c"random generator failed"),
         (SEALRTP_E_DTLS, c"DTLS cannot be used"),
+        (SEALRTP_E_ZRTP, c"ZRTP, or its cache, cannot be used"),
     ];
     let text =
         TEXTS.iter().find(|(known, _)| *known as i32 == result).map_or(c"unknown result", |(_, text)| text);

@@ -3,6 +3,7 @@
 use std::cell::UnsafeCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use ::sealrtp_dtls::Identity;
 use ::sealrtp_session::{Component, Counters, Refusal, Session, State, Transmit, WithoutKeys};
@@ -303,7 +304,12 @@ unsafe fn unprotect(
                 Protocol::Srtp => session.unprotect_rtp(packet)?,
                 Protocol::Srtcp => session.unprotect_rtcp(packet)?,
             };
-            Ok(if session.has_event() { SEALRTP_OK_EVENT } else { SEALRTP_OK })
+            if !session.has_event() {
+                return Ok(SEALRTP_OK);
+            }
+            // The first packet under ZRTP's keys is what its exchange may wait for.
+            session.handle_timeout(Instant::now());
+            Ok(SEALRTP_OK_EVENT)
         })
     }
 }

@@ -9,7 +9,7 @@ use openssl::error::ErrorStack;
 use openssl::ssl::{SslRef, SslSessionRef};
 
 use crate::address::sealrtp_address;
-use crate::boundary::{bytes, bytes_mut, shared, text, unique, write_sized, write_text};
+use crate::boundary::{bytes, bytes_mut, put, shared, text, unique, write_sized, write_text};
 use crate::dtls::{sealrtp_dtls, sealrtp_dtls_options};
 use crate::result::sealrtp_result::{self, *};
 use crate::session::{component, sealrtp_session, with_session};
@@ -101,11 +101,6 @@ impl sealrtp_dtls_info {
         put(&mut this.remote_fingerprint, &secured.remote_fingerprint.to_string());
         this
     }
-}
-
-fn put(array: &mut [c_char], text: &str) {
-    // SAFETY: the array is ours and has that size; a text that does not fit is cut.
-    let _ = unsafe { write_text(array.as_mut_ptr(), array.len(), text) };
 }
 
 /// What [`SetSession`](::sealrtp_dtls::SetSession) asks for.

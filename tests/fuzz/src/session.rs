@@ -96,6 +96,7 @@ impl Run {
                 Event::Secured(_) => self.secured += 1,
                 Event::Failed { .. } | Event::Closed { .. } => self.over = true,
                 Event::NoRtcp | Event::Srtp { .. } | Event::Trace { .. } => {}
+                event => panic!("ZRTP was not set up: {event}"),
             }
         }
         assert!(events <= MAX_EVENTS + 16, "{events} events waited");

@@ -1,6 +1,8 @@
 //! One media stream's ZRTP: its states, and which message goes to which.
 
 mod core;
+#[cfg(test)]
+mod every_state;
 mod initiator;
 mod keyed;
 mod responder;

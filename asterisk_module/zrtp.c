@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * The RTP engine's ZRTP: which streams have it, and when it begins.
+ *
+ * The SDP says nothing of it, so a stream is there from the instance's first moment on. Whose call it is
+ * shows when media may flow: chan_pjsip names the channel only then. Channels are looked up in the reports'
+ * thread, which holds no lock.
+ */
+
+#include "asterisk.h"
+
+#include "asterisk/astobj2.h"
+#include "asterisk/channel.h"
+#include "asterisk/logger.h"
+#include "asterisk/strings.h"
+#include "asterisk/utils.h"
+
+#include "res_sealrtp.h"
+
+/* One association of a call, as ao2. */
+struct zrtp_call {
+	sealrtp_zrtp_call *call;
+};
+
+/* How long to wait before a channel is looked for again, by how often that was in vain. */
+static const struct pause {
+	unsigned int tries;
+	int ms;
+} pauses[] = {
+	{10, 20},
+	{30, 100},
+	{60, 1000},
+};
+
+/* An instance that has no channel after so many tries may be of a driver that never tells: [general] holds.
+ */
+#define NOBODYS 30
+
+static void call_destroy(void *object)
+{
+	struct zrtp_call *call = object;
+
+	sealrtp_zrtp_call_free(call->call);
+}
+
+/* Whether nothing clear may pass while there is no SDES and no DTLS. The stream is locked. */
+bool zrtp_demands(const struct ast_srtp *stream)
+{
+	struct settings *settings;
+	bool demands;
+
+	if (!stream->zrtp.candidate) {
+		return false;
+	}
+	if (stream->zrtp.settled) {
+		return stream->zrtp.rule == SEALRTP_ZRTP_REQUIRED;
+	}
+	settings = config_get();
+	demands = !settings || settings->zrtp_required;
+	ao2_cleanup(settings);
+	return demands;
+}
+
+/* A stream for an instance whose end point is not known yet: clear media passes it only if nobody demands
+ * ZRTP. The instance is locked or known to nobody else. */
+int zrtp_install(struct ast_rtp_instance *instance)
+{
+	struct settings *settings = config_get();
+	struct ast_srtp_policy *policy;
+	struct ast_srtp *stream;
+	int res;
+
+	if (!settings || !settings->zid) {
+		ao2_cleanup(settings);
+		return settings ? 0 : -1;
+	}
+	policy = policy_without_keys(METHOD_NONE);
+	res = policy ? ast_rtp_instance_add_srtp_policy(instance, policy, policy, 0) : -1;
+	policy_destroy(policy);
+	stream = res ? NULL : ast_rtp_instance_get_srtp(instance, 0);
+	if (stream) {
+		ao2_lock(stream);
+		stream->zrtp.candidate = true;
+		stream->zrtp.ssrc = ast_rtp_instance_get_ssrc(instance);
+		if (!settings->zrtp_required) {
+			res = stream_renew(stream, settings->config, false);
+		}
+		transport_look_later(stream, pauses[0].ms);
+		ao2_unlock(stream);
+	}
+	ao2_ref(settings, -1);
+	return stream ? res : -1;
+}
+
+/* What passes without keys, as the end point's rule says. The stream is locked. */
+static void apply(struct ast_srtp *stream, const sealrtp_config *config, uint32_t rule)
+{
+	uint32_t state = sealrtp_session_state(stream->session, SEALRTP_RTP);
+
+	if (stream->keyed || stream->dtls.configured) {
+		return;
+	}
+	if (rule == SEALRTP_ZRTP_REQUIRED) {
+		sealrtp_session_demand_security(stream->session);
+	} else if (state == SEALRTP_STATE_BLOCK) {
+		stream_renew(stream, config, false);
+	}
+	stream->method = rule == SEALRTP_ZRTP_NO ? METHOD_NONE : METHOD_ZRTP;
+}
+
+/* It is the call of an end point. The stream is locked. */
+static void settle(struct ast_srtp *stream, const struct settings *settings, const char *channel)
+{
+	const sealrtp_config *config = config_of_channel(settings, channel);
+
+	ast_copy_string(stream->channel, channel, sizeof(stream->channel));
+	if (stream->zrtp.settled) {
+		return;
+	}
+	stream->zrtp.rule = settings->zid ? sealrtp_config_zrtp(config) : SEALRTP_ZRTP_NO;
+	apply(stream, config, stream->zrtp.rule);
+	stream->zrtp.settled = true;
+}
+
+/* No channel (yet). The stream is locked. */
+static void look_later(struct ast_srtp *stream)
+{
+	struct settings *settings;
+	size_t index;
+
+	if (++stream->zrtp.tries == NOBODYS && !stream->zrtp.settled && (settings = config_get())) {
+		apply(stream, settings->config,
+			settings->zid ? sealrtp_config_zrtp(settings->config) : SEALRTP_ZRTP_NO);
+		ao2_ref(settings, -1);
+	}
+	for (index = 0; index < ARRAY_LEN(pauses); index++) {
+		if (stream->zrtp.tries < pauses[index].tries) {
+			transport_look_later(stream, pauses[index].ms);
+			return;
+		}
+	}
+}
+
+/* Media flows, nobody else makes keys, and it is known where to. The stream is locked. */
+static bool may_begin(const struct ast_srtp *stream)
+{
+	return stream->session && stream->zrtp.settled && stream->zrtp.rule != SEALRTP_ZRTP_NO &&
+		   stream->zrtp.activated && !stream->zrtp.started && !stream->zrtp.stopped && !stream->keyed &&
+		   !dtls_serves(stream) && !stream->dtls.bundled &&
+		   (stream->dtls.ice == ICE_UNUSED || stream->dtls.ice == ICE_CHOSEN) && transport_has_remote(stream);
+}
+
+/* The association of a stream of the same channel, with a reference. */
+static struct zrtp_call *call_of_sibling(struct ast_srtp *stream, const char *channel_id)
+{
+	struct ao2_iterator iterator = ao2_iterator_init(streams_all(), 0);
+	struct zrtp_call *call = NULL;
+	struct ast_srtp *sibling;
+	char id[AST_MAX_UNIQUEID];
+
+	while (!call && (sibling = ao2_iterator_next(&iterator))) {
+		stream_channel_id(sibling, id, sizeof(id));
+		if (sibling != stream && !strcmp(id, channel_id)) {
+			ao2_lock(sibling);
+			call = ao2_bump(sibling->zrtp.call);
+			ao2_unlock(sibling);
+		}
+		ao2_ref(sibling, -1);
+	}
+	ao2_iterator_destroy(&iterator);
+	return call;
+}
+
+static struct zrtp_call *call_new(const struct settings *settings, const char *channel, bool enrolment)
+{
+	sealrtp_zrtp_options options = {.size = sizeof(options), .enrolment = enrolment};
+	struct zrtp_call *call = ao2_alloc_options(sizeof(*call), call_destroy, AO2_ALLOC_OPT_LOCK_NOLOCK);
+	sealrtp_result result;
+
+	if (!call) {
+		return NULL;
+	}
+	result = sealrtp_zrtp_call_new(
+		settings->zid->zrtp, config_of_channel(settings, channel), &options, &call->call);
+	if (result < 0) {
+		ast_log(LOG_ERROR, "No ZRTP for %s: %s\n", channel, sealrtp_result_text(result));
+		ao2_ref(call, -1);
+		return NULL;
+	}
+	return call;
+}
+
+/* Sends Hello. The stream is locked and has its call. */
+static void begin(struct ast_srtp *stream)
+{
+	sealrtp_result result = SEALRTP_OK;
+	char text[CALL_TEXT_SIZE];
+
+	if (!stream->zrtp.used) {
+		result = sealrtp_session_zrtp_use(stream->session, stream->zrtp.call->call, stream->zrtp.ssrc);
+	}
+	if (result >= 0) {
+		__atomic_store_n(&stream->zrtp.used, true, __ATOMIC_RELEASE);
+		result = sealrtp_session_zrtp_start(stream->session);
+	}
+	if (result < 0) {
+		ast_log(LOG_ERROR, "ZRTP cannot begin, %s: %s\n", stream_call(stream, text, sizeof(text)),
+			sealrtp_result_text(result));
+		return;
+	}
+	stream->method = METHOD_ZRTP;
+	stream->zrtp.started = true;
+	stream->zrtp.unanswered = stream->zrtp.failed = false;
+	transport_pump(stream);
+}
+
+/* chan_sip says "media may flow" of audio alone; what else the peer has described begins with it. */
+static void activate_siblings(struct ast_srtp *audio, const char *channel_id)
+{
+	struct ao2_iterator iterator = ao2_iterator_init(streams_all(), 0);
+	struct ast_srtp *stream;
+	char id[AST_MAX_UNIQUEID];
+
+	while ((stream = ao2_iterator_next(&iterator))) {
+		stream_channel_id(stream, id, sizeof(id));
+		ao2_lock(stream);
+		if (stream != audio && !strcmp(id, channel_id) && stream->zrtp.candidate && !stream->zrtp.activated &&
+			transport_has_remote(stream)) {
+			stream->zrtp.activated = true;
+			transport_look_later(stream, 1);
+		}
+		ao2_unlock(stream);
+		ao2_ref(stream, -1);
+	}
+	ao2_iterator_destroy(&iterator);
+}
+
+/* The channel is known. No lock is held. */
+static void found(struct ast_srtp *stream, struct ast_channel *chan)
+{
+	struct settings *settings = config_get();
+	char channel[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
+	struct zrtp_call *call = NULL;
+	bool wanted, enrolment;
+
+	if (!settings) {
+		return;
+	}
+	ast_channel_lock(chan);
+	ast_copy_string(channel, ast_channel_name(chan), sizeof(channel));
+	ast_copy_string(id, ast_channel_uniqueid(chan), sizeof(id));
+	enrolment = channel_enrolment(chan);
+	ast_channel_unlock(chan);
+	ao2_lock(stream);
+	if (stream->session) {
+		settle(stream, settings, channel);
+	}
+	wanted = may_begin(stream) && settings->zid;
+	ao2_unlock(stream);
+	if (wanted) {
+		ast_channel_lock(chan);
+		channel_anchor(chan);
+		ast_channel_unlock(chan);
+		call = call_of_sibling(stream, id);
+		if (!call) {
+			call = call_new(settings, channel, enrolment);
+		}
+	}
+	ao2_lock(stream);
+	if (call && may_begin(stream)) {
+		if (!stream->zrtp.call) {
+			stream->zrtp.call = ao2_bump(call);
+		}
+		begin(stream);
+	}
+	ao2_unlock(stream);
+	if (wanted && SEALRTP_ASTERISK_MAJOR < 21) {
+		activate_siblings(stream, id);
+	}
+	ao2_cleanup(call);
+	ao2_ref(settings, -1);
+}
+
+static int look(void *data)
+{
+	struct ast_srtp *stream = data;
+	char id[AST_MAX_UNIQUEID];
+	struct ast_channel *chan;
+
+	stream_channel_id(stream, id, sizeof(id));
+	chan = ast_strlen_zero(id) ? NULL : ast_channel_get_by_name(id);
+	if (chan) {
+		found(stream, chan);
+		ast_channel_unref(chan);
+	} else {
+		ao2_lock(stream);
+		if (stream->session) {
+			look_later(stream);
+		}
+		ao2_unlock(stream);
+	}
+	ao2_ref(stream, -1);
+	return 0;
+}
+
+/* Whatever the stream waited for may have come. Any lock may be held. */
+void zrtp_look_again(struct ast_srtp *stream)
+{
+	ao2_ref(stream, +1);
+	if (report_task(look, stream)) {
+		ao2_ref(stream, -1);
+	}
+}
+
+/* "Media may flow", also after each re-INVITE. The instance is locked. */
+void zrtp_activate(struct ast_srtp *stream, struct ast_rtp_instance *instance)
+{
+	struct ast_sockaddr remote;
+
+	ast_rtp_instance_get_remote_address(instance, &remote);
+	transport_learn(stream, instance);
+	ao2_lock(stream);
+	if (!transport_has_remote(stream)) {
+		transport_set_remote(stream, &remote);
+	}
+	stream->zrtp.ssrc = ast_rtp_instance_get_ssrc(instance);
+	stream->zrtp.activated = true;
+	stream->zrtp.tries = 0;
+	ao2_unlock(stream);
+	zrtp_look_again(stream);
+}
+
+void zrtp_address_known(struct ast_srtp *stream)
+{
+	bool waits;
+
+	ao2_lock(stream);
+	waits =
+		stream->zrtp.activated && !stream->zrtp.started && !stream->zrtp.unanswered && !stream->zrtp.failed;
+	ao2_unlock(stream);
+	if (waits) {
+		zrtp_look_again(stream);
+	}
+}
+
+/* SDES or DTLS makes the keys. The stream is locked. */
+void zrtp_stop(struct ast_srtp *stream)
+{
+	if (stream->zrtp.candidate && !stream->zrtp.stopped) {
+		stream->zrtp.stopped = true;
+		if (stream->zrtp.used) {
+			sealrtp_session_zrtp_stop(stream->session);
+		}
+	}
+}
+
+/* Whether a ZRTP datagram is the stream's. */
+bool zrtp_receives(const struct ast_srtp *stream)
+{
+	return __atomic_load_n(&stream->zrtp.used, __ATOMIC_ACQUIRE) && !stream->zrtp.stopped;
+}
+
+/* What ZRTP agreed on; false if it made no keys. */
+bool zrtp_info(struct ast_srtp *stream, sealrtp_zrtp_info *info)
+{
+	bool has;
+
+	info->size = sizeof(*info);
+	ao2_lock(stream);
+	has = sealrtp_session_get_zrtp_info(stream->session, info) == SEALRTP_OK;
+	ao2_unlock(stream);
+	return has;
+}
