@@ -20,7 +20,7 @@ def libraries() -> None:
 
 
 # Each client with what it is started with.
-CLIENTS = ["client", "dtls"]
+CLIENTS = ["client", "dtls", "zrtp"]
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +38,8 @@ def build(program: Path, *link: str) -> None:
     subprocess.run(["gcc", *WARNINGS, "-I", TOP / "include", source, "-o", program, *link, "-lpthread"], check=True)
 
 
-def run(command: list[str | Path], client: str, certificate: tuple[Path, Path]) -> None:
-    arguments = certificate if client == "dtls" else ()
+def run(command: list[str | Path], client: str, certificate: tuple[Path, Path], folder: Path) -> None:
+    arguments = {"client": (), "dtls": certificate, "zrtp": (folder / "pbx.db", folder / "phone.db")}[client]
     done = subprocess.run([*command, *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     if client == "dtls":
@@ -62,8 +62,8 @@ def test_the_static_library_works_for_an_outsider_and_valgrind_finds_nothing(
     if not shutil.which("valgrind"):
         pytest.skip("SKIPPED: valgrind is not installed")
     valgrind = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", "--show-leak-kinds=definite,possible",
-                f"--suppressions={HERE / 'openssl.supp'}"]
-    run([*valgrind, program], client, certificate)
+                *(f"--suppressions={HERE / name}" for name in ["openssl.supp", "rust.supp"])]
+    run([*valgrind, program], client, certificate, tmp_path)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -71,7 +71,7 @@ def test_the_shared_library_works_for_an_outsider(
         client: str, tmp_path: Path, certificate: tuple[Path, Path]) -> None:
     program = tmp_path / client
     build(program, f"-L{LIBRARIES}", f"-Wl,-rpath,{LIBRARIES}", "-lsealrtp")
-    run([program], client, certificate)
+    run([program], client, certificate, tmp_path)
 
 
 @pytest.mark.parametrize("nm", [["-D", "libsealrtp.so"], ["-g", "libsealrtp.a"]], ids=["shared", "static"])

@@ -26,6 +26,9 @@ TARGETS = [
     "dtls_client_hello",
     "dtls_attributes",
     "session",
+    "zrtp_message",
+    "zrtp_packet",
+    "zrtp_stream",
 ]
 MAX_LEN = 9000  # bytes of input: more than the longest attribute that is read
 RSS_LIMIT_MB = 1024

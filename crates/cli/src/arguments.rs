@@ -1,5 +1,7 @@
 //! The command line.
 
+mod zrtp;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +12,8 @@ use sealrtp_srtp::Suite;
 
 use crate::codec::Codec;
 use crate::outcome::Outcome;
+
+pub use self::zrtp::{EnrolmentWanted, HashWanted, ZrtpArguments, ZrtpWanted};
 
 /// SealRTP's tools.
 #[derive(Debug, Parser)]
@@ -23,20 +27,20 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// A media end point: keys by SDES or DTLS-SRTP, plays, measures what comes back, prints one JSON line
+    /// A media end point: keys by SDES, DTLS-SRTP or ZRTP, plays, measures what comes back, prints one JSON line
     #[command(long_about = ABOUT, after_long_help = examples())]
     Peer(Box<PeerArguments>),
 }
 
 const ABOUT: &str = "\
-A media end point for scripts and for who debugs. It gets its keys by SDES or DTLS-SRTP, plays a tone or a WAV file (or \
-echoes), measures what comes back, and prints one JSON line at the end.
+A media end point for scripts and for who debugs. It gets its keys by SDES, DTLS-SRTP or ZRTP, plays a tone or a WAV \
+file (or echoes), measures what comes back, and prints one JSON line at the end.
 
 Who the peer is comes from its SDP (--remote-sdp; --offer if ours is to be first) or from the command line (--method, \
---remote, and --local-crypto with --remote-crypto, or --role with --fingerprint).
+--remote, and --local-crypto with --remote-crypto, or --role with --fingerprint; or --zrtp and --remote).
 
 Addresses and our fingerprint stand on stderr at the start. Media is never sent in the clear, and clear media never taken, \
-except with --method none. Keys stand in no output but our own a=crypto lines in the SDP.";
+except with --method none and --zrtp allow. Keys stand in no output but our own a=crypto lines in the SDP.";
 
 /// What follows the options in `--help`; each example runs as it stands.
 fn examples() -> String {
@@ -52,6 +56,10 @@ Examples:
   echo '1 AES_CM_128_HMAC_SHA1_80 inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR' > b.key
   sealrtp peer --method sdes --local-crypto @b.key --remote-crypto @a.key --bind 127.0.0.1:40000 --echo --duration 2 &
   sealrtp peer --method sdes --local-crypto @a.key --remote-crypto @b.key --remote 127.0.0.1:40000 --tone 1000 --duration 1
+
+  # ZRTP that begins clear, and two seconds later is secured; both ends show the same SAS.
+  sealrtp peer --offer --zrtp allow --zrtp-after 2 --local-sdp offer2.sdp --remote-sdp answer2.sdp --duration 4 &
+  sealrtp peer --remote-sdp offer2.sdp --local-sdp answer2.sdp --zrtp allow --duration 4
 
   # DTLS by hand, and a handshake's steps: waits for a ClientHello until the timeout, exit code 3.
   sealrtp peer --method dtls --role server --remote 127.0.0.1:40002 --timeout 1 --trace \\
@@ -72,6 +80,9 @@ pub enum Method {
     Dtls,
     /// Keys in the SDP (RFC 4568).
     Sdes,
+    /// In the media path (RFC 6189): `--zrtp`.
+    #[value(skip)]
+    Zrtp,
     /// Clear RTP, for comparison.
     None,
 }
@@ -82,6 +93,7 @@ impl Method {
         match self {
             Self::Dtls => "dtls",
             Self::Sdes => "sdes",
+            Self::Zrtp => "zrtp",
             Self::None => "none",
         }
     }
@@ -237,6 +249,10 @@ pub struct PeerArguments {
     #[arg(long, value_enum, default_value = "unknown", help_heading = "Security")]
     pub cookies: CookiesWanted,
 
+    /// ZRTP.
+    #[command(flatten)]
+    pub zrtp: ZrtpArguments,
+
     /// Our RTP address; without a port the system chooses one
     #[arg(long, value_parser = bind, default_value = "127.0.0.1", value_name = "ADDRESS[:PORT]",
           help_heading = "Network")]
@@ -320,7 +336,7 @@ pub struct PeerArguments {
     #[arg(long, default_value_t = 50, value_name = "PACKETS", help_heading = "Verdict")]
     pub max_auth_failures: u64,
 
-    /// Print each step of a DTLS handshake on stderr
+    /// Print each step of a DTLS handshake and each message of ZRTP on stderr
     #[arg(long, help_heading = "Output")]
     pub trace: bool,
 

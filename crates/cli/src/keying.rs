@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use anyhow::Context as _;
 use sealrtp_dtls::{
@@ -12,11 +12,13 @@ use sealrtp_dtls::{
 use sealrtp_sdes::{Config as SdesConfig, CryptoAttribute, Negotiator};
 use sealrtp_session::{RtcpTransport, Session, Started, WithoutKeys};
 use sealrtp_srtp::{KeySet, Limits};
+use sealrtp_zrtp::message::Zid;
 use zeroize::Zeroizing;
 
-use crate::arguments::{CookiesWanted, Method, PeerArguments, RoleWanted};
+use crate::arguments::{CookiesWanted, HashWanted, Method, PeerArguments, RoleWanted, ZrtpWanted};
 use crate::outcome::{Ended, Outcome};
 use crate::sdp::{Audio, Protocol};
+use crate::zrtp;
 
 /// Longest PEM or key file that is read, in bytes.
 const MAX_FILE: u64 = 256 * 1024;
@@ -28,6 +30,8 @@ pub struct Lines {
     pub crypto: Zeroizing<Vec<String>>,
     /// `a=fingerprint`, `a=setup`, `a=tls-id`.
     pub dtls: Option<(String, Setup, Option<TlsId>)>,
+    /// Value of `a=zrtp-hash`.
+    pub zrtp_hash: Option<String>,
 }
 
 /// Our certificate as descriptions name it.
@@ -36,11 +40,19 @@ struct Ours {
     tls_id: TlsId,
 }
 
+/// What our descriptions say of ZRTP, and our ZID.
+struct OurZrtp {
+    hash: HashWanted,
+    zid: Zid,
+    warning: Option<String>,
+}
+
 /// The methods of a run and what each needs.
 pub struct Keying {
     methods: Vec<Method>,
     sdes: Option<Negotiator>,
     dtls: Option<Ours>,
+    zrtp: Option<OurZrtp>,
     sha1: Sha1,
 }
 
@@ -59,6 +71,9 @@ fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Ended> {
 
 /// Methods in order: those given, or all that secure.
 fn methods(arguments: &PeerArguments) -> Result<Vec<Method>, Ended> {
+    if arguments.zrtp.zrtp.is_some() {
+        return Ok(vec![Method::Zrtp]);
+    }
     let all = match (arguments.method.as_slice(), arguments.offer) {
         ([], true) => vec![Method::Dtls, Method::Sdes],
         ([], false) => vec![Method::Sdes, Method::Dtls],
@@ -105,18 +120,20 @@ fn identity(arguments: &PeerArguments) -> Result<Identity, Ended> {
 }
 
 impl Keying {
-    /// Makes a session for the methods; it passes clear media only if the one method is none.
+    /// Makes a session for the methods, which is to send from `ssrc`; it passes clear media only if the one method is none or
+    /// ZRTP is allowed and not required.
     ///
     /// # Errors
     /// [`Outcome::Usage`]: arguments that contradict, certificates that cannot be used.
-    pub fn new(arguments: &PeerArguments) -> Result<(Self, Session), Ended> {
+    pub fn new(arguments: &PeerArguments, ssrc: u32, now: Instant) -> Result<(Self, Session), Ended> {
         let methods = methods(arguments)?;
-        let rule = if methods == [Method::None] { WithoutKeys::Pass } else { WithoutKeys::Block };
+        let clear = methods == [Method::None] || arguments.zrtp.zrtp == Some(ZrtpWanted::Allow);
+        let rule = if clear { WithoutKeys::Pass } else { WithoutKeys::Block };
         let mut session = Session::new(Limits::default(), rule);
         session.set_trace(arguments.trace);
 
         let sha1 = if arguments.allow_sha1 { Sha1::Allowed } else { Sha1::Refused };
-        let mut this = Self { sdes: None, dtls: None, sha1, methods };
+        let mut this = Self { sdes: None, dtls: None, zrtp: None, sha1, methods };
         if this.methods.contains(&Method::Sdes) && arguments.remote_sdp.is_some() {
             let suites = match arguments.suites.as_slice() {
                 [] => sealrtp_policy::Config::default().suites().to_vec(),
@@ -139,6 +156,12 @@ impl Keying {
                 tls_id: TlsId::random().map_err(openssl)?,
             });
         }
+        if this.methods.contains(&Method::Zrtp) {
+            let call = zrtp::call(&arguments.zrtp)?;
+            session.zrtp_use(&call.association, ssrc, now).map_err(Ended::usage)?;
+            let hash = arguments.zrtp.zrtp_hash;
+            this.zrtp = Some(OurZrtp { hash, zid: call.zid, warning: call.warning });
+        }
         Ok((this, session))
     }
 
@@ -147,12 +170,26 @@ impl Keying {
         self.dtls.as_ref().map(|ours| ours.fingerprint.as_str())
     }
 
+    /// Our ZID.
+    pub fn zid(&self) -> Option<Zid> {
+        self.zrtp.as_ref().map(|ours| ours.zid)
+    }
+
+    /// What is to be said before the call.
+    pub fn warning(&self) -> Option<&str> {
+        self.zrtp.as_ref().and_then(|ours| ours.warning.as_deref())
+    }
+
+    fn zrtp_hash(&self, session: &Session) -> Option<String> {
+        self.zrtp.as_ref().and_then(|ours| zrtp::local_hash(ours.hash, session))
+    }
+
     /// What our offer says, and the protocol of its m-line: `RTP/SAVP` where it carries SDES too, as phones expect it.
     ///
     /// # Errors
     /// The system gives no random keys.
     pub fn offer(&mut self, session: &mut Session) -> Result<(Lines, Protocol), Ended> {
-        let mut lines = Lines::default();
+        let mut lines = Lines { zrtp_hash: self.zrtp_hash(session), ..Lines::default() };
         if let Some(sdes) = &mut self.sdes {
             let offer = sdes.offer().map_err(Ended::usage)?;
             lines.crypto = crypto_lines(offer);
@@ -185,6 +222,7 @@ impl Keying {
                 let tls_id = audio.tls_id.as_ref().map(|_| ours.tls_id.clone());
                 lines.dtls = Some((ours.fingerprint.clone(), setup, tls_id));
             }
+            (Method::Zrtp, ..) => lines.zrtp_hash = self.zrtp_hash(session),
             _ => {}
         }
         Ok(lines)
@@ -203,6 +241,7 @@ impl Keying {
                         .map(|()| audio.tls_id.iter().for_each(|id| session.dtls_remote_tls_id(id.clone())))
                 }
                 Method::Sdes if !audio.crypto.is_empty() => self.take_crypto(session, audio),
+                Method::Zrtp => take_zrtp(session, audio),
                 Method::None if matches!(audio.protocol, Protocol::Avp | Protocol::Avpf) => Ok(()),
                 Method::Dtls => Err(nothing("the SDP has no a=fingerprint")),
                 Method::Sdes => Err(nothing("the SDP has no a=crypto")),
@@ -210,7 +249,7 @@ impl Keying {
             };
             match taken {
                 Ok(()) => {
-                    if method != Method::Dtls {
+                    if self.dtls.is_some() && method != Method::Dtls {
                         session.dtls_stop();
                     }
                     return Ok(method);
@@ -247,7 +286,7 @@ impl Keying {
     ) -> Result<Method, Ended> {
         let method = self.methods.first().copied().unwrap_or(Method::None);
         match method {
-            Method::None => {}
+            Method::None | Method::Zrtp => {}
             Method::Sdes => {
                 let (Some(local), Some(remote)) = (&arguments.local_crypto, &arguments.remote_crypto) else {
                     return Err(Ended::usage(
@@ -285,6 +324,21 @@ impl Keying {
         }
         Ok(method)
     }
+}
+
+/// Takes the peer's hash of its Hello; where its m-line forbids clear media none passes.
+fn take_zrtp(session: &mut Session, audio: &Audio) -> Result<(), Ended> {
+    match audio.protocol {
+        Protocol::Avp | Protocol::Avpf => {}
+        Protocol::Savp | Protocol::Savpf => session.demand_security(),
+        Protocol::TlsSavp | Protocol::TlsSavpf => {
+            return Err(nothing(format!("the SDP asks for {}", audio.protocol.name())));
+        }
+    }
+    if let Some(hash) = zrtp::remote_hash(&audio.zrtp_hashes)? {
+        session.zrtp_remote_hash(&hash, Instant::now());
+    }
+    Ok(())
 }
 
 fn crypto_lines(attributes: &[CryptoAttribute]) -> Zeroizing<Vec<String>> {
@@ -327,7 +381,7 @@ fn take_dtls(
 ///
 /// # Errors
 /// What keeps it from beginning.
-pub fn start_dtls(session: &mut Session, rtcp: RtcpTransport, now: std::time::Instant) -> Result<(), Ended> {
+pub fn start_dtls(session: &mut Session, rtcp: RtcpTransport, now: Instant) -> Result<(), Ended> {
     match session.dtls_start(rtcp, false, now) {
         Ok(Started::New | Started::Kept) => Ok(()),
         Ok(Started::Held) => {

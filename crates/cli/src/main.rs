@@ -16,6 +16,7 @@ mod signalling;
 mod stream;
 mod tone;
 mod wav;
+mod zrtp;
 
 use std::process::ExitCode;
 

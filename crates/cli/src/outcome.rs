@@ -6,13 +6,13 @@ use std::process::ExitCode;
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Secured (or `--method none`), and audio came back.
+    /// Secured (or `--method none`, or `--zrtp allow`), and audio came back.
     Ok,
     /// Arguments, files or a description that cannot be used.
     Usage,
     /// No keys within `--timeout`.
     NotSecured,
-    /// The peer's certificate is not the one its description tells of.
+    /// The peer's certificate or Hello is not the one its description tells of.
     FingerprintMismatch,
     /// No method, suite, profile or codec in common.
     NothingInCommon,
@@ -38,7 +38,7 @@ const TABLE: [Row; 9] = [
         outcome: Outcome::Ok,
         code: 0,
         name: "ok",
-        meaning: "secured (or --method none), and audio came back",
+        meaning: "secured (or --method none, or --zrtp allow), and audio came back",
     },
     Row {
         outcome: Outcome::Usage,
@@ -56,7 +56,7 @@ const TABLE: [Row; 9] = [
         outcome: Outcome::FingerprintMismatch,
         code: 4,
         name: "fingerprint_mismatch",
-        meaning: "the peer's certificate is not the one its a=fingerprint tells of",
+        meaning: "the peer's certificate or Hello is not the one its a=fingerprint or a=zrtp-hash tells of",
     },
     Row {
         outcome: Outcome::NothingInCommon,
@@ -86,7 +86,7 @@ const TABLE: [Row; 9] = [
         outcome: Outcome::HandshakeFailed,
         code: 9,
         name: "handshake_failed",
-        meaning: "the DTLS handshake failed otherwise: an alert, no certificate, another version",
+        meaning: "the handshake failed otherwise: an alert, no certificate, another version, a MAC of ZRTP",
     },
 ];
 

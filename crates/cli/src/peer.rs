@@ -1,6 +1,7 @@
 //! `sealrtp peer`: one run, from the arguments to the JSON line.
 
 mod descriptions;
+mod zrtp;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -20,9 +21,10 @@ use crate::outcome::{Ended, Outcome};
 use crate::report::{Report, rounded};
 use crate::rtcp::Now;
 use crate::rtp::Packet;
-use crate::stream::{ROOM, Source, Stream};
+use crate::stream::{ROOM, Source, Stream, random_ssrc};
 use crate::tone::Sine;
 use crate::wav::{self, Recording};
+use crate::zrtp::ZrtpReport;
 
 /// How long it listens after it has played, for what is on its way.
 const TAIL: Duration = Duration::from_millis(100);
@@ -67,6 +69,8 @@ struct Peer<'a> {
     source: [Option<SocketAddr>; 2],
     playing: Option<Playing>,
     next_rtcp: Option<Instant>,
+    /// When our Hello is due.
+    zrtp_due: Option<Instant>,
     failed: Option<Ended>,
     report: Report,
 }
@@ -129,7 +133,8 @@ impl<'a> Peer<'a> {
         {
             return Err(Ended::usage("our SDP must name an address: --bind to one, or --advertise one"));
         }
-        let (keying, session) = Keying::new(arguments)?;
+        let ssrc = random_ssrc()?;
+        let (keying, session) = Keying::new(arguments, ssrc, now)?;
         let (source, length) = source(arguments)?;
         let tone = match source {
             Source::Tone(_) => Some(arguments.tone.unwrap_or(TONE)),
@@ -140,12 +145,13 @@ impl<'a> Peer<'a> {
             Ended::new(Outcome::SocketError, format!("cannot bind {}: {error}", arguments.bind))
         })?;
         let recording = arguments.record.as_deref().map(Recording::create).transpose()?;
+        let report = Report { zrtp: keying.zid().map(ZrtpReport::new), ..Report::default() };
         Ok(Self {
             arguments,
             net,
             keying,
             session,
-            stream: Stream::new(source, meter, recording, now)?,
+            stream: Stream::new(source, ssrc, meter, recording, now)?,
             duration: arguments.duration.unwrap_or(length),
             began: now,
             awaited: None,
@@ -156,8 +162,9 @@ impl<'a> Peer<'a> {
             source: [None; 2],
             playing: None,
             next_rtcp: None,
+            zrtp_due: None,
             failed: None,
-            report: Report::default(),
+            report,
         })
     }
 
@@ -190,8 +197,14 @@ impl<'a> Peer<'a> {
         self.report.local = Some(rtp.to_string());
         self.report.local_fingerprint = self.keying.fingerprint().map(str::to_owned);
         if !self.arguments.quiet {
+            self.keying.warning().into_iter().for_each(tell);
             let fingerprint = self.keying.fingerprint().map(|value| format!("\nfingerprint {value}"));
-            tell(&format!("rtp {rtp}\nrtcp {rtcp}{}", fingerprint.unwrap_or_default()));
+            let zid = self.report.zrtp.as_ref().map(|zrtp| format!("\nzid {}", zrtp.zid()));
+            tell(&format!(
+                "rtp {rtp}\nrtcp {rtcp}{}{}",
+                fingerprint.unwrap_or_default(),
+                zid.unwrap_or_default()
+            ));
         }
         Ok(())
     }
@@ -200,12 +213,8 @@ impl<'a> Peer<'a> {
     fn hear(&mut self, now: Instant) {
         while let Some(event) = self.session.poll_event() {
             let shown = match &event {
-                Event::Trace { .. } => self.arguments.trace,
-                Event::Secured(_)
-                | Event::Failed { .. }
-                | Event::Closed { .. }
-                | Event::NoRtcp
-                | Event::Srtp { .. } => !self.arguments.quiet,
+                Event::Trace { .. } | Event::ZrtpTrace(_) => self.arguments.trace,
+                _ => !self.arguments.quiet,
             };
             if shown {
                 tell(&format!("{:10.3} ms {event}", (now - self.began).as_secs_f64() * 1000.0));
@@ -222,6 +231,9 @@ impl<'a> Peer<'a> {
         while let Some(out) = self.session.poll_transmit() {
             let number = out.component as usize;
             let to = match out.to {
+                Destination::Peer if self.method == Method::Zrtp => {
+                    self.remote[number].or(self.source[number])
+                }
                 Destination::Peer => self.remote[number],
                 Destination::Source(source) => {
                     self.source[number] = Some(source);
@@ -268,6 +280,7 @@ impl<'a> Peer<'a> {
             }
             Event::Closed { .. } => Err(Ended::new(Outcome::HandshakeFailed, event)),
             Event::NoRtcp | Event::Srtp { .. } | Event::Trace { .. } => Ok(()),
+            of_zrtp => self.zrtp_event(of_zrtp, now),
         }
     }
 
@@ -291,7 +304,10 @@ impl<'a> Peer<'a> {
             let g711 = Codec::from_payload_type(packet.payload_type).is_some();
             g711 && !packet.payload.is_empty() && packet.payload.len() % CLEAR_UNIT == 0
         });
+        let clear = self.session.counters().inbound().clear;
         let received = self.session.receive(component, datagram, from, now);
+        let passed_clear = self.session.counters().inbound().clear > clear;
+        self.report.clear_received += u64::from(passed_clear && matches!(received, Received::Rtp(_)));
         let dropped = matches!(received, Received::Refused(_) | Received::Held);
         self.report.clear_refused += u64::from(looks_clear && dropped);
         self.media(received, datagram, from, now)?;
@@ -315,7 +331,9 @@ impl<'a> Peer<'a> {
             Received::Rtp(len) => {
                 let remote = &mut self.remote[Component::Rtp as usize];
                 let to = *remote.get_or_insert(from);
-                if self.report.first_secured_packet_ms.is_none() && self.session_is(State::Secure) {
+                if self.report.first_secured_packet_ms.is_none()
+                    && self.session.counters().inbound().rtp_packets > 0
+                {
                     self.report.first_secured_packet_ms =
                         self.agreed.map(|agreed| milliseconds(now.saturating_duration_since(agreed)));
                 }
@@ -334,6 +352,10 @@ impl<'a> Peer<'a> {
                 self.stream.receive_rtcp(&packet[..len], Now::read());
             }
             Received::NotOurs(_) => self.report.other_datagrams += 1,
+            // Of ZRTP; its answers go there as long as nothing tells where the peer is.
+            Received::Consumed if self.method == Method::Zrtp => {
+                self.source[Component::Rtp as usize] = Some(from);
+            }
             Received::Consumed | Received::Held | Received::Refused(_) => {}
         }
         Ok(())
@@ -344,8 +366,13 @@ impl<'a> Peer<'a> {
     }
 
     fn send_rtp(&mut self, buffer: &mut [u8], len: usize, to: SocketAddr) -> Result<(), Ended> {
+        let clear = self.session.counters().outbound().clear;
         if let Ok(len) = self.session.protect_rtp(buffer, len) {
-            self.report.packets_sent += u64::from(self.send(Component::Rtp, &buffer[..len], to)?);
+            let sent = u64::from(self.send(Component::Rtp, &buffer[..len], to)?);
+            self.report.packets_sent += sent;
+            if self.session.counters().outbound().clear > clear {
+                self.report.clear_sent += sent;
+            }
         }
         Ok(())
     }
@@ -367,6 +394,7 @@ impl<'a> Peer<'a> {
         if self.session.poll_timeout().is_some_and(|due| now >= due) {
             self.session.handle_timeout(now);
         }
+        self.zrtp_timer(now);
         let Some(to) = self.remote[Component::Rtp as usize] else { return Ok(()) };
         if self.playing.is_none() && self.agreed.is_some() && self.may_flow() {
             self.playing = Some(Playing { until: now + self.duration, next: now });
@@ -410,6 +438,7 @@ impl<'a> Peer<'a> {
         match self.method {
             Method::None => self.session_is(State::Bypass),
             Method::Dtls | Method::Sdes => self.session_is(State::Secure),
+            Method::Zrtp => !self.session_is(State::Block),
         }
     }
 
@@ -426,6 +455,9 @@ impl<'a> Peer<'a> {
                 Err(Ended::new(self.never_played(), "ended by a signal before media could flow"))
             }
             None if now >= self.began + self.arguments.timeout => {
+                if self.method == Method::Zrtp && self.agreed.is_some() && !self.may_flow() {
+                    return Err(self.without_zrtp());
+                }
                 let reason = match (self.agreed, self.may_flow()) {
                     (None, _) => "the peer's SDP did not come in time",
                     (Some(_), false) => "no keys in time",
@@ -456,7 +488,7 @@ impl<'a> Peer<'a> {
             // Media may flow from now on.
             return now;
         }
-        let others = [self.session.poll_timeout(), self.next_rtcp];
+        let others = [self.session.poll_timeout(), self.next_rtcp, self.zrtp_due];
         others.into_iter().flatten().fold(deadline, Instant::min)
     }
 
@@ -479,6 +511,9 @@ impl<'a> Peer<'a> {
     fn finish(&mut self) -> Result<(), Ended> {
         if self.playing.is_some() && self.may_flow() {
             self.send_rtcp(true)?;
+        }
+        if let (Some(report), Some(secured)) = (&mut self.report.zrtp, self.session.zrtp_secured()) {
+            report.secured(secured);
         }
         let secured = Component::BOTH.map(|component| self.session.state(component) == State::Secure);
         self.session.close();

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::zrtp::ZrtpReport;
+
 /// What a run came to; `null` where there is nothing to tell.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
@@ -13,7 +15,7 @@ pub struct Report {
     pub secured: bool,
     /// Whether RTCP had keys at the end, both ways: with DTLS and a port of its own it needs a handshake of its own.
     pub rtcp_secured: bool,
-    /// `dtls`, `sdes` or `none`.
+    /// `dtls`, `sdes`, `zrtp` or `none`.
     pub method: Option<&'static str>,
     /// The suite of SRTP; with DTLS the protection profile's.
     pub suite: Option<&'static str>,
@@ -47,6 +49,10 @@ pub struct Report {
     pub packets_sent: u64,
     /// RTP packets received and opened.
     pub packets_received: u64,
+    /// Those of the packets sent that were clear.
+    pub clear_sent: u64,
+    /// Those of the packets received that were clear.
+    pub clear_received: u64,
     /// RTP packets missing between the first and the last one received.
     pub packets_lost: u64,
     /// Interarrival jitter (RFC 3550 section 6.4.1), in ms.
@@ -87,6 +93,8 @@ pub struct Report {
     pub dominant_hz: Option<f64>,
     /// How much of the audio is the tone that is played or expected, 0 to 1.
     pub tone_share: Option<f64>,
+    /// With `--zrtp`.
+    pub zrtp: Option<ZrtpReport>,
 }
 
 /// Two decimals are enough for whoever reads it.

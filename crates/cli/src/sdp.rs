@@ -14,7 +14,7 @@ use crate::codec::Codec;
 pub const MAX_LEN: usize = 64 * 1024;
 /// Most m-lines of a body.
 pub const MAX_MEDIA: usize = 32;
-/// Most `a=crypto` and most `a=fingerprint` lines that are kept of one m-line, so that those who judge them can say that
+/// Most lines of `a=crypto`, `a=fingerprint` and `a=zrtp-hash` each that are kept of one m-line, so that those who judge them can say that
 /// there are too many.
 const MAX_LINES: usize = 65;
 
@@ -106,6 +106,8 @@ pub struct Audio {
     pub rtcp_mux: bool,
     /// `a=ptime`, in ms.
     pub ptime: Option<u32>,
+    /// Values of `a=zrtp-hash`, in order.
+    pub zrtp_hashes: Vec<String>,
 }
 
 /// One m-line.
@@ -136,6 +138,7 @@ struct Attributes {
     rtcp_mux: bool,
     rtcp: Option<(u16, Option<IpAddr>)>,
     ptime: Option<u32>,
+    zrtp_hashes: Vec<String>,
     /// Payload types that `a=rtpmap` gives one of our codecs at 8 kHz, or something else.
     mapped: Vec<(u8, Option<Codec>)>,
 }
@@ -237,6 +240,9 @@ impl Attributes {
                     "fingerprint" if self.fingerprints.len() < MAX_LINES => {
                         self.fingerprints.push(value.to_owned());
                     }
+                    "zrtp-hash" if self.zrtp_hashes.len() < MAX_LINES => {
+                        self.zrtp_hashes.push(value.to_owned());
+                    }
                     "setup" => {
                         self.setup = Some(value.parse().map_err(|_| wrong("a=setup of RFC 4145"))?);
                     }
@@ -304,6 +310,8 @@ impl Audio {
             tls_id: own.tls_id,
             rtcp_mux: own.rtcp_mux,
             ptime: own.ptime,
+            // Of this m-line's Hello alone (RFC 6189 section 8).
+            zrtp_hashes: own.zrtp_hashes,
         })
     }
 }
@@ -330,6 +338,8 @@ pub struct Local {
     pub crypto: Zeroizing<Vec<String>>,
     /// DTLS: fingerprint, setup and, if it is to be there, tls-id.
     pub dtls: Option<(String, Setup, Option<TlsId>)>,
+    /// Value of `a=zrtp-hash`.
+    pub zrtp_hash: Option<String>,
 }
 
 impl Local {
@@ -383,6 +393,9 @@ impl Local {
         }
         for crypto in self.crypto.iter() {
             line(format_args!("a=crypto:{crypto}"));
+        }
+        if let Some(hash) = &self.zrtp_hash {
+            line(format_args!("a=zrtp-hash:{hash}"));
         }
     }
 }
@@ -449,6 +462,7 @@ mod tests {
             rtcp_mux: true,
             crypto: Zeroizing::new(vec!["1 A inline:z".into()]),
             dtls: Some(("sha-256 CC".into(), Setup::Active, Some("abcdefghijklmnopqrst".parse().unwrap()))),
+            zrtp_hash: Some("1.10 ab".into()),
         };
         let body = local.write(7, Some(&offer));
         assert!(body.contains("m=video 0 RTP/SAVP 96\r\nm=audio 4000 UDP/TLS/RTP/SAVPF 8\r\n"), "{}", *body);
@@ -481,6 +495,7 @@ mod tests {
                     rtcp_mux: false,
                     crypto: Zeroizing::default(),
                     dtls: None,
+                    zrtp_hash: None,
                 };
                 let answer = local.write(1, Some(&description));
                 prop_assert!(Description::read(&answer).is_ok());

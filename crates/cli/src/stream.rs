@@ -49,14 +49,27 @@ fn random<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
+/// An SSRC for a stream of ours.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub fn random_ssrc() -> Result<u32> {
+    random().map(u32::from_be_bytes)
+}
+
 impl Stream {
-    /// Sends as `codec` in packets of `ptime` ms.
+    /// Sends from `ssrc`, as PCMU in packets of 20 ms until something else is agreed on.
     ///
     /// # Errors
     /// The system gives no random numbers.
-    pub fn new(source: Source, meter: Meter, recording: Option<Recording>, now: Instant) -> Result<Self> {
+    pub fn new(
+        source: Source,
+        ssrc: u32,
+        meter: Meter,
+        recording: Option<Recording>,
+        now: Instant,
+    ) -> Result<Self> {
         let [a, b, c, d] = random()?;
-        let ssrc = u32::from_be_bytes(random()?);
         Ok(Self {
             source,
             codec: Codec::Pcmu,

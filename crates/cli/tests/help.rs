@@ -31,10 +31,13 @@ fn the_examples_of_the_help_run_as_they_stand() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     let lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let results: Vec<_> = lines.iter().map(|json| json["result"].as_str().unwrap()).collect();
-    assert_eq!(results.iter().filter(|result| **result == "ok").count(), 4, "{stdout}\n{stderr}");
+    assert_eq!(results.iter().filter(|result| **result == "ok").count(), 6, "{stdout}\n{stderr}");
     assert_eq!(results.iter().filter(|result| **result == "not_secured").count(), 1, "{stdout}\n{stderr}");
     let methods: Vec<_> = lines.iter().map(|json| json["method"].as_str().unwrap()).collect();
     assert_eq!(methods.iter().filter(|method| **method == "sdes").count(), 2);
+    let sas: Vec<_> = lines.iter().filter_map(|json| json["zrtp"]["sas"].as_str()).collect();
+    assert!(sas.len() == 2 && sas[0] == sas[1], "{stdout}");
+    assert!(lines.iter().all(|json| json["clear_sent"] == 0 || json["secured"] == true), "{stdout}");
     assert!(stderr.contains("DTLS RTP == start as server"), "{stderr}");
 }
 

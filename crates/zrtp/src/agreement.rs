@@ -1,11 +1,10 @@
 //! Diffie-Hellman: secret and public values, and the peer's checked (RFC 6189 sections 4.4.1, 5.1.5).
 
 use openssl::bn::{BigNum, BigNumContext, BigNumRef};
-use openssl::derive::Deriver;
 use openssl::ec::{EcGroup, EcKey, EcPoint, PointConversionForm};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
-use openssl::pkey::{PKey, Private};
+use openssl::pkey::Private;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -140,7 +139,7 @@ impl KeyPair {
                 Ok(Zeroizing::new(big_endian(&shared.0, peer.len())?))
             }
             Secret::Ec { group, key } => {
-                let mut context = BigNumContext::new()?;
+                let mut context = BigNumContext::new_secure()?;
                 let mut bytes = Vec::with_capacity(1 + peer.len());
                 bytes.push(4);
                 bytes.extend_from_slice(peer);
@@ -150,12 +149,16 @@ impl KeyPair {
                 if point.is_infinity(group) || !point.is_on_curve(group, &mut context)? {
                     return Err(AgreementError::PublicValue);
                 }
-                let peer = EcKey::from_public_key(group, &point)?;
-                peer.check_key().map_err(|_| AgreementError::PublicValue)?;
-                let (ours, peer) = (PKey::from_ec_key(key.clone())?, PKey::from_ec_key(peer)?);
-                let mut deriver = Deriver::new(&ours)?;
-                deriver.set_peer(&peer)?;
-                Ok(Zeroizing::new(deriver.derive_to_vec()?))
+                // These curves have no cofactor, so a point on the curve is of the right order; OpenSSL's whole check, and the one
+                // of its derivation, would each cost as much as the agreement.
+                let mut product = EcPoint::new(group)?;
+                product.mul2(group, &point, key.private_key(), &mut context)?;
+                let (mut x, mut y) =
+                    (SecretNumber(BigNum::new_secure()?), SecretNumber(BigNum::new_secure()?));
+                product.affine_coordinates(group, &mut x.0, &mut y.0, &mut context)?;
+                // Written over by a point that anybody may know: it is freed without being wiped.
+                product.add(group, &point, &point, &mut context)?;
+                Ok(Zeroizing::new(big_endian(&x.0, peer.len() / 2)?))
             }
         }
     }

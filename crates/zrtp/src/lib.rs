@@ -69,6 +69,8 @@ mod crypto;
 mod derive;
 mod event;
 mod hello_hash;
+#[cfg(feature = "measure")]
+pub mod measure;
 pub mod message;
 mod negotiation;
 pub mod packet;

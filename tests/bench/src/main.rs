@@ -1,18 +1,21 @@
-//! `make bench`: our SRTP beside libsrtp, and our DTLS-SRTP beside OpenSSL alone, from one process, interleaved, medians of many
-//! rounds.
+//! `make bench`: our SRTP beside libsrtp, our DTLS-SRTP beside OpenSSL alone, and our ZRTP beside libbzrtp, from one process,
+//! interleaved, medians of many rounds.
 //!
 //! Lines on stdout:
 //! - `RATIO <peer> <streams> <suite> <payload bytes> <protect|unprotect> <ours ns> <peer ns> <peer/ours>`
 //! - `CREATE <peer> <suite> <outbound|inbound> <ours ns> <peer ns> <ours bytes> <peer bytes>`
 //!
 //! Packets have a 12-byte header; every protected packet is compared with libsrtp's byte for byte, every opened one with
-//! the clear one; replay protection is on. Then a table in Markdown: DTLS-SRTP ([`dtls`]).
+//! the clear one; replay protection is on. Then tables in Markdown: DTLS-SRTP ([`dtls`]) and ZRTP
+//! ([`zrtp`]).
 
+mod clock;
 mod creation;
 mod dtls;
 mod memory;
 mod rounds;
 mod side;
+mod zrtp;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,14 +29,17 @@ use side::{Ours, Peer};
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
 
-const USAGE: &str = "usage: sealrtp-bench [--quick] [--check] [--dtls] [--library <libsrtp2.so>]...
+const USAGE: &str = "usage: sealrtp-bench [--quick] [--check] [--dtls] [--zrtp] [--library <libsrtp2.so>]...
   --quick  fewer rounds: half the time of the full minute and a half
   --check  exit with 1 if a floor below is not reached:
            against libsrtp-openssl AES_CM_128_HMAC_SHA1_80 2.4 at 20 bytes and 2.0 at 160 bytes,
            1.0 everywhere else and against every peer; fewer than 2048 bytes per direction;
            DTLS-SRTP handshakes: at most 1.15 of OpenSSL's CPU time at each end, 1.5 round trips to the first secured
-           packet, none of 200 at once lost, fewer than 4096 bytes an association with keys
+           packet, none of 200 at once lost, fewer than 4096 bytes an association with keys;
+           ZRTP handshakes with X255 and DH3k: 1.0 against libbzrtp, 150 ms on loopback from the first Hello until both
+           ends have heard secured audio, fewer than 4096 bytes a stream with keys
   --dtls   DTLS-SRTP alone
+  --zrtp   ZRTP alone
   --library  measures another build of libsrtp 2.x too";
 
 const SUITES: [(&str, Suite); 5] = [
@@ -52,17 +58,19 @@ struct Options {
     quick: bool,
     check: bool,
     dtls: bool,
+    zrtp: bool,
     libraries: Vec<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    let mut options = Options { quick: false, check: false, dtls: false, libraries: Vec::new() };
+    let mut options = Options { quick: false, check: false, dtls: false, zrtp: false, libraries: Vec::new() };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => options.quick = true,
             "--check" => options.check = true,
             "--dtls" => options.dtls = true,
+            "--zrtp" => options.zrtp = true,
             "--library" if arguments.len() > 0 => {
                 options.libraries.extend(arguments.next().map(PathBuf::from))
             }
@@ -75,12 +83,21 @@ fn main() -> ExitCode {
 
     println!("CPU {}", cpu());
     let mut misses = Vec::new();
-    if !options.dtls {
+    let all = !options.dtls && !options.zrtp;
+    if all {
         srtp(&options, &mut misses);
     }
-    match dtls::run(options.quick) {
-        Ok(more) => misses.extend(more),
-        Err(error) => misses.push(format!("DTLS-SRTP: {error}")),
+    if all || options.dtls {
+        match dtls::run(options.quick) {
+            Ok(more) => misses.extend(more),
+            Err(error) => misses.push(format!("DTLS-SRTP: {error}")),
+        }
+    }
+    if all || options.zrtp {
+        match zrtp::run(options.quick) {
+            Ok(more) => misses.extend(more),
+            Err(error) => misses.push(format!("ZRTP: {error}")),
+        }
     }
     for miss in &misses {
         println!("MISSED {miss}");

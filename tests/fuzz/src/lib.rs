@@ -10,3 +10,6 @@ pub mod input;
 pub mod protect_headers;
 pub mod session;
 pub mod stream;
+pub mod zrtp_message;
+pub mod zrtp_packet;
+pub mod zrtp_stream;

@@ -58,3 +58,18 @@ fn client_hello_seeds_are_answered() {
 fn attribute_seeds_are_read() {
     for_each_seed("dtls_attributes", sealrtp_fuzz::dtls_attributes::run);
 }
+
+#[test]
+fn zrtp_message_seeds_are_read() {
+    for_each_seed("zrtp_message", sealrtp_fuzz::zrtp_message::run);
+}
+
+#[test]
+fn zrtp_packet_seeds_are_read() {
+    for_each_seed("zrtp_packet", sealrtp_fuzz::zrtp_packet::run);
+}
+
+#[test]
+fn zrtp_stream_seeds_come_to_keys() {
+    for_each_seed("zrtp_stream", sealrtp_fuzz::zrtp_stream::run);
+}

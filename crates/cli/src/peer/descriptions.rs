@@ -65,6 +65,7 @@ impl Peer<'_> {
             rtcp_mux: self.mux,
             crypto: lines.crypto,
             dtls: lines.dtls,
+            zrtp_hash: lines.zrtp_hash,
         })
     }
 
@@ -149,6 +150,7 @@ impl Peer<'_> {
                 let rtcp = if self.mux { RtcpTransport::Muxed } else { RtcpTransport::Separate };
                 start_dtls(&mut self.session, rtcp, now)?;
             }
+            Method::Zrtp => self.start_zrtp(now),
             Method::Sdes => self.report.time_to_secure_ms = Some(0.0),
             Method::None => {}
         }

@@ -1,11 +1,15 @@
 //! One media stream's ZRTP: its states, and which message goes to which.
 
 mod core;
+#[cfg(test)]
+mod every_state;
 mod initiator;
 mod keyed;
 mod responder;
 mod secure;
 mod timer;
+#[cfg(test)]
+mod transcript;
 
 use std::time::{Duration, Instant};
 

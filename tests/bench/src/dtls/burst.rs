@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use sealrtp_dtls::{Association, Connected, Context, CookieExchange, Event, Role};
 use sealrtp_srtp::{Inbound, KeySet, Limits, MasterKey, Outbound, Suite};
 
-use super::{Certificate, Result, median, ours};
+use super::{Certificate, Result, ours};
+use crate::clock::median;
 
 /// Handshakes at once.
 pub const CALLS: usize = 200;

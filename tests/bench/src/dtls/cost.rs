@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sealrtp_dtls::{CookieExchange, Role};
 
-use super::{Certificate, Result, bare, median, ours, timed};
+use super::{Certificate, Result, bare, ours};
+use crate::clock::{median, timed};
 
 pub struct Row {
     pub what: &'static str,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sealrtp_dtls::{CookieExchange, Role};
 
-use super::{Certificate, Result, cpu, median, ours};
+use super::{Certificate, Result, ours};
+use crate::clock::{cpu, median};
 
 pub struct Row {
     pub what: &'static str,

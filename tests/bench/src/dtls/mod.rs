@@ -9,7 +9,6 @@ mod held;
 mod ours;
 
 use std::error::Error;
-use std::time::Duration;
 
 use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
@@ -19,6 +18,8 @@ use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::x509::{X509, X509Builder};
 use sealrtp_dtls::{Fingerprints, HashFunction, Identity, Sha1};
+
+use crate::clock::{micros, millis};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -133,34 +134,4 @@ pub fn run(quick: bool) -> Result<Vec<String>> {
         }
     }
     Ok(misses)
-}
-
-fn micros(time: Duration) -> String {
-    format!("{:.0} us", time.as_secs_f64() * 1e6)
-}
-
-fn millis(time: Duration) -> String {
-    format!("{:.2} ms", time.as_secs_f64() * 1e3)
-}
-
-fn median(all: &mut [Duration]) -> Duration {
-    all.sort_unstable();
-    all[all.len() / 2]
-}
-
-/// CPU time of the calling thread: others on the machine are not measured with us.
-fn cpu() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the structure is ours and writable.
-    let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    assert_eq!(failed, 0, "the thread's clock");
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-/// Runs something and adds its CPU time.
-fn timed<T>(sum: &mut Duration, run: impl FnOnce() -> T) -> T {
-    let start = cpu();
-    let out = run();
-    *sum += cpu() - start;
-    out
 }
