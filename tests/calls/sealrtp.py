@@ -7,6 +7,7 @@ import subprocess
 import time
 from types import SimpleNamespace
 
+from calls import sdp
 from calls.media import built
 from calls.sip import Phone
 from calls.site import Site
@@ -16,6 +17,7 @@ class SealrtpPeer:
     """A caller: its media and ZRTP are `sealrtp peer`, its signalling is scripted."""
 
     def __init__(self, site: Site, user: str, *options: str) -> None:
+        self.site = site
         self.directory = site.directory / site.unique(f"peer-{user}")
         self.directory.mkdir()
         self.offer, self.answer = self.directory / "offer.sdp", self.directory / "answer.sdp"
@@ -41,10 +43,13 @@ class SealrtpPeer:
     def invite(self, extension: str) -> None:
         """Calls with its offer; the answer comes by connect()."""
         until = time.monotonic() + 15
-        while not (self.offer.exists() and self.offer.read_text().endswith("\r\n")):
+        while not (self.offer.exists() and self.offer.read_bytes().endswith(b"\r\n")):
             assert self.process.poll() is None and time.monotonic() < until, f"sealrtp peer made no offer: {self.words}"
             time.sleep(0.02)
-        self.call = self.phone.call(extension, self.offer.read_text())
+        body = self.offer.read_bytes().decode()
+        port = sdp.read(body).port
+        self.site.watch(port, port + 1)
+        self.call = self.phone.call(extension, body)
 
     def connect(self) -> None:
         """Hands it the answer. AssertionError when the call was refused."""

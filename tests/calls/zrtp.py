@@ -14,7 +14,7 @@ from pbx.manager import Message
 from calls.algorithms import Algorithms
 from calls.phones import Linphone
 from calls.site import Site
-from calls.streams import row_of_user
+from calls.streams import rows_of_user
 
 # What linphonec writes into its log for an algorithm, by the RFC's name.
 IN_LOG: Mapping[str, str] = {
@@ -118,8 +118,11 @@ def is_yes(value: str) -> bool:
 
 
 def line_of(site: Site, user: str) -> Line:
-    """The line of this user. AssertionError unless its media is secured by ZRTP."""
-    row = row_of_user(site.pbx, user)
+    """The line of this user's latest call. AssertionError unless its media is secured by ZRTP."""
+    shown = rows_of_user(site.pbx, user)
+    assert shown, f"`sealrtp show streams` shows no stream of {user}"
+    # chan_sip keeps an ended call for half a minute.
+    row = shown[-1]
     channel = row["Channel"]
     told = {field: variable(site, channel, f"SEALRTP({field})") for field in ("method", "suite", "sas", "sas_verified", "peer_zid", "state")}
     assert (row["Method"], told["method"].upper()) == ("ZRTP", "ZRTP"), f"the method is not ZRTP: {row}, SEALRTP(): {told}"

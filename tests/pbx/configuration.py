@@ -78,7 +78,7 @@ def extensions_conf(here: str, driver: str, endpoints: tuple[Endpoint, ...], con
         "zrtp": ("Answer()", "SealRTPWait(8)", f"UserEvent(Zrtp,{ZRTP_TOLD})",
                  'ExecIf($["${VERIFY_${CALLERID(num)}}" != ""]?SealRTPVerified(${VERIFY_${CALLERID(num)}}))', "Echo()", "Hangup()"),
         # The phone becomes one that trusts this PBX as a middle.
-        "enrol": ("Set(SEALRTP(enrolment)=yes)", "Answer()", "SealRTPWait(8)", "Wait(20)", "Hangup()"),
+        "enrol": ("Set(SEALRTP(enrolment)=yes)", "Answer()", "SealRTPWait(8)", "MusicOnHold()", "Hangup()"),
         # Reads the SAS to the caller.
         "say-sas": ("Answer()", "SealRTPWait(8)", "SayAlpha(${SEALRTP(sas)})", "Hangup()"),
     }
