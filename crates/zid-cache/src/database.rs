@@ -232,8 +232,10 @@ impl Database {
         if self.open.as_ref().is_some_and(|(_, identity)| Some(*identity) != current) {
             self.open = None;
         }
-        if self.open.is_none() {
-            self.reopen()?;
+        if self.open.is_none()
+            && let Some(warning) = self.reopen()?
+        {
+            return Err(CacheError(warning));
         }
         let Some((db, _)) = &mut self.open else { return Err(CacheError("not open".into())) };
         match operation(db, now) {
@@ -251,12 +253,12 @@ impl Database {
         }
     }
 
-    /// In mid-call; our ZID stays what it is.
+    /// In mid-call; our ZID stays what it is. Tells when a file was set aside.
     fn reopen(&mut self) -> Result<Option<String>, CacheError> {
         let (accepted, notes) = Self::obtain(&self.place, &self.clock, Some(self.zid), PATIENCE_IN_CALL)
             .map_err(|error| CacheError(error.to_string()))?;
         self.open = Some((accepted.db, accepted.identity));
-        Ok(notes.warning)
+        Ok(notes.set_aside.and(notes.warning))
     }
 
     /// The same in a transaction that waits for other writers first.
@@ -388,4 +390,46 @@ fn make_room(db: &Connection, max_peers: usize) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Refused(format!("it is full: {max_peers} peers, each verified, enrolled or named")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sealrtp_zrtp::Secret;
+
+    #[test]
+    fn a_full_cache_lets_strangers_go_and_keeps_whom_we_know() {
+        let folder = std::env::temp_dir().join(format!("sealrtp-zid-cache-full-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let now = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let clock = now.clone();
+        let clock = move || {
+            SystemTime::UNIX_EPOCH
+                + Duration::from_secs(clock.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+        };
+        let (mut database, _) = Database::open(&folder.join("zid.db"), Box::new(clock)).unwrap();
+        database.max_peers = 5;
+        let secret = Some(Secret::new([7; 32]));
+        let stranger = Entry { rs1: secret.clone(), ..Entry::default() };
+        let zid = |number| Zid([number; 12]);
+        database.store(&zid(1), &Entry { verified: true, ..stranger.clone() }, u32::MAX).unwrap();
+        database.store(&zid(2), &Entry { pbx: secret.clone(), ..stranger.clone() }, u32::MAX).unwrap();
+        database.store(&zid(3), &stranger, u32::MAX).unwrap();
+        database.change(&zid(3), |row| row.name.insert("Carol".into()).len() == 5).unwrap();
+        for number in 10..30 {
+            database.store(&zid(number), &stranger, u32::MAX).unwrap();
+        }
+        let left: Vec<Zid> = database.peers().unwrap().iter().map(|peer| peer.zid).collect();
+        assert_eq!(left, [zid(29), zid(28), zid(3), zid(2), zid(1)]);
+        for number in [28, 29] {
+            database
+                .store(&zid(number), &Entry { aux: secret.clone(), ..Entry::default() }, u32::MAX)
+                .unwrap();
+        }
+        let full = database.store(&zid(30), &stranger, u32::MAX).unwrap_err();
+        assert!(full.0.contains("full"), "{full}");
+        database.store(&zid(1), &stranger, u32::MAX).unwrap();
+        drop(database);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -110,8 +110,13 @@ impl From<rusqlite::Error> for Failure {
                     "another process is writing to it".into()
                 }
                 ErrorCode::DiskFull => "the disk is full".into(),
+                // All our SQL is fixed: what it names is not there, or the file's format is unknown.
+                ErrorCode::Unknown if cause.extended_code == 1 => {
+                    return Self::Damaged("its schema is not ours".into());
+                }
                 _ => cause.to_string(),
             },
+            Error::SqlInputError { .. } => return Self::Damaged("its schema is not ours".into()),
             // A column that is not of the schema's type, or not there.
             Error::FromSqlConversionFailure(..)
             | Error::IntegralValueOutOfRange(..)

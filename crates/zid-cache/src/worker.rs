@@ -86,3 +86,43 @@ impl Drop for Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+    use std::thread::sleep;
+    use std::time::{Instant, SystemTime};
+
+    use sealrtp_zrtp::message::Zid;
+
+    #[test]
+    fn a_disk_that_hangs_holds_up_one_call_for_its_patience_and_the_next_ones_not_at_all() {
+        let folder = std::env::temp_dir().join(format!("sealrtp-zid-cache-worker-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (database, _) = Database::open(&folder.join("zid.db"), Box::new(SystemTime::now)).unwrap();
+        let worker = Worker::start(database).unwrap();
+        let patience = Duration::from_millis(200);
+        let hang = Arc::new(Barrier::new(2));
+        let disk = hang.clone();
+        let start = Instant::now();
+        let late = worker.ask(patience, move |_| {
+            disk.wait();
+            Ok(())
+        });
+        assert!(late.is_err() && start.elapsed() >= patience && start.elapsed() < Duration::from_secs(2));
+        let start = Instant::now();
+        for _ in 0..1000 {
+            assert!(worker.ask(patience, |database| database.load(&Zid([1; 12]))).is_err());
+        }
+        assert!(start.elapsed() < patience, "{:?}", start.elapsed());
+        hang.wait();
+        let until = Instant::now() + Duration::from_secs(10);
+        while worker.ask(patience, |database| database.load(&Zid([1; 12]))) != Ok(None) {
+            assert!(Instant::now() < until, "it answers again once the disk does");
+            sleep(Duration::from_millis(1));
+        }
+        drop(worker);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

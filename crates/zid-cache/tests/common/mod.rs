@@ -16,10 +16,20 @@ pub struct Folder(PathBuf);
 
 impl Folder {
     pub fn new() -> Self {
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// In memory where the system has that: where a power loss is no part of the test, and files are many.
+    pub fn fast() -> Self {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { Self::below(memory) } else { Self::new() }
+    }
+
+    fn below(parent: &Path) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name =
             format!("sealrtp-zid-cache-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
+        let path = parent.join(name);
         let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).unwrap();
         Self(path)
@@ -100,5 +110,36 @@ pub fn entry(number: u64) -> Entry {
         aux: (number.is_multiple_of(3)).then(|| secret(number ^ 0xaaaa)),
         pbx: (number.is_multiple_of(2)).then(|| secret(number ^ 0x5555)),
         verified: number.is_multiple_of(5),
+    }
+}
+
+/// This test binary once more, to run one ignored test of it as a process of its own.
+pub fn child(test: &str, folder: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--ignored", "--nocapture", "--test-threads", "1"]);
+    command.env("SEALRTP_CACHE_FOLDER", folder).stdin(std::process::Stdio::null());
+    command.stdout(std::process::Stdio::null());
+    command
+}
+
+/// In the child: what its parent told it, or `None` where nobody did.
+pub fn told(name: &str) -> Option<String> {
+    let value = std::env::var(format!("SEALRTP_CACHE_{name}")).ok();
+    if value.is_none() {
+        eprintln!("SKIPPED: runs as a child of another test");
+    }
+    value
+}
+
+/// Numbers that look random and are the same each time.
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % end
     }
 }

@@ -1,0 +1,169 @@
+//! Several processes and threads with one file.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::Child;
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{Folder, child, entry, open, secret, told, zid};
+use sealrtp_zid_cache::ZidCache;
+use sealrtp_zrtp::{Cache, Entry};
+
+/// Stores, and again when other processes were writing for too long, which a call would be told.
+fn store(cache: &ZidCache, peer: u64, kept: &Entry, refused: &mut u32) {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let start = Instant::now();
+        let stored = cache.store(&zid(peer), kept, u32::MAX);
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        match stored {
+            Ok(()) => return,
+            Err(error) if Instant::now() > end => panic!("refused {refused} times: {error}"),
+            Err(_) => *refused += 1,
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A peer; asked again while a store that was given up still runs.
+fn load(cache: &ZidCache, peer: u64) -> Option<Entry> {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        match cache.load(&zid(peer)) {
+            Ok(found) => return found,
+            Err(error) if Instant::now() > end => panic!("{error}"),
+            Err(_) => thread::sleep(Duration::from_millis(1)),
+        }
+    }
+}
+
+fn wait_for(file: &Path) {
+    let start = Instant::now();
+    while !file.exists() {
+        assert!(start.elapsed() < Duration::from_secs(30));
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+#[ignore = "runs as a child of another test"]
+fn writes_its_own_peers_and_one_that_all_share() {
+    let (Some(folder), Some(number)) = (told("FOLDER"), told("NUMBER")) else { return };
+    let (folder, number) = (Path::new(&folder), number.parse::<u64>().unwrap());
+    wait_for(&folder.join("go"));
+    let cache = open(&folder.join("zid.db")).cache;
+    fs::write(folder.join(format!("zid{number}")), cache.zid().to_string()).unwrap();
+    let mut refused = 0;
+    for round in 0..40 {
+        let peer = 1 + number * 1000 + round;
+        store(&cache, peer, &entry(peer), &mut refused);
+        store(&cache, 0, &entry(number * 1000 + round), &mut refused);
+        let own = 1 + number * 1000 + round / 2;
+        assert_eq!(load(&cache, own), Some(entry(own)));
+        // Whoever wrote it last: it is of one call.
+        let all = load(&cache, 0).unwrap();
+        assert!((0..5).any(|n| (0..40).any(|round| all == entry(n * 1000 + round))));
+    }
+    fs::write(folder.join(format!("done{number}")), refused.to_string()).unwrap();
+}
+
+#[test]
+fn five_processes_that_make_and_write_one_file_at_once_have_one_zid_and_lose_nothing() {
+    let folder = Folder::new();
+    let test = "writes_its_own_peers_and_one_that_all_share";
+    let mut processes: Vec<Child> = (0..5)
+        .map(|number| {
+            child(test, folder.path()).env("SEALRTP_CACHE_NUMBER", number.to_string()).spawn().unwrap()
+        })
+        .collect();
+    fs::write(folder.path().join("go"), "").unwrap();
+    for process in &mut processes {
+        assert!(process.wait().unwrap().success());
+    }
+    let opened = open(&folder.file());
+    assert!(opened.set_aside.is_none() && opened.warning.is_none(), "{:?}", opened.warning);
+    for number in 0..5 {
+        let told = fs::read_to_string(folder.path().join(format!("zid{number}"))).unwrap();
+        assert_eq!(told, opened.cache.zid().to_string());
+        fs::read_to_string(folder.path().join(format!("done{number}"))).unwrap();
+        for round in 0..40 {
+            let peer = 1 + number * 1000 + round;
+            assert_eq!(opened.cache.load(&zid(peer)).unwrap(), Some(entry(peer)), "{peer}");
+        }
+    }
+    assert!(!folder.names().iter().any(|name| name.contains("damaged") || name.contains(".new")));
+}
+
+#[test]
+fn twenty_threads_that_open_one_file_at_once_have_one_zid() {
+    for _ in 0..10 {
+        let folder = Folder::fast();
+        let start = Arc::new(Barrier::new(20));
+        let threads: Vec<_> = (0..20)
+            .map(|_| {
+                let (file, start) = (folder.file(), start.clone());
+                thread::spawn(move || {
+                    start.wait();
+                    let opened = open(&file);
+                    assert!(opened.set_aside.is_none() && opened.warning.is_none());
+                    opened.cache
+                })
+            })
+            .collect();
+        let caches: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        assert!(caches.iter().all(|cache| cache.zid() == caches[0].zid()));
+        caches[0].store(&zid(1), &entry(1), u32::MAX).unwrap();
+        assert!(caches.iter().all(|cache| cache.load(&zid(1)).unwrap() == Some(entry(1))));
+    }
+}
+
+#[test]
+#[ignore = "runs as a child of another test"]
+fn holds_a_write_lock() {
+    let Some(folder) = told("FOLDER") else { return };
+    let folder = Path::new(&folder);
+    let db = rusqlite::Connection::open(folder.join("zid.db")).unwrap();
+    db.execute_batch("BEGIN IMMEDIATE").unwrap();
+    fs::write(folder.join("held"), "").unwrap();
+    wait_for(&folder.join("enough"));
+    db.execute_batch("ROLLBACK").unwrap();
+}
+
+#[test]
+fn a_process_that_holds_the_file_locked_delays_a_call_by_200_ms_at_most_and_readers_not_at_all() {
+    let folder = Folder::new();
+    let cache = open(&folder.file()).cache;
+    cache.store(&zid(1), &entry(1), u32::MAX).unwrap();
+    let mut holder = child("holds_a_write_lock", folder.path()).spawn().unwrap();
+    wait_for(&folder.path().join("held"));
+    let start = Instant::now();
+    let refused = cache.store(&zid(1), &entry(2), u32::MAX).unwrap_err();
+    let took = start.elapsed();
+    assert!(took < Duration::from_millis(400), "{took:?}: 200 ms, and what a busy machine adds");
+    assert!(!refused.0.is_empty());
+    let start = Instant::now();
+    assert_eq!(load(&cache, 1), Some(entry(1)));
+    assert!(start.elapsed() < Duration::from_millis(200), "{:?}", start.elapsed());
+    fs::write(folder.path().join("enough"), "").unwrap();
+    assert!(holder.wait().unwrap().success());
+    store(&cache, 1, &entry(3), &mut 0);
+    assert_eq!(load(&cache, 1), Some(entry(3)));
+}
+
+#[test]
+fn what_one_process_changes_another_sees() {
+    let folder = Folder::new();
+    let (pbx, tool) = (
+        open(&folder.file()).cache,
+        ZidCache::open_existing(&folder.file(), std::time::SystemTime::now).unwrap(),
+    );
+    pbx.store(&zid(1), &Entry { rs1: Some(secret(1)), ..Entry::default() }, u32::MAX).unwrap();
+    assert!(tool.set_verified(&zid(1), true).unwrap() && tool.set_name(&zid(1), "Bob").unwrap());
+    assert!(pbx.load(&zid(1)).unwrap().unwrap().verified);
+    assert!(tool.forget(&zid(1)).unwrap());
+    assert!(pbx.load(&zid(1)).unwrap().is_none());
+}
