@@ -9,9 +9,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Folder, Numbers, child, entry, open, told, zid};
+use common::{Folder, Numbers, Patient, child, entry, open, told, zid};
 use sealrtp_zid_cache::ZidCache;
-use sealrtp_zrtp::Cache;
 
 /// Lanes that run beside each other, and processes that are killed in each.
 const LANES: u64 = 4;
@@ -33,7 +32,7 @@ fn verify(cache: &ZidCache, folder: &Path) -> u64 {
     for peer in 0..PEERS {
         let last = acknowledged.iter().rfind(|number| **number % PEERS == peer).map(|number| entry(*number));
         let under_way = (next % PEERS == peer).then(|| entry(next));
-        let found = cache.load(&zid(peer)).unwrap();
+        let found = cache.recall(&zid(peer)).unwrap();
         assert!(found == last || (found.is_some() && found == under_way), "peer {peer}, {next} is next");
     }
     next
@@ -48,7 +47,7 @@ fn writes_until_it_is_killed() {
     assert!(opened.set_aside.is_none() && opened.warning.is_none(), "{:?}", opened.warning);
     let mut log = OpenOptions::new().append(true).create(true).open(folder.join("acknowledged")).unwrap();
     for number in verify(&opened.cache, folder).. {
-        opened.cache.store(&zid(number % PEERS), &entry(number), u32::MAX).unwrap();
+        opened.cache.keep(&zid(number % PEERS), &entry(number), u32::MAX).unwrap();
         log.write_all(&number.to_be_bytes()).unwrap();
     }
 }
@@ -166,7 +165,7 @@ fn a_process_that_is_killed_while_it_makes_the_file_leaves_none_or_a_whole_one()
         }
         let opened = open(&folder.file());
         assert!(opened.set_aside.is_none() && opened.warning.is_none(), "{:?}", opened.warning);
-        opened.cache.store(&zid(1), &entry(1), u32::MAX).unwrap();
+        opened.cache.keep(&zid(1), &entry(1), u32::MAX).unwrap();
         if let Ok(told) = fs::read_to_string(folder.path().join("zid"))
             && !told.is_empty()
         {
