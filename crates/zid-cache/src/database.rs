@@ -73,7 +73,7 @@ struct Accepted {
     db: Connection,
     identity: Identity,
     zid: Zid,
-    /// Others could read or write it until now.
+    /// Others could read or write it.
     was_open_to_others: bool,
 }
 
@@ -100,12 +100,7 @@ fn attempt(place: &Place) -> Result<Attempt, OpenError> {
         return Ok(Attempt::Replaced);
     }
     match accepted {
-        Ok((db, zid)) => {
-            if was_open_to_others {
-                place.make_private()?;
-            }
-            Ok(Attempt::Accepted(Accepted { db, identity, zid, was_open_to_others }))
-        }
+        Ok((db, zid)) => Ok(Attempt::Accepted(Accepted { db, identity, zid, was_open_to_others })),
         Err(Failure::Damaged(reason)) => Ok(Attempt::Unfit(reason)),
         Err(refused) => Err(refused.of(place.path())),
     }
@@ -178,8 +173,9 @@ impl Database {
                 }
             }
         };
-        if accepted.was_open_to_others && notes.warning.is_none() {
-            notes.warning = Some(format!(
+        if accepted.was_open_to_others {
+            place.make_private()?;
+            notes.warning.get_or_insert(format!(
                 "the ZRTP cache {} could be read or written by other users; it cannot any more (mode 0600), but its \
                  secrets may be known",
                 place.path().display()

@@ -51,7 +51,7 @@ fn verify(model: &MemoryCache, peer: u64, verified: bool, left: u32) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn it_answers_as_the_cache_in_memory_does(steps in proptest::collection::vec(a_step(), 1..40)) {

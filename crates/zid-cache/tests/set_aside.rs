@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Clock, Folder, Patient, child, entry, open, told, zid};
+use common::{Clock, Folder, Patient, child, entry, open, told_folder, zid};
 use sealrtp_zid_cache::{MAX_SET_ASIDE, OpenError, Opened, ZidCache};
 
 /// A whole cache with some peers, closed.
@@ -197,11 +197,8 @@ fn a_cache_of_another_zid_is_not_taken_up_in_mid_call() {
     assert_eq!(open(&folder.file()).cache.peers().unwrap().len(), 5);
 }
 
-#[test]
-#[ignore = "runs as a child of another test"]
-fn opens_as_nobody() {
-    let Some(folder) = told("FOLDER") else { return };
-    let folder = Path::new(&folder);
+/// In a child.
+fn opens_as_nobody(folder: &Path) {
     let refused = |path: &Path| ZidCache::open(path, std::time::SystemTime::now).unwrap_err();
     let error = refused(&folder.join("shut/zid.db"));
     assert!(matches!(error, OpenError::Folder { .. }) && error.to_string().contains("chown"), "{error}");
@@ -216,6 +213,9 @@ fn opens_as_nobody() {
 
 #[test]
 fn a_folder_or_file_of_another_user_is_an_error_that_says_what_to_do() {
+    if let Some(folder) = told_folder() {
+        return opens_as_nobody(&folder);
+    }
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
     use std::os::unix::process::CommandExt;
     let folder = Folder::new();
@@ -238,7 +238,7 @@ fn a_folder_or_file_of_another_user_is_an_error_that_says_what_to_do() {
     let program = folder.path().join("program");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     mode(&program, 0o755);
-    let template = child("opens_as_nobody", folder.path());
+    let template = child("a_folder_or_file_of_another_user_is_an_error_that_says_what_to_do", folder.path());
     let mut command = std::process::Command::new(&program);
     command.args(template.get_args()).env("SEALRTP_CACHE_FOLDER", folder.path()).current_dir("/");
     let output = command.uid(nobody).gid(nobody).output().unwrap();
@@ -260,10 +260,13 @@ fn a_folder_or_file_of_another_user_is_an_error_that_says_what_to_do() {
 
 #[test]
 fn a_loose_or_a_tight_umask_changes_no_mode() {
+    if let Some(folder) = told_folder() {
+        return opens_stores_and_shows_modes(&folder);
+    }
     use std::os::unix::fs::PermissionsExt;
     for umask in ["000", "777", "022"] {
         let folder = Folder::new();
-        let template = child("opens_stores_and_shows_modes", folder.path());
+        let template = child("a_loose_or_a_tight_umask_changes_no_mode", folder.path());
         let mut command = std::process::Command::new("sh");
         command
             .arg("-c")
@@ -277,14 +280,12 @@ fn a_loose_or_a_tight_umask_changes_no_mode() {
     }
 }
 
-#[test]
-#[ignore = "runs as a child of another test"]
-fn opens_stores_and_shows_modes() {
+/// In a child.
+fn opens_stores_and_shows_modes(folder: &Path) {
     use std::os::unix::fs::PermissionsExt;
-    let Some(folder) = told("FOLDER") else { return };
-    let cache = fill(&Path::new(&folder).join("zid.db"));
+    let cache = fill(&folder.join("zid.db"));
     for name in ["zid.db", "zid.db-wal", "zid.db-shm"] {
-        let mode = fs::metadata(Path::new(&folder).join(name)).unwrap().permissions().mode() & 0o7777;
+        let mode = fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode, 0o600, "{name}");
     }
     drop(cache);
@@ -309,11 +310,8 @@ fn a_lock_that_another_holds_ends_the_wait_in_time() {
     assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
 }
 
-#[test]
-#[ignore = "runs as a child of another test"]
-fn stores_until_the_disk_is_full() {
-    let Some(folder) = told("FOLDER") else { return };
-    let folder = Path::new(&folder);
+/// In a child.
+fn stores_until_the_disk_is_full(folder: &Path) {
     let cache = open(&folder.join("zid.db")).cache;
     let mut stored = 0;
     let error = loop {
@@ -332,8 +330,12 @@ fn stores_until_the_disk_is_full() {
 
 #[test]
 fn a_full_disk_is_an_error_of_the_store_and_takes_nothing_that_was_there() {
+    if let Some(folder) = told_folder() {
+        return stores_until_the_disk_is_full(&folder);
+    }
     let folder = Folder::fast();
-    let template = child("stores_until_the_disk_is_full", folder.path());
+    let template =
+        child("a_full_disk_is_an_error_of_the_store_and_takes_nothing_that_was_there", folder.path());
     let mut command = std::process::Command::new("sh");
     // A file that may not grow any more stands for the disk.
     command

@@ -113,22 +113,23 @@ pub fn entry(number: u64) -> Entry {
     }
 }
 
-/// This test binary once more, to run one ignored test of it as a process of its own.
+/// This test binary once more, as a process of its own: it runs one test, which finds out by [`told`] that it is the child.
 pub fn child(test: &str, folder: &Path) -> std::process::Command {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--ignored", "--nocapture", "--test-threads", "1"]);
+    command.args(["--exact", test, "--nocapture", "--test-threads", "1"]);
     command.env("SEALRTP_CACHE_FOLDER", folder).stdin(std::process::Stdio::null());
     command.stdout(std::process::Stdio::null());
     command
 }
 
-/// In the child: what its parent told it, or `None` where nobody did.
+/// In a child: what its parent told it.
 pub fn told(name: &str) -> Option<String> {
-    let value = std::env::var(format!("SEALRTP_CACHE_{name}")).ok();
-    if value.is_none() {
-        eprintln!("SKIPPED: runs as a child of another test");
-    }
-    value
+    std::env::var(format!("SEALRTP_CACHE_{name}")).ok()
+}
+
+/// In a child: the folder that its parent told it.
+pub fn told_folder() -> Option<PathBuf> {
+    told("FOLDER").map(PathBuf::from)
 }
 
 /// Numbers that look random and are the same each time.
