@@ -80,6 +80,7 @@ ENDPOINTS = tuple(
       for name, media in (("dtls-direct", Media.DTLS), ("clear-direct", Media.CLEAR)) for part in ("", "-callee")),
     # Callers; nobody calls them, so any number of calls may share one.
     *(Endpoint(name, Media.ZRTP, policy=SETS.get(name.removeprefix("zrtp-"), Algorithms()).policy) for name in ZRTP_CALLERS),
+    Endpoint("zrtp-relayed", Media.ZRTP, policy=Algorithms().policy | {"zrtp_mitm": "yes"}),
     *(Endpoint(name, Media.CLEAR, policy={"zrtp": "yes"}) for name in ZRTP_PERHAPS),
     # Phones that are called for their algorithms.
     *(Endpoint(f"zrtp-{label}-called", Media.ZRTP, options={"sip": {"defaultuser": f"zrtp-{label}-called"}}, policy=algorithms.policy)
@@ -138,7 +139,7 @@ class Site:
 
     def port_of(self, user: str) -> int:
         """The port at which the PBX calls this user; 0 (any) for those that only call."""
-        return 0 if user in (*CALLERS, *ZRTP_CALLERS, *ZRTP_PERHAPS) or user.endswith("video") else self.pbx.contact_port(user)
+        return 0 if user in (*CALLERS, *ZRTP_CALLERS, *ZRTP_PERHAPS, "zrtp-relayed") or user.endswith("video") else self.pbx.contact_port(user)
 
     def peer_ports(self, count: int) -> tuple[int, int]:
         """First and last of `count` ports in a row for a test peer's media; they come round again after a while."""
