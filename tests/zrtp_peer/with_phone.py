@@ -88,3 +88,10 @@ for _direction in DIRECTIONS:
 def late(place: Place) -> None:
     """linphonec sends Hello for four seconds; ours comes later, and is answered."""
     upgrades(place, DIRECTIONS[0], 5.5)
+
+
+@case("x448-is-not-ours")
+def x448(place: Place) -> None:
+    """A phone that prefers X448, which we do not have: both fall back to the mandatory DH3k."""
+    with handset(place, Algorithms("X448")) as set_:
+        assert set_.call(DIRECTIONS[0], "--zrtp").same_sas().agreed == Algorithms("DH3k")
