@@ -64,6 +64,10 @@ fn exit_2_for_arguments_that_cannot_be_read_without_json() {
         &["--duration", "0"],
         &["--offer"],
         &["--level", "3"],
+        &["--zrtp", "always"],
+        &["--zrtp", "--method", "sdes"],
+        &["--zrtp", "--zrtp-hashes", "N256"],
+        &["--zrtp-verify"],
     ] {
         let ended = run(arguments);
         assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{arguments:?}: {ended:?}");
@@ -76,6 +80,8 @@ fn exit_2_for_what_the_arguments_name_with_the_reason_and_never_the_key() {
     let folder = Folder::new();
     folder.write("odd.sdp", "v=0\r\nc=IN IP4 nowhere.example\r\n");
     folder.write("text.wav", "no wav");
+    let hash = "v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 4000 RTP/AVP 0\r\na=zrtp-hash:1.10 beef\r\n";
+    folder.write("hash.sdp", hash);
     let bad_key = KEY_A.replace("WVNf", "WV");
     let sdp = ["--remote-sdp", "odd.sdp"];
     for (arguments, reason) in [
@@ -97,6 +103,8 @@ fn exit_2_for_what_the_arguments_name_with_the_reason_and_never_the_key() {
         (&["--method", "none,sdes", sdp[0], sdp[1]], "none only by itself"),
         (&["--bind", "0.0.0.0", sdp[0], sdp[1]], "--advertise"),
         (&sdp, "line 2 of the SDP"),
+        (&["--zrtp", "--zrtp-cache", "absent/zid.db"], "absent/zid.db"),
+        (&["--zrtp", "--remote-sdp", "hash.sdp"], "64 hexadecimal digits"),
     ] {
         let ended = Peer::start(&folder, arguments).end();
         let json = ended.with(2, "usage");
