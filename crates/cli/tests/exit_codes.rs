@@ -132,6 +132,32 @@ fn exit_3_when_the_peer_never_answers_the_handshake_and_nothing_but_dtls_was_sen
 }
 
 #[test]
+fn exit_3_when_nobody_does_zrtp_and_nothing_but_its_hello_was_sent() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = silent.local_addr().unwrap().to_string();
+    let arguments = ["--zrtp", "--remote", &at, "--timeout", "1.5", "--rtcp-interval", "0.1", "--trace"];
+    let peer = Peer::start(&Folder::new(), &arguments);
+    let heard = overheard(&silent, Duration::from_millis(1800));
+    let ended = peer.end();
+    let json = ended.with(3, "not_secured");
+    assert_no_media(&json);
+    assert!(heard.len() >= 5, "{} datagrams, with retransmissions", heard.len());
+    assert!(heard.iter().all(|datagram| datagram[0] == 0x10 && datagram[4..8] == *b"ZRTP"), "only ZRTP");
+    assert_eq!((&json["zrtp"]["sas"], &json["zrtp"]["zid"].as_str().unwrap().len()), (&Value::Null, &24));
+    assert!(ended.stderr.contains("ZRTP -> Hello"), "{}", ended.stderr);
+}
+
+#[test]
+fn exit_4_when_a_hello_is_not_the_one_of_a_zrtp_hash_and_no_media_passed() {
+    let (offerer, answerer) =
+        call(&["--zrtp", "--timeout", "2"], &["--zrtp", "--zrtp-hash", "wrong", "--timeout", "2"]);
+    let refused = offerer.with(4, "fingerprint_mismatch");
+    assert_no_media(&refused);
+    assert!(refused["zrtp"]["alerts"].as_array().unwrap().contains(&"HelloHash".into()), "{refused}");
+    assert_no_media(&answerer.with(3, "not_secured"));
+}
+
+#[test]
 fn exit_3_when_no_answer_comes_or_none_that_is_newer_than_the_offer() {
     let folder = Folder::new();
     folder.write("answer.sdp", "v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 4000 RTP/SAVP 0\r\n");

@@ -47,8 +47,8 @@ fn forward(sockets: &[UdpSocket; 2], seed: u64, over: &AtomicBool) {
     let mut air: BTreeMap<(Instant, u64), (usize, Vec<u8>)> = BTreeMap::new();
     let mut count = 0;
     while !over.load(Ordering::Relaxed) {
-        for from in 0..2 {
-            let Some(datagram) = receive(&sockets[from]) else { continue };
+        for (from, socket) in sockets.iter().enumerate() {
+            let Some(datagram) = receive(socket) else { continue };
             for _ in 0..1 + u64::from(random.chance(REPEAT)) {
                 count += 1;
                 if !random.chance(LOSS) {
