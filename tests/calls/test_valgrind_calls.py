@@ -31,8 +31,9 @@ DTLS = (
     "dtls-echo-AEAD_AES_256_GCM", "dtls-setup-active", "dtls-echo-rsa-two-handshakes", "dtls-bridge-to-sdes", "dtls-hold",
     "dtls-new-association", "dtls-wrong-fingerprint", "dtls-no-fingerprint", "dtls-no-common-profile", "dtls-clear-into-bridge",
 )
-# And ZRTP: phones that remember, in both directions, two streams, an enrolment, hostile Pings, nobody who answers.
-ZRTP = ("zrtp-retained", "zrtp-called-retained", "zrtp-audio-and-video", "zrtp-enrolment", "zrtp-ping", "zrtp-required-without")
+# And ZRTP: phones that remember, in both directions, a bridge, an enrolment, Pings, nobody who answers. Without video, in which stock
+# Asterisk sends bytes that it has not written.
+ZRTP = ("zrtp-retained", "zrtp-called-retained", "zrtp-to-sdes", "zrtp-enrolment", "zrtp-ping", "zrtp-required-without")
 VALGRIND_KINDS = ("asterisk22", "asterisk16-sip")
 # valgrind runs one thread at a time.
 AT_ONCE = 2

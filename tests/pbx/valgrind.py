@@ -37,8 +37,9 @@ class Finding:
 
     @property
     def is_openssl_table(self) -> bool:
-        """Whether it is the openssl crate's table of callbacks: a hundred bytes that it keeps for as long as it is loaded."""
-        return self.is_leak and any("cached_ex_index" in frame.function for frame in self.frames)
+        """Whether it is the openssl crate's table of callbacks, a hundred bytes that it keeps for as long as it is loaded, or one of the
+        boxes of four bytes in it: at an unload OpenSSL is told to forget how they are freed, so those of a second load stay."""
+        return self.is_leak and any("cached_ex_index" in frame.function or "set_ex_data_inner" in frame.function for frame in self.frames)
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.text}\n" + "".join(f"    {frame}\n" for frame in self.frames)
