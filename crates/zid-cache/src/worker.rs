@@ -96,6 +96,10 @@ mod tests {
 
     use sealrtp_zrtp::message::Zid;
 
+    use crate::row::Key;
+
+    const KEY: Key = Key { own: Zid([2; 12]), peer: Zid([1; 12]) };
+
     #[test]
     fn a_disk_that_hangs_holds_up_one_call_for_its_patience_and_the_next_ones_not_at_all() {
         let folder = std::env::temp_dir().join(format!("sealrtp-zid-cache-worker-{}", std::process::id()));
@@ -113,12 +117,12 @@ mod tests {
         assert!(late.is_err() && start.elapsed() >= patience && start.elapsed() < Duration::from_secs(2));
         let start = Instant::now();
         for _ in 0..1000 {
-            assert!(worker.ask(patience, |database| database.load(&Zid([1; 12]))).is_err());
+            assert!(worker.ask(patience, |database| database.load(&KEY)).is_err());
         }
         assert!(start.elapsed() < patience, "{:?}", start.elapsed());
         hang.wait();
         let until = Instant::now() + Duration::from_secs(10);
-        while worker.ask(patience, |database| database.load(&Zid([1; 12]))) != Ok(None) {
+        while worker.ask(patience, |database| database.load(&KEY)) != Ok(None) {
             assert!(Instant::now() < until, "it answers again once the disk does");
             sleep(Duration::from_millis(1));
         }
