@@ -131,7 +131,7 @@ impl Row {
     }
 
     /// In the right place: the tree that leads to a row may be damaged too.
-    fn is_of(self, right: bool) -> Result<Self, Failure> {
+    fn placed(self, right: bool) -> Result<Self, Failure> {
         if right { Ok(self) } else { Err(Failure::Damaged("a peer's row stands in another's place".into())) }
     }
 
@@ -144,7 +144,7 @@ impl Row {
             .transpose()?;
         row.map(|row| {
             let right = row.key == *key;
-            row.is_of(right)
+            row.placed(right)
         })
         .transpose()
     }
@@ -158,7 +158,7 @@ impl Row {
         while let Some(row) = rows.next()? {
             let row = Self::decode(row)?;
             let right = row.key.peer == *zid;
-            found.push(row.is_of(right)?);
+            found.push(row.placed(right)?);
         }
         Ok(found)
     }
