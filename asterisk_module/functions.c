@@ -56,6 +56,10 @@ static void ask(struct ast_srtp *stream, struct facts *facts)
 	ao2_lock(stream);
 	state = sealrtp_session_state(stream->session, SEALRTP_RTP);
 	facts->state = state < ARRAY_LEN(states) && states[state] ? states[state] : states[SEALRTP_STATE_BLOCK];
+	if (stream->zrtp.candidate && !stream->zrtp.activated && state != SEALRTP_STATE_SECURE) {
+		/* chan_sip has a stream before there is media. */
+		facts->state = "";
+	}
 	sealrtp_session_get_stats(stream->session, &facts->stats);
 	facts->has_zrtp =
 		!stream->keyed && sealrtp_session_get_zrtp_info(stream->session, &facts->zrtp) == SEALRTP_OK;

@@ -204,6 +204,7 @@ static void tell_no_answer(struct report *report)
 	demands = zrtp_demands(report->stream);
 	ao2_unlock(report->stream);
 	if (demands) {
+		report->event.value = SEALRTP_FAILURE_ZRTP;
 		tell_failed(report);
 		return;
 	}

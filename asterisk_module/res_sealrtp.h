@@ -170,7 +170,9 @@ struct ast_srtp {
 		bool started;
 		/* SDES or DTLS was chosen. */
 		bool stopped;
+		/* Nobody answered there. */
 		bool unanswered;
+		struct ast_sockaddr asked;
 		bool failed;
 		/* It has made keys. */
 		bool secured;

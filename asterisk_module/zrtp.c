@@ -141,12 +141,19 @@ static void look_later(struct ast_srtp *stream)
 	}
 }
 
+/* Media goes where nobody answered before: a re-INVITE for direct media brings no new peer. */
+static bool is_asked(const struct ast_srtp *stream)
+{
+	return stream->zrtp.unanswered &&
+		   !ast_sockaddr_cmp(&stream->zrtp.asked, &stream->transport.remote[SEALRTP_RTP]);
+}
+
 /* Media flows, nobody else makes keys, and it is known where to. The stream is locked. */
 static bool may_begin(const struct ast_srtp *stream)
 {
 	return stream->session && stream->zrtp.settled && stream->zrtp.rule != SEALRTP_ZRTP_NO &&
-		   stream->zrtp.activated && !stream->zrtp.started && !stream->zrtp.stopped && !stream->keyed &&
-		   !dtls_serves(stream) && !stream->dtls.bundled &&
+		   stream->zrtp.activated && !stream->zrtp.started && !is_asked(stream) && !stream->zrtp.stopped &&
+		   !stream->keyed && !dtls_serves(stream) && !stream->dtls.bundled &&
 		   (stream->dtls.ice == ICE_UNUSED || stream->dtls.ice == ICE_CHOSEN) && transport_has_remote(stream);
 }
 
@@ -209,6 +216,7 @@ static void begin(struct ast_srtp *stream)
 		return;
 	}
 	stream->method = METHOD_ZRTP;
+	ast_sockaddr_copy(&stream->zrtp.asked, &stream->transport.remote[SEALRTP_RTP]);
 	stream->zrtp.started = true;
 	stream->zrtp.unanswered = stream->zrtp.failed = false;
 	transport_pump(stream);

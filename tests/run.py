@@ -241,7 +241,8 @@ TEST = [
     Step("library", lambda: command(["make", "lib"])),
     ROOTS,
     MODULES,
-    Step("C client, PBXs, calls", lambda: pytest("tests/c_abi", "tests/aiortc", "tests/pbx", "tests/calls", "tests/webrtc")),
+    Step("C client, derivations, PBXs, calls", lambda: pytest("tests/c_abi", "tests/zrtp_derivations", "tests/aiortc",
+                                                              "tests/pbx", "tests/calls", "tests/webrtc")),
 ]
 
 

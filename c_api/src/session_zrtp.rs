@@ -113,7 +113,7 @@ impl sealrtp_zrtp_info {
         put(&mut this.sas, &secured.sas.to_string());
         put(&mut this.relayed_sas, &secured.relayed_sas.as_ref().map(Sas::to_string).unwrap_or_default());
         put(&mut this.peer_zid, &secured.peer_zid.to_string());
-        put(&mut this.peer_client, &secured.peer_client.escape_default().to_string());
+        put(&mut this.peer_client, &secured.peer_client);
         put(&mut this.continuity, continuity);
         this
     }

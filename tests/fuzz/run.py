@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds the fuzz targets with coverage and runs each for some seconds on its checked-in corpus.
+"""Builds the fuzz targets with coverage and runs each for some seconds on its checked-in corpus, one per processor.
 
     tests/fuzz/run.py SECONDS [TARGET]
 
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -93,10 +94,13 @@ def run(binary, seconds):
     print(f"{target}: {executions} executions in {seconds} s from {seed_count} seeds, {edges} edges covered", flush=True)
     if done.returncode == 0 and executions > seed_count and edges > 0:
         return True
-    print("\n".join(done.stdout.splitlines()[-40:]))
     reproducer = re.search(r"Test unit written to (\S+)", done.stdout)
-    print(f"FAILED {target}: exit {done.returncode}, reproducer {reproducer.group(1) if reproducer else 'none'}")
-    print(f"  again: {binary} {reproducer.group(1) if reproducer else seeds}", flush=True)
+    said = [
+        *done.stdout.splitlines()[-40:],
+        f"FAILED {target}: exit {done.returncode}, reproducer {reproducer.group(1) if reproducer else 'none'}",
+        f"  again: {binary} {reproducer.group(1) if reproducer else seeds}",
+    ]
+    print("\n".join(said), flush=True)
     return False
 
 
@@ -109,7 +113,10 @@ def main():
         print("SKIPPED fuzz targets: no C++ compiler for libFuzzer (apt-get install g++)")
         return 0
     binaries = build()
-    results = [run(binaries / target, args.seconds) for target in ([args.target] if args.target else TARGETS)]
+    # Each target has a processor to itself.
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+        targets = [args.target] if args.target else TARGETS
+        results = list(pool.map(lambda target: run(binaries / target, args.seconds), targets))
     return 0 if all(results) else 1
 
 

@@ -30,6 +30,8 @@ pub enum Command {
     /// A media end point: keys by SDES, DTLS-SRTP or ZRTP, plays, measures what comes back, prints one JSON line
     #[command(long_about = ABOUT, after_long_help = examples())]
     Peer(Box<PeerArguments>),
+    /// The peers of a ZRTP cache: list, name, verify, forget
+    Zrtp(crate::zrtp_cache::ZrtpCacheArguments),
 }
 
 const ABOUT: &str = "\

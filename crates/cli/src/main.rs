@@ -17,14 +17,15 @@ mod stream;
 mod tone;
 mod wav;
 mod zrtp;
+mod zrtp_cache;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let outcome = match arguments::Arguments::parse().command {
-        arguments::Command::Peer(arguments) => peer::run(&arguments),
-    };
-    outcome.exit_code()
+    match arguments::Arguments::parse().command {
+        arguments::Command::Peer(arguments) => peer::run(&arguments).exit_code(),
+        arguments::Command::Zrtp(arguments) => zrtp_cache::run(&arguments),
+    }
 }

@@ -477,6 +477,7 @@ mod tests {
             (audio.fingerprints, &*audio.crypto),
             (vec!["sha-256 CC".into()], &vec!["1 A inline:z".into()])
         );
+        assert_eq!(audio.zrtp_hashes, ["1.10 ab"]);
     }
 
     proptest! {

@@ -44,7 +44,9 @@ fn listed<A: Clone>(default: &mut Vec<A>, given: &[A]) {
 
 fn config(arguments: &ZrtpArguments) -> Config {
     let mut config = Config {
-        mitm: arguments.zrtp_mitm || arguments.zrtp_enrol == Some(EnrolmentWanted::Offer),
+        mitm: arguments.zrtp_mitm
+            || arguments.zrtp_relay_sas.is_some()
+            || arguments.zrtp_enrol == Some(EnrolmentWanted::Offer),
         enrolment: arguments.zrtp_enrol == Some(EnrolmentWanted::Offer),
         disclosure: arguments.zrtp_disclosure,
         ..Config::default()
@@ -139,6 +141,8 @@ pub struct ZrtpReport {
     enrolment_offered: Option<bool>,
     /// Whether we accepted it.
     enrolment_accepted: Option<bool>,
+    /// Whether `--zrtp-relay-sas` was sent.
+    sas_relayed: Option<bool>,
     /// Whether the peer says that it is a PBX in the middle.
     mitm: Option<bool>,
     /// From the peer's first Hello to the keys, in ms.
@@ -182,6 +186,11 @@ impl ZrtpReport {
     /// Notes what became of an offered enrolment.
     pub fn enrolment(&mut self, accepted: bool) {
         self.enrolment_accepted = Some(accepted);
+    }
+
+    /// Notes whether a far end's SAS was sent.
+    pub fn relay(&mut self, sent: bool) {
+        self.sas_relayed = Some(sent);
     }
 
     /// Notes what was agreed on.

@@ -64,6 +64,10 @@ fn exit_2_for_arguments_that_cannot_be_read_without_json() {
         &["--duration", "0"],
         &["--offer"],
         &["--level", "3"],
+        &["--zrtp", "always"],
+        &["--zrtp", "--method", "sdes"],
+        &["--zrtp", "--zrtp-hashes", "N256"],
+        &["--zrtp-verify"],
     ] {
         let ended = run(arguments);
         assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{arguments:?}: {ended:?}");
@@ -76,6 +80,8 @@ fn exit_2_for_what_the_arguments_name_with_the_reason_and_never_the_key() {
     let folder = Folder::new();
     folder.write("odd.sdp", "v=0\r\nc=IN IP4 nowhere.example\r\n");
     folder.write("text.wav", "no wav");
+    let hash = "v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 4000 RTP/AVP 0\r\na=zrtp-hash:1.10 beef\r\n";
+    folder.write("hash.sdp", hash);
     let bad_key = KEY_A.replace("WVNf", "WV");
     let sdp = ["--remote-sdp", "odd.sdp"];
     for (arguments, reason) in [
@@ -97,6 +103,8 @@ fn exit_2_for_what_the_arguments_name_with_the_reason_and_never_the_key() {
         (&["--method", "none,sdes", sdp[0], sdp[1]], "none only by itself"),
         (&["--bind", "0.0.0.0", sdp[0], sdp[1]], "--advertise"),
         (&sdp, "line 2 of the SDP"),
+        (&["--zrtp", "--zrtp-cache", "absent/zid.db"], "absent/zid.db"),
+        (&["--zrtp", "--remote-sdp", "hash.sdp"], "64 hexadecimal digits"),
     ] {
         let ended = Peer::start(&folder, arguments).end();
         let json = ended.with(2, "usage");
@@ -121,6 +129,32 @@ fn exit_3_when_the_peer_never_answers_the_handshake_and_nothing_but_dtls_was_sen
     assert!(heard.len() >= 2, "{} datagrams, with a retransmission", heard.len());
     assert!(heard.iter().all(|datagram| (20..64).contains(&datagram[0])), "only DTLS");
     assert!(ended.stderr.contains("-> ClientHello") && ended.stderr.contains("timeout"), "{}", ended.stderr);
+}
+
+#[test]
+fn exit_3_when_nobody_does_zrtp_and_nothing_but_its_hello_was_sent() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = silent.local_addr().unwrap().to_string();
+    let arguments = ["--zrtp", "--remote", &at, "--timeout", "1.5", "--rtcp-interval", "0.1", "--trace"];
+    let peer = Peer::start(&Folder::new(), &arguments);
+    let heard = overheard(&silent, Duration::from_millis(1800));
+    let ended = peer.end();
+    let json = ended.with(3, "not_secured");
+    assert_no_media(&json);
+    assert!(heard.len() >= 5, "{} datagrams, with retransmissions", heard.len());
+    assert!(heard.iter().all(|datagram| datagram[0] == 0x10 && datagram[4..8] == *b"ZRTP"), "only ZRTP");
+    assert_eq!((&json["zrtp"]["sas"], &json["zrtp"]["zid"].as_str().unwrap().len()), (&Value::Null, &24));
+    assert!(ended.stderr.contains("ZRTP -> Hello"), "{}", ended.stderr);
+}
+
+#[test]
+fn exit_4_when_a_hello_is_not_the_one_of_a_zrtp_hash_and_no_media_passed() {
+    let (offerer, answerer) =
+        call(&["--zrtp", "--timeout", "2"], &["--zrtp", "--zrtp-hash", "wrong", "--timeout", "2"]);
+    let refused = offerer.with(4, "fingerprint_mismatch");
+    assert_no_media(&refused);
+    assert!(refused["zrtp"]["alerts"].as_array().unwrap().contains(&"HelloHash".into()), "{refused}");
+    assert_no_media(&answerer.with(3, "not_secured"));
 }
 
 #[test]

@@ -105,7 +105,7 @@ impl fmt::Display for ZrtpSecured {
             sas = self.sas,
             verified = if self.verified { "verified" } else { "not verified" },
             zid = self.peer_zid,
-            client = self.peer_client.escape_debug(),
+            client = self.peer_client,
             took = self.took.as_millis(),
             cache = match self.continuity {
                 Continuity::New => ", first call with this peer",

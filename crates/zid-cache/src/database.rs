@@ -46,6 +46,8 @@ pub(crate) struct Database {
     open: Option<(Connection, Identity)>,
     zid: Zid,
     max_peers: usize,
+    /// A file was set aside in mid-call, and no caller has been told yet.
+    news: Option<CacheError>,
 }
 
 fn connect(path: &Path) -> Result<Connection, Failure> {
@@ -76,7 +78,7 @@ struct Accepted {
     db: Connection,
     identity: Identity,
     zid: Zid,
-    /// Others could read or write it until now.
+    /// Others could read or write it.
     was_open_to_others: bool,
 }
 
@@ -103,12 +105,7 @@ fn attempt(place: &Place) -> Result<Attempt, OpenError> {
         return Ok(Attempt::Replaced);
     }
     match accepted {
-        Ok((db, zid)) => {
-            if was_open_to_others {
-                place.make_private()?;
-            }
-            Ok(Attempt::Accepted(Accepted { db, identity, zid, was_open_to_others }))
-        }
+        Ok((db, zid)) => Ok(Attempt::Accepted(Accepted { db, identity, zid, was_open_to_others })),
         Err(Failure::Damaged(reason)) => Ok(Attempt::Unfit(reason)),
         Err(refused) => Err(refused.of(place.path())),
     }
@@ -181,8 +178,9 @@ impl Database {
                 }
             }
         };
-        if accepted.was_open_to_others && notes.warning.is_none() {
-            notes.warning = Some(format!(
+        if accepted.was_open_to_others {
+            place.make_private()?;
+            notes.warning.get_or_insert(format!(
                 "the ZRTP cache {} could be read or written by other users; it cannot any more (mode 0600), but its \
                  secrets may be known",
                 place.path().display()
@@ -215,7 +213,7 @@ impl Database {
     }
 
     fn with(place: Place, clock: Clock, Accepted { db, identity, zid, .. }: Accepted) -> Self {
-        Self { place, clock, open: Some((db, identity)), zid, max_peers: MAX_PEERS }
+        Self { place, clock, open: Some((db, identity)), zid, max_peers: MAX_PEERS, news: None }
     }
 
     pub fn zid(&self) -> Zid {
@@ -237,10 +235,8 @@ impl Database {
         if self.open.as_ref().is_some_and(|(_, identity)| Some(*identity) != current) {
             self.open = None;
         }
-        if self.open.is_none()
-            && let Some(warning) = self.reopen()?
-        {
-            return Err(CacheError(warning));
+        if self.open.is_none() {
+            self.reopen()?;
         }
         let Some((db, _)) = &mut self.open else { return Err(CacheError("not open".into())) };
         match operation(db, now) {
@@ -250,20 +246,29 @@ impl Database {
             }
             Err(Failure::Damaged(reason)) => {
                 self.open = None;
-                let warning = self.reopen()?;
-                Err(CacheError(warning.unwrap_or_else(|| {
-                    format!("{}: {reason}; it was opened anew", self.place.path().display())
-                })))
+                self.reopen()?;
+                Err(CacheError(format!("{}: {reason}; it was opened anew", self.place.path().display())))
             }
         }
     }
 
-    /// In mid-call; our ZID stays what it is. Tells when a file was set aside.
-    fn reopen(&mut self) -> Result<Option<String>, CacheError> {
+    /// In mid-call; our ZID stays what it is. That a file was set aside is an error, once.
+    fn reopen(&mut self) -> Result<(), CacheError> {
         let (accepted, notes) = Self::obtain(&self.place, &self.clock, Some(self.zid), PATIENCE_IN_CALL)
             .map_err(|error| CacheError(error.to_string()))?;
         self.open = Some((accepted.db, accepted.identity));
-        Ok(notes.set_aside.and(notes.warning))
+        self.news = notes.set_aside.and(notes.warning).map(CacheError);
+        self.news.clone().map_or(Ok(()), Err)
+    }
+
+    /// What a caller is still to be told of, instead of what it asks for.
+    pub fn news(&self) -> Option<CacheError> {
+        self.news.clone()
+    }
+
+    /// A caller has had its answer, which were the news if there are any.
+    pub fn told(&mut self) {
+        self.news = None;
     }
 
     /// The same in a transaction that waits for other writers first.

@@ -5,9 +5,9 @@ mod common;
 
 use std::fs;
 
-use common::{Folder, Numbers, entry, open, secret, zid};
+use common::{Folder, Numbers, Patient, entry, open, secret, zid};
 use sealrtp_zid_cache::ZidCache;
-use sealrtp_zrtp::{Cache, Entry};
+use sealrtp_zrtp::Entry;
 
 const PEERS: u64 = 60;
 
@@ -20,7 +20,7 @@ fn whole() -> Vec<u8> {
     let folder = Folder::fast();
     let cache = open(&folder.file()).cache;
     for number in 0..PEERS {
-        cache.store(&zid(number), &entry(number), u32::MAX).unwrap();
+        cache.keep(&zid(number), &entry(number), u32::MAX).unwrap();
     }
     drop(cache);
     fs::read(folder.file()).unwrap()
@@ -31,7 +31,7 @@ fn in_use(peers: u64) -> (Vec<u8>, Vec<u8>) {
     let folder = Folder::fast();
     let cache = open(&folder.file()).cache;
     for number in 0..peers {
-        cache.store(&zid(number), &small(number), u32::MAX).unwrap();
+        cache.keep(&zid(number), &small(number), u32::MAX).unwrap();
     }
     let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
     let both = (read("zid.db"), read("zid.db-wal"));
@@ -53,10 +53,10 @@ fn look(image: &[u8], what: &str) -> Came {
         ZidCache::open(&folder.file(), std::time::SystemTime::now).unwrap_or_else(|e| panic!("{what}: {e}"));
     for number in 0..PEERS {
         let expected = opened.set_aside.is_none().then(|| entry(number));
-        assert_eq!(opened.cache.load(&zid(number)).unwrap(), expected, "{what}");
+        assert_eq!(opened.cache.recall(&zid(number)).unwrap(), expected, "{what}");
     }
-    opened.cache.store(&zid(1), &entry(77), u32::MAX).unwrap_or_else(|error| panic!("{what}: {error}"));
-    assert_eq!(opened.cache.load(&zid(1)).unwrap(), Some(entry(77)), "{what}");
+    opened.cache.keep(&zid(1), &entry(77), u32::MAX).unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(opened.cache.recall(&zid(1)).unwrap(), Some(entry(77)), "{what}");
     match opened.set_aside {
         None => Came::Opened,
         Some(aside) => {
@@ -133,7 +133,7 @@ fn stored(db: &[u8], wal: &[u8], peers: u64, what: &str) -> u64 {
     let opened =
         ZidCache::open(&folder.file(), std::time::SystemTime::now).unwrap_or_else(|e| panic!("{what}: {e}"));
     assert!(opened.set_aside.is_none(), "{what}: {:?}", opened.warning);
-    let there = |number| match opened.cache.load(&zid(number)).unwrap() {
+    let there = |number| match opened.cache.recall(&zid(number)).unwrap() {
         None => false,
         Some(found) => {
             assert_eq!(found, small(number), "{what}");
@@ -222,7 +222,7 @@ fn a_disk_block_that_goes_bad_in_mid_call_gives_one_error_and_no_wrong_secret() 
     let peers = 8000;
     let cache = open(&folder.file()).cache;
     for number in 0..peers {
-        cache.store(&zid(number), &entry(number), u32::MAX).unwrap();
+        cache.keep(&zid(number), &entry(number), u32::MAX).unwrap();
     }
     drop(cache);
     let cache = open(&folder.file()).cache;
@@ -235,7 +235,7 @@ fn a_disk_block_that_goes_bad_in_mid_call_gives_one_error_and_no_wrong_secret() 
     fs::write(folder.file(), &image).unwrap();
     let (mut errors, mut right) = (0, 0);
     for number in 0..peers {
-        match cache.load(&zid(number)) {
+        match cache.recall(&zid(number)) {
             Ok(None) => {}
             Ok(Some(found)) => {
                 assert_eq!(found, entry(number));
@@ -249,6 +249,6 @@ fn a_disk_block_that_goes_bad_in_mid_call_gives_one_error_and_no_wrong_secret() 
     }
     println!("{right} from memory, {errors} error");
     assert_eq!(errors, 1);
-    cache.store(&zid(1), &entry(1), u32::MAX).unwrap();
-    assert_eq!(cache.load(&zid(1)).unwrap(), Some(entry(1)));
+    cache.keep(&zid(1), &entry(1), u32::MAX).unwrap();
+    assert_eq!(cache.recall(&zid(1)).unwrap(), Some(entry(1)));
 }

@@ -9,9 +9,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Folder, Numbers, child, entry, open, told, zid};
+use common::{Folder, Numbers, Patient, child, entry, open, told_folder, zid};
 use sealrtp_zid_cache::ZidCache;
-use sealrtp_zrtp::Cache;
 
 /// Lanes that run beside each other, and processes that are killed in each.
 const LANES: u64 = 4;
@@ -33,22 +32,19 @@ fn verify(cache: &ZidCache, folder: &Path) -> u64 {
     for peer in 0..PEERS {
         let last = acknowledged.iter().rfind(|number| **number % PEERS == peer).map(|number| entry(*number));
         let under_way = (next % PEERS == peer).then(|| entry(next));
-        let found = cache.load(&zid(peer)).unwrap();
+        let found = cache.recall(&zid(peer)).unwrap();
         assert!(found == last || (found.is_some() && found == under_way), "peer {peer}, {next} is next");
     }
     next
 }
 
-#[test]
-#[ignore = "runs as a child of another test"]
-fn writes_until_it_is_killed() {
-    let Some(folder) = told("FOLDER") else { return };
-    let folder = Path::new(&folder);
+/// In a child.
+fn writes_until_it_is_killed(folder: &Path) {
     let opened = open(&folder.join("zid.db"));
     assert!(opened.set_aside.is_none() && opened.warning.is_none(), "{:?}", opened.warning);
     let mut log = OpenOptions::new().append(true).create(true).open(folder.join("acknowledged")).unwrap();
     for number in verify(&opened.cache, folder).. {
-        opened.cache.store(&zid(number % PEERS), &entry(number), u32::MAX).unwrap();
+        opened.cache.keep(&zid(number % PEERS), &entry(number), u32::MAX).unwrap();
         log.write_all(&number.to_be_bytes()).unwrap();
     }
 }
@@ -71,7 +67,7 @@ fn start_up(folder: &Path) -> Duration {
     for _ in 0..3 {
         let before = acknowledged(folder).len();
         let start = Instant::now();
-        let mut process = child("writes_until_it_is_killed", folder).spawn().unwrap();
+        let mut process = child("nothing_acknowledged_is_lost_and_no_secret_is_half_when_1000_processes_are_killed_while_they_write", folder).spawn().unwrap();
         while acknowledged(folder).len() < before + 2 {
             assert!(start.elapsed() < Duration::from_secs(20) && process.try_wait().unwrap().is_none());
             thread::sleep(Duration::from_micros(500));
@@ -86,6 +82,9 @@ fn start_up(folder: &Path) -> Duration {
 
 #[test]
 fn nothing_acknowledged_is_lost_and_no_secret_is_half_when_1000_processes_are_killed_while_they_write() {
+    if let Some(folder) = told_folder() {
+        return writes_until_it_is_killed(&folder);
+    }
     let start = Instant::now();
     let lanes: Vec<_> = (0..LANES)
         .map(|lane| {
@@ -100,7 +99,7 @@ fn nothing_acknowledged_is_lost_and_no_secret_is_half_when_1000_processes_are_ki
                     // Some while it recovers, most while it writes.
                     let most = u64::try_from(since_measured.as_micros()).unwrap() * 3 / 2;
                     let delay = Duration::from_micros(numbers.below(most.max(2000)));
-                    kill_after(child("writes_until_it_is_killed", folder.path()), delay);
+                    kill_after(child("nothing_acknowledged_is_lost_and_no_secret_is_half_when_1000_processes_are_killed_while_they_write", folder.path()), delay);
                     wrote += u64::from(acknowledged(folder.path()).len() > before);
                     if kill % 50 == 49 {
                         let opened = open(&folder.file());
@@ -132,11 +131,8 @@ fn nothing_acknowledged_is_lost_and_no_secret_is_half_when_1000_processes_are_ki
     assert!(wrote > LANES * KILLS / 10, "too few were killed while they wrote: {wrote}");
 }
 
-#[test]
-#[ignore = "runs as a child of another test"]
-fn opens_and_waits() {
-    let Some(folder) = told("FOLDER") else { return };
-    let folder = Path::new(&folder);
+/// In a child.
+fn opens_and_waits(folder: &Path) {
     let opened = open(&folder.join("zid.db"));
     fs::write(folder.join("zid"), opened.cache.zid().to_string()).unwrap();
     thread::sleep(Duration::from_secs(60));
@@ -144,11 +140,17 @@ fn opens_and_waits() {
 
 #[test]
 fn a_process_that_is_killed_while_it_makes_the_file_leaves_none_or_a_whole_one() {
+    if let Some(folder) = told_folder() {
+        return opens_and_waits(&folder);
+    }
     let mut numbers = Numbers(99);
     let (mut none, mut whole) = (0, 0);
     let start = Instant::now();
     let measured = Folder::new();
-    let mut process = child("opens_and_waits", measured.path()).spawn().unwrap();
+    let mut process =
+        child("a_process_that_is_killed_while_it_makes_the_file_leaves_none_or_a_whole_one", measured.path())
+            .spawn()
+            .unwrap();
     while !measured.path().join("zid").exists() {
         assert!(start.elapsed() < Duration::from_secs(20));
         thread::sleep(Duration::from_micros(500));
@@ -158,7 +160,13 @@ fn a_process_that_is_killed_while_it_makes_the_file_leaves_none_or_a_whole_one()
     let most = u64::try_from(start.elapsed().as_micros()).unwrap() * 5 / 4;
     for _ in 0..100 {
         let folder = Folder::new();
-        kill_after(child("opens_and_waits", folder.path()), Duration::from_micros(numbers.below(most)));
+        kill_after(
+            child(
+                "a_process_that_is_killed_while_it_makes_the_file_leaves_none_or_a_whole_one",
+                folder.path(),
+            ),
+            Duration::from_micros(numbers.below(most)),
+        );
         if folder.file().exists() {
             whole += 1
         } else {
@@ -166,7 +174,7 @@ fn a_process_that_is_killed_while_it_makes_the_file_leaves_none_or_a_whole_one()
         }
         let opened = open(&folder.file());
         assert!(opened.set_aside.is_none() && opened.warning.is_none(), "{:?}", opened.warning);
-        opened.cache.store(&zid(1), &entry(1), u32::MAX).unwrap();
+        opened.cache.keep(&zid(1), &entry(1), u32::MAX).unwrap();
         if let Ok(told) = fs::read_to_string(folder.path().join("zid"))
             && !told.is_empty()
         {

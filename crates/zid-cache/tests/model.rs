@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Clock, Folder, secret, zid};
+use common::{Clock, Folder, Patient, secret, zid};
 use proptest::prelude::*;
 use sealrtp_zid_cache::ZidCache;
 use sealrtp_zrtp::{Cache, Entry, MemoryCache};
@@ -51,7 +51,7 @@ fn verify(model: &MemoryCache, peer: u64, verified: bool, left: u32) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn it_answers_as_the_cache_in_memory_does(steps in proptest::collection::vec(a_step(), 1..40)) {
@@ -64,7 +64,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Store { peer, entry, expiry } => {
-                    cache.store(&zid(peer), &entry, expiry).unwrap();
+                    cache.keep(&zid(peer), &entry, expiry).unwrap();
                     model.store(&zid(peer), &entry, expiry).unwrap();
                 }
                 Step::Pass { millis } => {
@@ -107,7 +107,7 @@ proptest! {
             }
             let peers = cache.peers().unwrap();
             for peer in 0..4 {
-                let (ours, theirs) = (cache.load(&zid(peer)).unwrap(), model.load(&zid(peer)).unwrap());
+                let (ours, theirs) = (cache.recall(&zid(peer)).unwrap(), model.load(&zid(peer)).unwrap());
                 prop_assert_eq!(&ours, &theirs);
                 let listed = peers.iter().find(|listed| listed.zid == zid(peer)).cloned();
                 prop_assert_eq!(&listed, &cache.peer(&zid(peer)).unwrap());

@@ -6,9 +6,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
 
-use common::{Clock, Folder, entry, open, secret, zid};
+use common::{Clock, Folder, Patient, entry, open, secret, zid};
 use sealrtp_zid_cache::{NameError, ZidCache};
-use sealrtp_zrtp::{Cache, Entry};
+use sealrtp_zrtp::Entry;
 
 #[test]
 fn what_was_stored_is_there_after_the_file_was_closed() {
@@ -16,9 +16,9 @@ fn what_was_stored_is_there_after_the_file_was_closed() {
     let first = open(&folder.file());
     assert!(first.set_aside.is_none() && first.warning.is_none());
     let ours = first.cache.zid();
-    assert_eq!(first.cache.load(&zid(1)).unwrap(), None);
+    assert_eq!(first.cache.recall(&zid(1)).unwrap(), None);
     for number in 1..100 {
-        first.cache.store(&zid(number), &entry(number), u32::MAX).unwrap();
+        first.cache.keep(&zid(number), &entry(number), u32::MAX).unwrap();
     }
     drop(first);
     assert_eq!(folder.names(), ["zid.db"], "closed, all is in one file");
@@ -26,7 +26,7 @@ fn what_was_stored_is_there_after_the_file_was_closed() {
     assert!(again.set_aside.is_none() && again.warning.is_none());
     assert_eq!(again.cache.zid(), ours);
     for number in 1..100 {
-        assert_eq!(again.cache.load(&zid(number)).unwrap(), Some(entry(number)));
+        assert_eq!(again.cache.recall(&zid(number)).unwrap(), Some(entry(number)));
     }
     assert_ne!(open(&Folder::new().file()).cache.zid(), ours, "made at random");
 }
@@ -39,22 +39,22 @@ fn retained_secrets_expire_and_enrolment_auxsecret_and_name_do_not() {
     let known = Entry { verified: true, rs1: Some(secret(1)), ..Entry::default() };
     let enrolled = Entry { pbx: Some(secret(2)), aux: Some(secret(3)), ..known.clone() };
     for (peer, kept) in [(1, &known), (2, &enrolled), (3, &known)] {
-        cache.store(&zid(peer), kept, 60).unwrap();
+        cache.keep(&zid(peer), kept, 60).unwrap();
     }
-    cache.store(&zid(4), &known, u32::MAX).unwrap();
-    cache.store(&zid(5), &known, 0).unwrap();
+    cache.keep(&zid(4), &known, u32::MAX).unwrap();
+    cache.keep(&zid(5), &known, 0).unwrap();
     cache.set_name(&zid(3), "Carol").unwrap();
-    assert!(cache.load(&zid(5)).unwrap().is_none());
+    assert!(cache.recall(&zid(5)).unwrap().is_none());
     clock.pass(Duration::from_millis(59_999));
-    assert_eq!(cache.load(&zid(1)).unwrap(), Some(known.clone()));
+    assert_eq!(cache.recall(&zid(1)).unwrap(), Some(known.clone()));
     clock.pass(Duration::from_millis(1));
-    assert_eq!(cache.load(&zid(1)).unwrap(), None);
+    assert_eq!(cache.recall(&zid(1)).unwrap(), None);
     let left = Entry { rs1: None, verified: false, ..enrolled };
-    assert_eq!(cache.load(&zid(2)).unwrap(), Some(left.clone()));
-    assert_eq!(cache.load(&zid(3)).unwrap(), None);
+    assert_eq!(cache.recall(&zid(2)).unwrap(), Some(left.clone()));
+    assert_eq!(cache.recall(&zid(3)).unwrap(), None);
     assert!(!cache.set_verified(&zid(1), true).unwrap() && !cache.set_verified(&zid(2), true).unwrap());
     clock.pass(Duration::from_secs(u64::from(u32::MAX)));
-    assert_eq!(cache.load(&zid(4)).unwrap(), Some(known));
+    assert_eq!(cache.recall(&zid(4)).unwrap(), Some(known));
     let seen = cache.peers().unwrap();
     assert_eq!(seen.iter().map(|peer| peer.zid).collect::<Vec<_>>(), [zid(2), zid(3), zid(4)]);
     assert!(seen[0].enrolled && !seen[0].verified && !seen[0].retained);
@@ -63,7 +63,7 @@ fn retained_secrets_expire_and_enrolment_auxsecret_and_name_do_not() {
     // Nothing of what has expired stays in the file.
     drop(cache);
     let cache = ZidCache::open(&folder.file(), clock.reader()).unwrap().cache;
-    assert_eq!(cache.load(&zid(2)).unwrap(), Some(left));
+    assert_eq!(cache.recall(&zid(2)).unwrap(), Some(left));
     drop(cache);
     let bytes = fs::read(folder.file()).unwrap();
     let holds = |what: &[u8]| bytes.windows(what.len()).any(|window| window == what);
@@ -77,10 +77,10 @@ fn peers_come_newest_first_with_their_marks_and_without_secrets() {
     let cache = ZidCache::open(&folder.file(), clock.reader()).unwrap().cache;
     let start = clock.now();
     for number in 1..=3 {
-        cache.store(&zid(number), &entry(number), 1000).unwrap();
+        cache.keep(&zid(number), &entry(number), 1000).unwrap();
         clock.pass(Duration::from_secs(1));
     }
-    cache.store(&zid(1), &entry(6), 1000).unwrap();
+    cache.keep(&zid(1), &entry(6), 1000).unwrap();
     let peers = cache.peers().unwrap();
     assert_eq!(peers.iter().map(|peer| peer.zid).collect::<Vec<_>>(), [zid(1), zid(3), zid(2)]);
     let first = &peers[0];
@@ -95,11 +95,11 @@ fn peers_come_newest_first_with_their_marks_and_without_secrets() {
 fn a_peer_is_named_verified_and_forgotten() {
     let folder = Folder::new();
     let cache = open(&folder.file()).cache;
-    cache.store(&zid(1), &entry(1), u32::MAX).unwrap();
+    cache.keep(&zid(1), &entry(1), u32::MAX).unwrap();
     assert!(!cache.set_name(&zid(2), "Bob").unwrap(), "not known");
     assert!(cache.set_name(&zid(1), "Bob").unwrap() && cache.set_verified(&zid(1), true).unwrap());
-    assert_eq!(cache.load(&zid(1)).unwrap(), Some(Entry { verified: true, ..entry(1) }));
-    cache.store(&zid(1), &Entry { verified: true, ..entry(7) }, u32::MAX).unwrap();
+    assert_eq!(cache.recall(&zid(1)).unwrap(), Some(Entry { verified: true, ..entry(1) }));
+    cache.keep(&zid(1), &Entry { verified: true, ..entry(7) }, u32::MAX).unwrap();
     let bob = cache.peer(&zid(1)).unwrap().unwrap();
     assert_eq!((bob.name.as_deref(), bob.verified), (Some("Bob"), true), "the name outlasts a call");
     assert!(cache.set_verified(&zid(1), false).unwrap() && cache.set_name(&zid(1), "").unwrap());
@@ -107,15 +107,15 @@ fn a_peer_is_named_verified_and_forgotten() {
     assert_eq!((bob.name, bob.verified), (None, false));
     assert_eq!(cache.set_name(&zid(1), "a\u{1b}[2Jb"), Err(NameError::Unfit));
     assert!(cache.forget(&zid(1)).unwrap() && !cache.forget(&zid(1)).unwrap());
-    assert_eq!((cache.load(&zid(1)).unwrap(), cache.peers().unwrap()), (None, vec![]));
+    assert_eq!((cache.recall(&zid(1)).unwrap(), cache.peers().unwrap()), (None, vec![]));
 }
 
 #[test]
 fn a_forgotten_peers_secrets_are_in_no_file() {
     let folder = Folder::new();
     let cache = open(&folder.file()).cache;
-    cache.store(&zid(1), &entry(6), u32::MAX).unwrap();
-    cache.store(&zid(2), &entry(70), u32::MAX).unwrap();
+    cache.keep(&zid(1), &entry(6), u32::MAX).unwrap();
+    cache.keep(&zid(2), &entry(70), u32::MAX).unwrap();
     let holds = |what: &[u8]| {
         let files = folder.names().into_iter().map(|name| fs::read(folder.path().join(name)).unwrap());
         files.into_iter().any(|bytes| bytes.windows(what.len()).any(|window| window == what))
@@ -133,7 +133,7 @@ fn nothing_printed_holds_a_secret() {
     let folder = Folder::new();
     let opened = open(&folder.file());
     let number = 6;
-    opened.cache.store(&zid(1), &entry(number), u32::MAX).unwrap();
+    opened.cache.keep(&zid(1), &entry(number), u32::MAX).unwrap();
     let printed = format!("{opened:?} {:?}", opened.cache.peers().unwrap());
     let bytes = secret(number).bytes().map(|byte| byte.to_string()).join(", ");
     let hex: String = secret(number).bytes().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -146,8 +146,8 @@ fn a_clock_before_1970_or_at_the_end_of_time_breaks_nothing() {
     let far = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::MAX >> 2);
     for clock in [SystemTime::UNIX_EPOCH - Duration::from_secs(5), SystemTime::UNIX_EPOCH, far] {
         let cache = ZidCache::open(&folder.file(), move || clock).unwrap().cache;
-        cache.store(&zid(1), &entry(1), u32::MAX - 1).unwrap();
-        let _ = cache.load(&zid(1)).unwrap();
+        cache.keep(&zid(1), &entry(1), u32::MAX - 1).unwrap();
+        let _ = cache.recall(&zid(1)).unwrap();
         let _ = cache.peers().unwrap();
     }
 }
@@ -165,7 +165,7 @@ fn the_files_can_be_read_by_their_owner_alone() {
     };
     let all = ["zid.db", "zid.db-shm", "zid.db-wal"];
     let opened = open(&folder.file());
-    opened.cache.store(&zid(1), &entry(1), u32::MAX).unwrap();
+    opened.cache.keep(&zid(1), &entry(1), u32::MAX).unwrap();
     assert_eq!(modes(), private(&all));
 
     // One that was copied carelessly.
@@ -182,7 +182,35 @@ fn the_files_can_be_read_by_their_owner_alone() {
     drop((opened, second.cache));
     fs::set_permissions(folder.file(), fs::Permissions::from_mode(0o644)).unwrap();
     let third = open(&folder.file());
-    third.cache.store(&zid(1), &entry(2), u32::MAX).unwrap();
+    third.cache.keep(&zid(1), &entry(2), u32::MAX).unwrap();
     assert_eq!(modes(), private(&all));
     assert!(third.warning.is_some() && third.set_aside.is_none());
+}
+
+#[test]
+fn a_backup_made_while_it_is_in_use_is_a_whole_cache() {
+    let folder = Folder::new();
+    let pbx = open(&folder.file()).cache;
+    for number in 1..50 {
+        pbx.keep(&zid(number), &entry(number), u32::MAX).unwrap();
+    }
+    let sql = |sql: &str| rusqlite::Connection::open(folder.file()).unwrap().execute_batch(sql).unwrap();
+    let copy = |name: &str| folder.path().join(name);
+    sql(&format!("VACUUM INTO '{}'", copy("vacuum.db").display()));
+    // What the sqlite3 program's .backup does.
+    let mut backup = rusqlite::Connection::open(copy("backup.db")).unwrap();
+    let source = rusqlite::Connection::open(folder.file()).unwrap();
+    rusqlite::backup::Backup::new(&source, &mut backup)
+        .unwrap()
+        .run_to_completion(100, Duration::ZERO, None)
+        .unwrap();
+    drop((backup, source));
+    pbx.keep(&zid(99), &entry(99), u32::MAX).unwrap();
+    for name in ["vacuum.db", "backup.db"] {
+        let opened = open(&copy(name));
+        assert!(opened.set_aside.is_none(), "{:?}", opened.warning);
+        assert_eq!((opened.cache.zid(), opened.cache.peers().unwrap().len()), (pbx.zid(), 49));
+        assert_eq!(opened.cache.recall(&zid(7)).unwrap(), Some(entry(7)));
+        assert_eq!(fs::metadata(copy(name)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
 }

@@ -7,15 +7,14 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Clock, Folder, child, entry, open, told, zid};
+use common::{Clock, Folder, Patient, child, entry, open, told_folder, zid};
 use sealrtp_zid_cache::{MAX_SET_ASIDE, OpenError, Opened, ZidCache};
-use sealrtp_zrtp::Cache;
 
 /// A whole cache with some peers, closed.
 fn fill(file: &Path) -> ZidCache {
     let cache = open(file).cache;
     for number in 1..=5 {
-        cache.store(&zid(number), &entry(number), u32::MAX).unwrap();
+        cache.keep(&zid(number), &entry(number), u32::MAX).unwrap();
     }
     cache
 }
@@ -30,10 +29,10 @@ fn check(opened: Opened, folder: &Folder, why: &str) {
     let warning = opened.warning.unwrap();
     assert!(warning.contains(why) && warning.contains(name) && warning.contains("zid.db was"), "{warning}");
     assert!(opened.cache.peers().unwrap().is_empty());
-    opened.cache.store(&zid(1), &entry(1), u32::MAX).unwrap();
+    opened.cache.keep(&zid(1), &entry(1), u32::MAX).unwrap();
     drop(opened.cache);
     let again = open(&folder.file());
-    assert!(again.set_aside.is_none() && again.cache.load(&zid(1)).unwrap() == Some(entry(1)));
+    assert!(again.set_aside.is_none() && again.cache.recall(&zid(1)).unwrap() == Some(entry(1)));
 }
 
 fn sql(file: &Path, text: &str) {
@@ -159,10 +158,10 @@ fn a_file_that_goes_away_in_mid_call_is_made_anew_with_our_zid() {
     for name in folder.names() {
         fs::remove_file(folder.path().join(name)).unwrap();
     }
-    assert_eq!(one.load(&zid(1)).unwrap(), None);
-    one.store(&zid(9), &entry(9), u32::MAX).unwrap();
-    assert_eq!(two.load(&zid(9)).unwrap(), Some(entry(9)), "the other has the new file too");
-    two.store(&zid(10), &entry(10), u32::MAX).unwrap();
+    assert_eq!(one.recall(&zid(1)).unwrap(), None);
+    one.keep(&zid(9), &entry(9), u32::MAX).unwrap();
+    assert_eq!(two.recall(&zid(9)).unwrap(), Some(entry(9)), "the other has the new file too");
+    two.keep(&zid(10), &entry(10), u32::MAX).unwrap();
     let ours = one.zid();
     drop((one, two));
     let later = open(&folder.file());
@@ -177,11 +176,11 @@ fn a_file_that_is_found_damaged_in_mid_call_is_set_aside_and_one_call_is_told() 
     let ours = cache.zid();
     fs::write(folder.path().join("other"), "no cache").unwrap();
     fs::rename(folder.path().join("other"), folder.file()).unwrap();
-    let error = cache.load(&zid(1)).unwrap_err();
+    let error = cache.recall(&zid(1)).unwrap_err();
     assert!(error.0.contains("set aside") || error.0.contains("damaged-"), "{error}");
-    assert_eq!(cache.load(&zid(1)).unwrap(), None);
-    cache.store(&zid(1), &entry(1), u32::MAX).unwrap();
-    assert_eq!((cache.load(&zid(1)).unwrap(), cache.zid()), (Some(entry(1)), ours));
+    assert_eq!(cache.recall(&zid(1)).unwrap(), None);
+    cache.keep(&zid(1), &entry(1), u32::MAX).unwrap();
+    assert_eq!((cache.recall(&zid(1)).unwrap(), cache.zid()), (Some(entry(1)), ours));
     assert!(folder.names().iter().any(|name| name.starts_with("zid.db.damaged-")));
 }
 
@@ -191,18 +190,15 @@ fn a_cache_of_another_zid_is_not_taken_up_in_mid_call() {
     let cache = fill(&folder.file());
     drop(fill(&other.file()));
     fs::rename(other.file(), folder.file()).unwrap();
-    let error = cache.load(&zid(1)).unwrap_err();
+    let error = cache.recall(&zid(1)).unwrap_err();
     assert!(error.0.contains("another ZID"), "{error}");
-    assert!(cache.store(&zid(1), &entry(1), u32::MAX).is_err());
+    assert!(cache.keep(&zid(1), &entry(1), u32::MAX).is_err());
     drop(cache);
     assert_eq!(open(&folder.file()).cache.peers().unwrap().len(), 5);
 }
 
-#[test]
-#[ignore = "runs as a child of another test"]
-fn opens_as_nobody() {
-    let Some(folder) = told("FOLDER") else { return };
-    let folder = Path::new(&folder);
+/// In a child.
+fn opens_as_nobody(folder: &Path) {
     let refused = |path: &Path| ZidCache::open(path, std::time::SystemTime::now).unwrap_err();
     let error = refused(&folder.join("shut/zid.db"));
     assert!(matches!(error, OpenError::Folder { .. }) && error.to_string().contains("chown"), "{error}");
@@ -217,6 +213,9 @@ fn opens_as_nobody() {
 
 #[test]
 fn a_folder_or_file_of_another_user_is_an_error_that_says_what_to_do() {
+    if let Some(folder) = told_folder() {
+        return opens_as_nobody(&folder);
+    }
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
     use std::os::unix::process::CommandExt;
     let folder = Folder::new();
@@ -239,7 +238,7 @@ fn a_folder_or_file_of_another_user_is_an_error_that_says_what_to_do() {
     let program = folder.path().join("program");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     mode(&program, 0o755);
-    let template = child("opens_as_nobody", folder.path());
+    let template = child("a_folder_or_file_of_another_user_is_an_error_that_says_what_to_do", folder.path());
     let mut command = std::process::Command::new(&program);
     command.args(template.get_args()).env("SEALRTP_CACHE_FOLDER", folder.path()).current_dir("/");
     let output = command.uid(nobody).gid(nobody).output().unwrap();
@@ -248,7 +247,7 @@ fn a_folder_or_file_of_another_user_is_an_error_that_says_what_to_do() {
     // What root opens stays its owner's, the files beside it too.
     let cache =
         ZidCache::open_existing(&folder.path().join("ours/zid.db"), std::time::SystemTime::now).unwrap();
-    cache.store(&zid(7), &entry(7), u32::MAX).unwrap();
+    cache.keep(&zid(7), &entry(7), u32::MAX).unwrap();
     for name in ["zid.db", "zid.db-wal", "zid.db-shm"] {
         assert_eq!(fs::metadata(folder.path().join("ours").join(name)).unwrap().uid(), nobody, "{name}");
     }
@@ -261,10 +260,13 @@ fn a_folder_or_file_of_another_user_is_an_error_that_says_what_to_do() {
 
 #[test]
 fn a_loose_or_a_tight_umask_changes_no_mode() {
+    if let Some(folder) = told_folder() {
+        return opens_stores_and_shows_modes(&folder);
+    }
     use std::os::unix::fs::PermissionsExt;
     for umask in ["000", "777", "022"] {
         let folder = Folder::new();
-        let template = child("opens_stores_and_shows_modes", folder.path());
+        let template = child("a_loose_or_a_tight_umask_changes_no_mode", folder.path());
         let mut command = std::process::Command::new("sh");
         command
             .arg("-c")
@@ -278,14 +280,12 @@ fn a_loose_or_a_tight_umask_changes_no_mode() {
     }
 }
 
-#[test]
-#[ignore = "runs as a child of another test"]
-fn opens_stores_and_shows_modes() {
+/// In a child.
+fn opens_stores_and_shows_modes(folder: &Path) {
     use std::os::unix::fs::PermissionsExt;
-    let Some(folder) = told("FOLDER") else { return };
-    let cache = fill(&Path::new(&folder).join("zid.db"));
+    let cache = fill(&folder.join("zid.db"));
     for name in ["zid.db", "zid.db-wal", "zid.db-shm"] {
-        let mode = fs::metadata(Path::new(&folder).join(name)).unwrap().permissions().mode() & 0o7777;
+        let mode = fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode, 0o600, "{name}");
     }
     drop(cache);
@@ -306,6 +306,50 @@ fn a_lock_that_another_holds_ends_the_wait_in_time() {
     fs::write(folder.path().join("other"), "no cache").unwrap();
     fs::rename(folder.path().join("other"), folder.file()).unwrap();
     let start = std::time::Instant::now();
-    assert!(cache.load(&zid(1)).is_err());
+    assert!(cache.recall(&zid(1)).is_err());
     assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
+}
+
+/// In a child.
+fn stores_until_the_disk_is_full(folder: &Path) {
+    let cache = open(&folder.join("zid.db")).cache;
+    let mut stored = 0;
+    let error = loop {
+        match cache.keep(&zid(stored), &entry(stored), u32::MAX) {
+            Ok(()) => stored += 1,
+            Err(error) => break error,
+        }
+        assert!(stored < 100_000, "the limit is not there");
+    };
+    eprintln!("{stored} stored, then: {error}");
+    for number in 0..stored {
+        assert_eq!(cache.recall(&zid(number)).unwrap(), Some(entry(number)));
+    }
+    fs::write(folder.join("stored"), stored.to_string()).unwrap();
+}
+
+#[test]
+fn a_full_disk_is_an_error_of_the_store_and_takes_nothing_that_was_there() {
+    if let Some(folder) = told_folder() {
+        return stores_until_the_disk_is_full(&folder);
+    }
+    let folder = Folder::fast();
+    let template =
+        child("a_full_disk_is_an_error_of_the_store_and_takes_nothing_that_was_there", folder.path());
+    let mut command = std::process::Command::new("sh");
+    // A file that may not grow any more stands for the disk.
+    command
+        .args(["-c", "trap '' XFSZ; ulimit -f 2600; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap());
+    command.args(template.get_args()).env("SEALRTP_CACHE_FOLDER", folder.path());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let stored: u64 = fs::read_to_string(folder.path().join("stored")).unwrap().parse().unwrap();
+    assert!(stored > 1000, "{stored}");
+    let opened = open(&folder.file());
+    assert!(opened.set_aside.is_none() && opened.warning.is_none());
+    for number in 0..stored {
+        assert_eq!(opened.cache.recall(&zid(number)).unwrap(), Some(entry(number)));
+    }
+    opened.cache.keep(&zid(stored), &entry(stored), u32::MAX).unwrap();
 }

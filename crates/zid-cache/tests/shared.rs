@@ -9,7 +9,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Folder, child, entry, open, secret, told, zid};
+use common::{Folder, child, entry, open, secret, told, told_folder, zid};
 use sealrtp_zid_cache::ZidCache;
 use sealrtp_zrtp::{Cache, Entry};
 
@@ -49,11 +49,9 @@ fn wait_for(file: &Path) {
     }
 }
 
-#[test]
-#[ignore = "runs as a child of another test"]
-fn writes_its_own_peers_and_one_that_all_share() {
-    let (Some(folder), Some(number)) = (told("FOLDER"), told("NUMBER")) else { return };
-    let (folder, number) = (Path::new(&folder), number.parse::<u64>().unwrap());
+/// In a child.
+fn writes_its_own_peers_and_one_that_all_share(folder: &Path) {
+    let number: u64 = told("NUMBER").unwrap().parse().unwrap();
     wait_for(&folder.join("go"));
     let cache = open(&folder.join("zid.db")).cache;
     fs::write(folder.join(format!("zid{number}")), cache.zid().to_string()).unwrap();
@@ -73,8 +71,11 @@ fn writes_its_own_peers_and_one_that_all_share() {
 
 #[test]
 fn five_processes_that_make_and_write_one_file_at_once_have_one_zid_and_lose_nothing() {
+    if let Some(folder) = told_folder() {
+        return writes_its_own_peers_and_one_that_all_share(&folder);
+    }
     let folder = Folder::new();
-    let test = "writes_its_own_peers_and_one_that_all_share";
+    let test = "five_processes_that_make_and_write_one_file_at_once_have_one_zid_and_lose_nothing";
     let mut processes: Vec<Child> = (0..5)
         .map(|number| {
             child(test, folder.path()).env("SEALRTP_CACHE_NUMBER", number.to_string()).spawn().unwrap()
@@ -121,11 +122,8 @@ fn twenty_threads_that_open_one_file_at_once_have_one_zid() {
     }
 }
 
-#[test]
-#[ignore = "runs as a child of another test"]
-fn holds_a_write_lock() {
-    let Some(folder) = told("FOLDER") else { return };
-    let folder = Path::new(&folder);
+/// In a child.
+fn holds_a_write_lock(folder: &Path) {
     let db = rusqlite::Connection::open(folder.join("zid.db")).unwrap();
     db.execute_batch("BEGIN IMMEDIATE").unwrap();
     fs::write(folder.join("held"), "").unwrap();
@@ -135,10 +133,18 @@ fn holds_a_write_lock() {
 
 #[test]
 fn a_process_that_holds_the_file_locked_delays_a_call_by_200_ms_at_most_and_readers_not_at_all() {
+    if let Some(folder) = told_folder() {
+        return holds_a_write_lock(&folder);
+    }
     let folder = Folder::new();
     let cache = open(&folder.file()).cache;
     cache.store(&zid(1), &entry(1), u32::MAX).unwrap();
-    let mut holder = child("holds_a_write_lock", folder.path()).spawn().unwrap();
+    let mut holder = child(
+        "a_process_that_holds_the_file_locked_delays_a_call_by_200_ms_at_most_and_readers_not_at_all",
+        folder.path(),
+    )
+    .spawn()
+    .unwrap();
     wait_for(&folder.path().join("held"));
     let start = Instant::now();
     let refused = cache.store(&zid(1), &entry(2), u32::MAX).unwrap_err();

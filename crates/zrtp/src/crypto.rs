@@ -2,7 +2,7 @@
 
 use aes::{Aes128, Aes192, Aes256};
 use cfb_mode::cipher::{AsyncStreamCipher, KeyIvInit};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha384};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -72,7 +72,7 @@ impl Hash {
         macro_rules! run {
             ($hash:ty) => {{
                 let mut mac =
-                    <Hmac<$hash> as Mac>::new_from_slice(key).expect("HMAC takes keys of every length");
+                    <Hmac<$hash> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of every length");
                 parts.iter().for_each(|part| mac.update(part));
                 let mut output = mac.finalize().into_bytes();
                 let digested = Digested::new(&output);

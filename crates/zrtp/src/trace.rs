@@ -42,8 +42,7 @@ impl fmt::Display for List<'_> {
 }
 
 fn hello(hello: &Hello, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let client = hello.client.escape_ascii().to_string();
-    write!(f, " {} \"{}\" ZID {}", hello.version.escape_ascii(), client.trim_end(), hello.zid)?;
+    write!(f, " {} \"{}\" ZID {}", hello.version.escape_ascii(), hello.client_name(), hello.zid)?;
     let flags = [(hello.signatures, "S"), (hello.mitm, "M"), (hello.passive, "P")];
     if flags.iter().any(|(set, _)| *set) {
         f.write_str(" flags ")?;
@@ -125,7 +124,7 @@ mod tests {
     fn hello() -> Hello {
         Hello {
             version: *b"1.10",
-            client: *b"BZRTPv1.1       ",
+            client: *b"BZRTPv1.1\0\0\0\0\0\0\0",
             h3: [0x33; 32],
             zid: Zid([0xab; 12]),
             signatures: true,

@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{CAPTURES, Captured, capture, captures, datagrams};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use sealrtp_srtp::{Inbound, KeySet, Limits, MasterKey};
 use sealrtp_zrtp::algorithm::{Algorithm, AuthTag, Cipher, suite};
 use sealrtp_zrtp::message::{CommitMode, Message, MessageType};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use sealrtp_zrtp::Sas;
 use sealrtp_zrtp::algorithm::{Algorithm, AuthTag, Cipher, Hash, KeyAgreement, SasType};
 use sealrtp_zrtp::message::Name;
 
@@ -46,6 +47,20 @@ fn algorithm<A: Algorithm>(text: &str) -> Result<A, String> {
         .ok_or_else(|| format!("not one of {}", known()))?
         .copy_from_slice(text.as_bytes());
     A::from_name(Name(name)).map_err(|error| format!("{error}; known are {}", known()))
+}
+
+/// A SAS type and a sashash: `B32:` and 64 hexadecimal digits.
+fn sas(text: &str) -> Result<Sas, String> {
+    let (kind, hex) = text.split_once(':').ok_or("a SAS type, a colon and 64 hexadecimal digits expected")?;
+    let mut hash = [0; 32];
+    if hex.len() != 2 * hash.len() || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err("64 hexadecimal digits expected behind the colon".into());
+    }
+    for (byte, digits) in hash.iter_mut().zip(hex.as_bytes().chunks(2)) {
+        let digit = |digit: u8| char::from(digit).to_digit(16).unwrap_or(0) as u8;
+        *byte = digit(digits[0]) << 4 | digit(digits[1]);
+    }
+    Ok(Sas::new(algorithm(kind)?, hash))
 }
 
 /// `sealrtp peer --zrtp`.
@@ -103,9 +118,13 @@ pub struct ZrtpArguments {
     #[arg(long, requires = "zrtp")]
     pub zrtp_mitm: bool,
 
-    /// Enrolment of a phone at a PBX: offer it as the PBX, which implies --zrtp-mitm, or accept it as the phone
+    /// Enrolment of a phone at a PBX: offer it as the PBX, or accept it as the phone
     #[arg(long, value_enum, value_name = "PART", requires = "zrtp")]
     pub zrtp_enrol: Option<EnrolmentWanted>,
+
+    /// As the PBX, relay a far end's SAS to an enrolled phone: its type, a colon and its sashash in hexadecimal
+    #[arg(long, value_parser = sas, value_name = "TYPE:HASH", requires = "zrtp")]
+    pub zrtp_relay_sas: Option<Sas>,
 
     /// Say that our side may disclose the keys, e.g. because it records: flag D
     #[arg(long, requires = "zrtp")]
@@ -115,6 +134,17 @@ pub struct ZrtpArguments {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sas_to_relay_is_a_type_and_a_whole_hash() {
+        assert_eq!(sas(&format!("B32:{}", "00".repeat(32))).unwrap().to_string(), "yyyy");
+        assert_eq!(sas(&format!("B256:E582{}", "0".repeat(60))).unwrap().to_string(), "topmost:Istanbul");
+        for bad in
+            ["", "B32", "B32:00", &format!("B64:{}", "00".repeat(32)), &format!("B32:{}", "é".repeat(32))]
+        {
+            assert!(sas(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn algorithms_are_read_by_their_names_and_refused_with_a_reason() {

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use sealrtp_session::{Component, Event};
 use sealrtp_zrtp::Failure;
+use sealrtp_zrtp::message::Flags;
 
 use super::{Peer, milliseconds};
 use crate::arguments::{EnrolmentWanted, ZrtpWanted};
@@ -48,6 +49,10 @@ impl Peer<'_> {
                 {
                     let accepted = self.session.zrtp_accept_enrolment(now);
                     self.told(|report| report.enrolment(accepted));
+                }
+                if let Some(sas) = &self.arguments.zrtp.zrtp_relay_sas {
+                    let sent = self.session.zrtp_relay_sas(sas, Flags::default(), now);
+                    self.told(|report| report.relay(sent));
                 }
                 Ok(())
             }

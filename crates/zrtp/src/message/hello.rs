@@ -11,7 +11,7 @@ const PASSIVE: u8 = 0x10;
 pub struct Hello {
     /// `1.10`; the first three bytes count.
     pub version: [u8; 4],
-    /// The software, filled up with spaces.
+    /// The software, filled up with spaces, or with NULs by bzrtp.
     pub client: [u8; 16],
     /// Last image of the hash chain.
     pub h3: [u8; 32],
@@ -38,6 +38,12 @@ pub struct Hello {
 }
 
 impl Hello {
+    /// The software in printable ASCII, what is not escaped.
+    pub fn client_name(&self) -> String {
+        let filled = self.client.iter().rposition(|byte| !matches!(byte, b' ' | 0)).map_or(0, |last| last + 1);
+        self.client[..filled].escape_ascii().to_string()
+    }
+
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, MessageError> {
         let version = reader.array()?;
         let client = reader.array()?;

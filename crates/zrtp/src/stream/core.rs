@@ -272,8 +272,7 @@ impl Core {
         }
         self.answer(&Message::HelloAck, now);
         if self.peers.is_empty() {
-            let client = hello.client.escape_ascii().to_string().trim_end().to_owned();
-            self.tell(Event::PeerFound { zid: hello.zid, client });
+            self.tell(Event::PeerFound { zid: hello.zid, client: hello.client_name() });
         }
         if self.peers.len() >= MAX_PEERS {
             // The oldest, but not the one that the exchange is with.

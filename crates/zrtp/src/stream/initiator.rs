@@ -38,7 +38,7 @@ pub(super) enum Mode {
 
 /// A secret value and the DHPart2 that the Commit commits to.
 pub(super) struct Dh {
-    key: KeyPair,
+    pub(super) key: KeyPair,
     part2: Vec<u8>,
     remembered: Remembered,
 }

@@ -266,7 +266,7 @@ impl Keyed {
             terms: self.terms,
             sas: self.sas.clone(),
             peer_zid: self.peer.hello.zid,
-            peer_client: self.peer.hello.client.escape_ascii().to_string().trim_end().to_owned(),
+            peer_client: self.peer.hello.client_name(),
             verified: self.remembered.verified && flags.verified && self.shared.s1.is_some(),
             continuity,
             aux_match: self.remembered.known.aux.as_ref().map(|_| self.shared.s2.is_some()),

@@ -8,6 +8,8 @@ mod keyed;
 mod responder;
 mod secure;
 mod timer;
+#[cfg(test)]
+mod transcript;
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,7 @@
 //! What the tests share: captures.
 #![allow(dead_code, missing_docs)]
 
+pub mod bzrtp;
 pub mod net;
 
 use std::path::PathBuf;
