@@ -40,7 +40,8 @@ pub struct Hello {
 impl Hello {
     /// The software in printable ASCII, what is not escaped.
     pub fn client_name(&self) -> String {
-        let filled = self.client.iter().rposition(|byte| !matches!(byte, b' ' | 0)).map_or(0, |last| last + 1);
+        let filled =
+            self.client.iter().rposition(|byte| !matches!(byte, b' ' | 0)).map_or(0, |last| last + 1);
         self.client[..filled].escape_ascii().to_string()
     }
 
