@@ -13,6 +13,7 @@
 #include "asterisk/channel.h"
 #include "asterisk/datastore.h"
 #include "asterisk/framehook.h"
+#include "asterisk/lock.h"
 #include "asterisk/logger.h"
 #include "asterisk/utils.h"
 
@@ -27,9 +28,17 @@ struct keepsake {
 };
 
 /* Our functions are called as long as there is one. */
+static int keepsakes;
+
+unsigned int channel_keepsakes(void)
+{
+	return ast_atomic_fetchadd_int(&keepsakes, 0);
+}
+
 static void keepsake_destroy(void *object)
 {
 	(void)object;
+	ast_atomic_fetchadd_int(&keepsakes, -1);
 	ast_module_unref(AST_MODULE_SELF);
 }
 
@@ -63,6 +72,7 @@ static struct keepsake *get(struct ast_channel *chan)
 	if (!keepsake) {
 		return NULL;
 	}
+	ast_atomic_fetchadd_int(&keepsakes, 1);
 	ast_module_ref(AST_MODULE_SELF);
 	datastore = ast_datastore_alloc(&info, NULL);
 	if (!datastore) {

@@ -167,6 +167,14 @@ static struct ast_channel *get_channel(struct report *report)
 	return ast_strlen_zero(id) ? NULL : ast_channel_get_by_name(id);
 }
 
+/* Nothing of the channel is secured or will be: its media may go directly. */
+static void release(struct ast_channel *chan)
+{
+	ast_channel_lock(chan);
+	channel_release(chan);
+	ast_channel_unlock(chan);
+}
+
 /* The call ends, unless its end point may do without. */
 static void tell_failed(struct report *report)
 {
@@ -189,6 +197,9 @@ static void tell_failed(struct report *report)
 	chan = get_channel(report);
 	if (chan) {
 		report_failed(chan, report->method, report->event.text, hang_up);
+		if (!hang_up) {
+			release(chan);
+		}
 		ast_channel_unref(chan);
 	}
 }
@@ -212,9 +223,7 @@ static void tell_no_answer(struct report *report)
 	ast_verb(3, "SealRTP: %s: %s\n", name, report->event.text);
 	chan = get_channel(report);
 	if (chan) {
-		ast_channel_lock(chan);
-		channel_release(chan);
-		ast_channel_unlock(chan);
+		release(chan);
 		ast_channel_unref(chan);
 	}
 }

@@ -124,10 +124,11 @@ static int reload_module(void)
  * even then. */
 static int unload_module(void)
 {
-	if (streams_alive() || sdes_alive() || rtp_engine_instances()) {
+	if (streams_alive() || sdes_alive() || rtp_engine_instances() || channel_keepsakes()) {
 		ast_log(LOG_WARNING,
-			"In use by %u RTP instances, %u SRTP streams and %u SDES negotiations: not unloaded\n",
-			rtp_engine_instances(), streams_alive(), sdes_alive());
+			"In use by %u RTP instances, %u SRTP streams, %u SDES negotiations and %u channels: not "
+			"unloaded\n",
+			rtp_engine_instances(), streams_alive(), sdes_alive(), channel_keepsakes());
 		return -1;
 	}
 	/* First no new streams, then no new instances; who slipped in keeps us. */

@@ -288,6 +288,7 @@ bool zrtp_receives(const struct ast_srtp *stream);
 bool zrtp_info(struct ast_srtp *stream, sealrtp_zrtp_info *info);
 
 /* channel.c: what a channel keeps of us. */
+unsigned int channel_keepsakes(void);
 void channel_is_new(const char *name, const char *id);
 void channel_anchor(struct ast_channel *chan);
 void channel_release(struct ast_channel *chan);

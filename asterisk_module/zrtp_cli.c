@@ -128,7 +128,7 @@ static char *zrtp_show(struct ast_cli_entry *entry, int cmd, struct ast_cli_args
 	}
 	zid = open_cache(args->fd);
 	if (!zid) {
-		return CLI_FAILURE;
+		return CLI_SUCCESS;
 	}
 	sealrtp_zrtp_zid(zid->zrtp, ours, sizeof(ours));
 	ast_cli(args->fd, "Our ZID %s, cache %s\n", ours, S_OR(zid->path, "in memory"));

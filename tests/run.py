@@ -242,7 +242,7 @@ TEST = [
     ROOTS,
     MODULES,
     Step("C client, derivations, PBXs, calls", lambda: pytest("tests/c_abi", "tests/zrtp_derivations", "tests/aiortc",
-                                                              "tests/pbx", "tests/calls", "tests/webrtc")),
+                                                              "tests/pbx", "tests/calls", "tests/webrtc", "tests/zrtp_peer")),
 ]
 
 

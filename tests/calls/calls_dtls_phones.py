@@ -21,7 +21,7 @@ from calls.streams import row_of_user
 
 PHONES: dict[str, tuple[Callable[..., Program], str]] = {
     "baresip": (functools.partial(baresip, dtls=True), GCM256),
-    "linphonec": (functools.partial(linphone, dtls=True), CM80),
+    "linphonec": (functools.partial(linphone, encryption="dtls"), CM80),
 }
 
 

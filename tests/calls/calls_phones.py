@@ -14,17 +14,18 @@ from calls.legs import good_media, legs
 from calls.phones import Baresip, Linphone, Program, share_heard
 from calls.registry import Outcome, Scenario, add, scenario
 from calls.site import Site
-from calls.streams import row_of_user
+from calls.streams import row_of_user, rows_of_user
 
 # Of the 20 ms frames; phones drop or stretch a few at the start.
 ENOUGH = 0.85
 
 
-def linphone(site: Site, say: bytes, user: str, answer: bool = False, dtls: bool = False) -> Linphone:
+def linphone(site: Site, say: bytes, user: str, answer: bool = False, encryption: str = "srtp") -> Linphone:
     (rtp, last) = site.peer_ports(10)
     site.watch(rtp, last - 1)
     sip = site.port_of(user) or last
-    return Linphone(site.directory / user, say, user=user, address=site.address, sip=sip, rtp=rtp + rtp % 2, answer=answer, dtls=dtls)
+    return Linphone(site.directory / user, say, user=user, address=site.address, sip=sip, rtp=rtp + rtp % 2, answer=answer,
+                    encryption=encryption)
 
 
 def baresip(site: Site, say: bytes, user: str, answer: bool = False, dtls: bool = False) -> Baresip:
@@ -39,17 +40,30 @@ def calls_extension(site: Site, phone: Callable[[Site, bytes, str], Program], ex
     # Longer than the call: baresip hangs up when its file ends.
     with phone(site, SPEECH, user) as program:
         program.call(f"sip:{extension}@{site.address}:{site.pbx.sip_port}")
-        time.sleep(2.3 if extension == "playback" else 4.5)
-        row = {} if site.stock else row_of_user(site.pbx, user)
         if extension == "playback":
-            time.sleep(1.2)
+            row = last_row(site, user)
         else:
+            time.sleep(4.5)
+            row = {} if site.stock else row_of_user(site.pbx, user)
             program.hang_up()
-        time.sleep(0.5)
+        # So that the phone has written down what it heard.
+        time.sleep(0.8)
     share = share_heard(PLAYBACK if extension == "playback" else SPEECH[:3 * SECOND], program.heard())
     assert share >= ENOUGH, f"only {share:.0%} of the sound is in the recording"
     sent, received = packets(row)
     return Outcome(row.get("Suite-In", ""), detail=f"{share:.0%} of the sound recorded").add(sent, received, True)
+
+
+def last_row(site: Site, user: str) -> dict[str, str]:
+    """The user's stream as it was last shown before the PBX ended the call; {} on stock, where the end is waited for too."""
+    row: dict[str, str] = {}
+    until = time.monotonic() + 20
+    while site.pbx.channels_of(user):
+        assert time.monotonic() < until, f"the PBX does not end the call of {user}"
+        if not site.stock:
+            row = next(iter(rows_of_user(site.pbx, user)), row)
+        time.sleep(0.1)
+    return row
 
 
 def packets(row: dict[str, str]) -> tuple[int, int]:

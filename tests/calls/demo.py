@@ -5,7 +5,8 @@
 
 A line begins with PASS, FAIL or SKIPPED and tells PBX and channel driver, what was done, method, suite, peer, packets to
 and from the PBX, whether the audio was heard as it was sent, the time, and what tcpdump saw of the call from the first packet on:
-nothing clear, by a judge that has no keys. Below a call with DTLS are the fingerprints. The exit code is 1 if any line is a FAIL.
+nothing clear, by a judge that has no keys. Below a call with DTLS are the fingerprints, below one with ZRTP what each end of a line shows
+as SAS. The exit code is 1 if any line is a FAIL.
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ def tell(result: Result) -> None:
           + (f"  captured: {outcome.captured}" if outcome and outcome.captured else "") + (f"  {result.why}" if result.error else ""), flush=True)
     if outcome and outcome.fingerprints:
         print("          fingerprints " + "  ".join(outcome.fingerprints), flush=True)
+    if outcome and outcome.sas:
+        print("          SAS " + "  ".join(outcome.sas), flush=True)
 
 
 def place_group(group: Group, directory: Path) -> int:

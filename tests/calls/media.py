@@ -20,27 +20,31 @@ if str(TESTS) not in sys.path:
 from calls.registry import Skipped
 from calls.sdp import Crypto
 
-_judge: Path | None = None
+_built: dict[str, Path] = {}
 _building = threading.Lock()
 
 
-def judge_binary() -> Path:
-    """sealrtp-judge, built by cargo once per process (a no-op for cargo when it is fresh)."""
-    global _judge
+def built(package: str, program: str) -> Path:
+    """A program of ours, built by cargo once per process (a no-op for cargo when it is fresh)."""
     with _building:
-        if _judge is not None:
-            return _judge
-        done = subprocess.run(["cargo", "build", "--locked", "--release", "-p", "sealrtp-judge", "--message-format", "json-render-diagnostics"],
+        if program in _built:
+            return _built[program]
+        done = subprocess.run(["cargo", "build", "--locked", "--release", "-p", package, "--message-format", "json-render-diagnostics"],
                               cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
         if done.returncode != 0:
-            raise RuntimeError("cargo build -p sealrtp-judge failed; its output is above")
+            raise RuntimeError(f"cargo build -p {package} failed; its output is above")
         for line in done.stdout.splitlines():
             message = json.loads(line)
-            if message.get("executable") and message["target"]["name"] == "sealrtp-judge":
-                _judge = Path(message["executable"])
-        if _judge is None:
-            raise RuntimeError("cargo did not tell where sealrtp-judge is")
-        return _judge
+            if message.get("executable") and message["target"]["name"] == program:
+                _built[program] = Path(message["executable"])
+        if program not in _built:
+            raise RuntimeError(f"cargo did not tell where {program} is")
+        return _built[program]
+
+
+def judge_binary() -> Path:
+    """sealrtp-judge."""
+    return built("sealrtp-judge", "sealrtp-judge")
 
 
 class MediaError(RuntimeError):

@@ -10,7 +10,9 @@ import struct
 import subprocess
 import time
 import wave
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pbx.sounds import FRAME_BYTES, encode_ulaw
 
@@ -114,8 +116,12 @@ class Program:
         return (self.home / "output").read_text(errors="replace")
 
     def wait_text(self, what: str, timeout: float) -> None:
+        self.wait_more(what, 0, timeout)
+
+    def wait_more(self, what: str, than: int, timeout: float) -> None:
+        """Waits until it has said so more often than so many times."""
         until = time.monotonic() + timeout
-        while what not in self.text():
+        while self.text().count(what) <= than:
             assert self.process is not None and self.process.poll() is None, f"{self.program} ended by itself: {self.text()[-300:]}"
             assert time.monotonic() < until, f"{self.program} did not say {what!r} in {timeout:g} s: {self.text()[-300:]}"
             time.sleep(0.1)
@@ -129,14 +135,15 @@ use_ipv6=0
 ipv6_migration_done=1
 contact="{user}" <sip:{user}@{address}>
 media_encryption={encryption}
-media_encryption_mandatory=1
-default_proxy=-1
+media_encryption_mandatory={mandatory}
+{options}default_proxy=-1
 guess_hostname=0
 [net]
 firewall_policy=1
 nat_address={address}
 [rtp]
 audio_rtp_port={rtp}
+video_rtp_port={video_rtp}
 audio_adaptive_jitt_comp_enabled=0
 [audio_codec_0]
 mime=PCMU
@@ -146,16 +153,36 @@ enabled=1
 """
 
 
+# A camera that shows a picture; nothing is displayed.
+LINPHONE_VIDEO = """[video]
+enabled=1
+capture=1
+display=0
+device=StaticImage: Static picture
+automatically_initiate=1
+automatically_accept=1
+[video_codec_0]
+mime=VP8
+rate=90000
+enabled=1
+"""
+
+
 class Linphone(Program):
-    """linphonec with u-law, and mandatory SDES, or DTLS: with an RSA certificate and a handshake for RTCP of its own."""
+    """linphonec with u-law. `encryption` is "srtp" (SDES), "dtls" (with an RSA certificate and a handshake for RTCP of its own) or
+    "zrtp"; not `mandatory`: it speaks clear until there are keys. With `video` it shows a picture too, in VP8, from the RTP port plus 4.
+    `options` are more lines of [sip] in its configuration."""
 
     program, package = "linphonec", "linphone-cli"
 
     def __init__(self, home: Path, say: bytes, *, user: str, address: str, sip: int, rtp: int, answer: bool = False,
-                 dtls: bool = False) -> None:
+                 encryption: str = "srtp", mandatory: bool = True, video: bool = False, options: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__(home, say)
-        (home / "rc").write_text(LINPHONE_RC.format(sip=sip, user=user, address=address, rtp=rtp, encryption="dtls" if dtls else "srtp"))
-        self.run(["linphonec", "-c", str(home / "rc"), "-d", "6", "-l", str(home / "log")])
+        (home / "rc").write_text(LINPHONE_RC.format(
+            sip=sip, user=user, address=address, rtp=rtp, encryption=encryption, mandatory=int(mandatory),
+            video_rtp=rtp + 4, options="".join(f"{key}={value}\n" for key, value in options.items()))
+            + (LINPHONE_VIDEO if video else ""))
+        self.run(["linphonec", *(["-C"] if video else []), "-c", str(home / "rc"), "-d", "6", "-l", str(home / "log")])
         self.wait_text("linphonec>", 15)
         self.command("soundcard use files")
         self.wait_text("Using wav files", 10)
@@ -171,24 +198,26 @@ class Linphone(Program):
         self.process.stdin.flush()
 
     def call(self, uri: str) -> None:
+        self.ask(f"call {uri}", "Media streams established", 15)
+
+    def start_call(self, uri: str) -> None:
+        """Calls, and does not wait for an answer."""
         self.command(f"call {uri}")
-        self.wait_text("Media streams established", 15)
 
     def hang_up(self) -> None:
-        self.command("terminate")
-        self.wait_text("ended", 10)
+        self.ask("terminate", "ended")
 
     def hold(self) -> None:
-        self.command("pause")
-        self.wait_text("is now paused", 10)
+        self.ask("pause", "is now paused")
 
     def resume(self) -> None:
-        streams = self.text().count("Media streams established")
-        self.command("resume")
-        until = time.monotonic() + 10
-        while self.text().count("Media streams established") == streams:
-            assert time.monotonic() < until, f"linphonec did not resume: {self.text()[-300:]}"
-            time.sleep(0.1)
+        self.ask("resume", "Media streams established")
+
+    def ask(self, line: str, answer: str, timeout: float = 10.0) -> None:
+        """A command, and what it says then once more than before."""
+        before = self.text().count(answer)
+        self.command(line)
+        self.wait_more(answer, before, timeout)
 
     def quit(self) -> None:
         self.command("quit")

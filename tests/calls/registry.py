@@ -30,6 +30,8 @@ class Outcome:
     detail: str = ""
     # Fingerprints of the PBX's certificate and of the peer's, "hash value".
     fingerprints: tuple[str, ...] = ()
+    # What each end shows as SAS of a line: "phone s1nm", "PBX s1nm".
+    sas: tuple[str, ...] = ()
     # What the capture of the call held; the runner fills it in.
     captured: str = ""
 

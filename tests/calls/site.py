@@ -24,12 +24,14 @@ from pbx.endpoints import Endpoint, Media
 from pbx.roots import Root, choose
 from pbx.sounds import ON_HOLD, PLAYBACK
 
+from calls.algorithms import SETS, Algorithms
+
 if TYPE_CHECKING:
     from calls.media import Capture
 
 # Endpoints of each sort that may be called; a call takes one for itself.
 CALLEES = 10
-CALLED = (Media.SDES, Media.CLEAR, Media.DTLS)
+CALLED = (Media.SDES, Media.CLEAR, Media.DTLS, Media.ZRTP)
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,32 @@ CALLER_OPTIONS = {
     "baresip-dtls-echo": BARESIP_DTLS, "baresip-dtls-hold": BARESIP_DTLS, "baresip-dtls-bridge": BARESIP_DTLS,
     "feedback": {"pjsip": {"use_avpf": "yes"}, "sip": {"avpf": "yes", "rtcp_mux": "yes"}},
 }
+# Callers with ZRTP and nothing clear.
+ZRTP_CALLERS = tuple(f"zrtp-{name}" for name in (
+    "retained", "speak", "hold", "to-sdes", "to-zrtp", "blind", "attended",
+    "reload", "unload", "silent", "hundred", "numbers", *SETS))
+# And those whose media is clear unless they turn out to have ZRTP.
+ZRTP_PERHAPS = ("zrtp-perhaps", "zrtp-never", "zrtp-late")
 ENDPOINTS = tuple(
     # chan_sip calls a peer by no user at all unless told; baresip wants its own.
-    Endpoint(f"{media.value}{number}", media, options={"sip": {"defaultuser": f"{media.value}{number}"}})
+    Endpoint(f"{media.value}{number}", media, options={"sip": {"defaultuser": f"{media.value}{number}"}},
+             policy=Algorithms().policy if media is Media.ZRTP else {})
     for media in CALLED for number in range(CALLEES)
 ) + (
     Endpoint("video", Media.SDES, options={"pjsip": {"allow": "ulaw,h264"}, "sip": {"videosupport": "yes", "allow": "ulaw,h264"}}),
     Endpoint("dtls-video", Media.DTLS, options={"pjsip": {"allow": "ulaw,h264"}, "sip": {"videosupport": "yes", "allow": "ulaw,h264"}}),
+    Endpoint("zrtp-video", Media.ZRTP, options={"pjsip": {"allow": "ulaw,vp8"}, "sip": {"videosupport": "yes", "allow": "ulaw,vp8"}},
+             policy=Algorithms().policy),
     *(Endpoint(name + part, media, options={"pjsip": {"direct_media": "yes"}, "sip": {"directmedia": "yes", "defaultuser": name + part}})
       for name, media in (("dtls-direct", Media.DTLS), ("clear-direct", Media.CLEAR)) for part in ("", "-callee")),
     # Callers; nobody calls them, so any number of calls may share one.
+    *(Endpoint(name, Media.ZRTP, policy=SETS.get(name.removeprefix("zrtp-"), Algorithms()).policy) for name in ZRTP_CALLERS),
+    # An enrolled phone knows this PBX by its one ZID.
+    Endpoint("zrtp-enrolled", Media.ZRTP, policy={**Algorithms().policy, "zrtp_mitm": "yes"}),
+    *(Endpoint(name, Media.CLEAR, policy={"zrtp": "yes"}) for name in ZRTP_PERHAPS),
+    # Phones that are called for their algorithms.
+    *(Endpoint(f"zrtp-{label}-called", Media.ZRTP, options={"sip": {"defaultuser": f"zrtp-{label}-called"}}, policy=algorithms.policy)
+      for label, algorithms in SETS.items()),
     *(Endpoint(name, media, options=CALLER_OPTIONS.get(name, {})) for name, media in CALLERS.items()),
 )
 
@@ -122,7 +140,7 @@ class Site:
 
     def port_of(self, user: str) -> int:
         """The port at which the PBX calls this user; 0 (any) for those that only call."""
-        return 0 if user in CALLERS or user.endswith("video") else self.pbx.contact_port(user)
+        return 0 if user in (*CALLERS, *ZRTP_CALLERS, *ZRTP_PERHAPS, "zrtp-enrolled") or user.endswith("video") else self.pbx.contact_port(user)
 
     def peer_ports(self, count: int) -> tuple[int, int]:
         """First and last of `count` ports in a row for a test peer's media; they come round again after a while."""
@@ -148,7 +166,7 @@ class Site:
     @staticmethod
     def demands(user: str) -> bool:
         """Whether this endpoint has no clear media."""
-        return any(endpoint.name == user and endpoint.media in (Media.SDES, Media.DTLS) for endpoint in ENDPOINTS)
+        return any(endpoint.name == user and endpoint.media in (Media.SDES, Media.DTLS, Media.ZRTP) for endpoint in ENDPOINTS)
 
     @contextmanager
     def callee(self, media: Media) -> Iterator[str]:

@@ -24,9 +24,14 @@ def row_of(pbx: Asterisk, port: int) -> dict[str, str]:
     return found[0]
 
 
+def rows_of_user(pbx: Asterisk, user: str) -> list[dict[str, str]]:
+    """The streams of the channels of this endpoint or user; those of a channel are its audio and video."""
+    return [row for row in rows(pbx) if re.match(rf"\w+/{re.escape(user)}-[0-9a-f]+$", row.get("Channel", ""))]
+
+
 def row_of_user(pbx: Asterisk, user: str) -> dict[str, str]:
     """The stream of the channel of this endpoint or user. AssertionError when it is not shown, or is not the only one."""
-    found = [row for row in rows(pbx) if re.match(rf"\w+/{re.escape(user)}-", row.get("Channel", ""))]
+    found = rows_of_user(pbx, user)
     assert len(found) == 1, f"`sealrtp show streams` shows {len(found)} streams of {user}:\n" + pbx.cli("sealrtp show streams")
     return found[0]
 

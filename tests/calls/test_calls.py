@@ -9,6 +9,7 @@ import pytest
 
 from pbx.namespace import MissingPermission, check_permission
 
+from calls.algorithms import SETS
 from calls.registry import Scenario, Skipped
 from calls.runner import KINDS, Group, Result, groups, place, place_all, place_on_stock, running
 
@@ -80,5 +81,9 @@ def test_the_table_has_every_call_of_the_requirements() -> None:
               "dtls-no-fingerprint", "dtls-no-common-profile", "dtls-never-active",
               "dtls-never-passive", "dtls-clear-before-keys-echo", "dtls-clear-into-bridge", "dtls-session-level-fingerprint", "dtls-savpf",
               "dtls-crypto-only", "dtls-direct-media", "dtls-audio-and-video", "dtls-early-media", "dtls-sha-1-only", "dtls-sha-384-only",
-              "dtls-holdconn", "dtls-tls-id"}
+              "dtls-holdconn", "dtls-tls-id",
+              *(f"zrtp-{way}-{label}" for way in ("echo", "called") for label in SETS), "zrtp-retained", "zrtp-called-retained", "zrtp-to-sdes",
+              "zrtp-to-zrtp", "zrtp-audio-and-video", "zrtp-hold", "zrtp-blind-transfer", "zrtp-attended-transfer", "zrtp-speak",
+              "zrtp-reload-in-call", "zrtp-unload-in-call", "zrtp-hundred-calls", "zrtp-enrolment", "zrtp-required-without",
+              "zrtp-required-called-without", "zrtp-yes-without", "zrtp-in-mid-call", "zrtp-ping"}
     assert needed <= set(SCENARIOS), needed - set(SCENARIOS)

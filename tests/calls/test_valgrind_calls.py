@@ -31,6 +31,8 @@ DTLS = (
     "dtls-echo-AEAD_AES_256_GCM", "dtls-setup-active", "dtls-echo-rsa-two-handshakes", "dtls-bridge-to-sdes", "dtls-hold",
     "dtls-new-association", "dtls-wrong-fingerprint", "dtls-no-fingerprint", "dtls-no-common-profile", "dtls-clear-into-bridge",
 )
+# And ZRTP: phones that remember, in both directions, two streams, an enrolment, hostile Pings, nobody who answers.
+ZRTP = ("zrtp-retained", "zrtp-called-retained", "zrtp-audio-and-video", "zrtp-enrolment", "zrtp-ping", "zrtp-required-without")
 VALGRIND_KINDS = ("asterisk22", "asterisk16-sip")
 # valgrind runs one thread at a time.
 AT_ONCE = 2
@@ -68,7 +70,7 @@ def load_calls_reload_calls_unload(kind: str, directory: Path) -> list[str]:
         failed = place_calls(site, CALLS, "first round")
         pbx.cli("module reload res_sealrtp.so")
         streams.check_ours(pbx)
-        failed += place_calls(site, CALLS + REFUSALS + DTLS, "second round")
+        failed += place_calls(site, CALLS + REFUSALS + DTLS + ZRTP, "second round")
         unload(site)
         assert "Loaded res_sealrtp.so" in pbx.cli("module load res_sealrtp.so")
         failed += place_calls(site, CALLS[:4], "third round")

@@ -236,6 +236,10 @@ class Asterisk:
             raise PbxError("no channel count in the output of 'core show channels count'")
         return int(found[1])
 
+    def channels_of(self, user: str) -> int:
+        """Active channels of this endpoint or user."""
+        return len(re.findall(rf"^\w+/{re.escape(user)}-[0-9a-f]+!", self.cli("core show channels concise"), re.M))
+
     def wait_idle(self, timeout: float = 10.0) -> None:
         """Waits until no channel is left. Raises PbxError."""
         deadline = time.monotonic() + timeout

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pbx.endpoints import Endpoint, Site, pjsip_conf, section, sip_conf
-from pbx.sounds import ON_HOLD, PLAYBACK
+from pbx.endpoints import Endpoint, Site, pjsip_conf, policy_sections, section, sip_conf
+from pbx.sounds import ON_HOLD, PLAYBACK, SPELLED
 
 # What every PBX loads. An explicit list: start-up stays under a few seconds and nothing listens that nobody asked for.
 COMMON = (
     "res_timing_timerfd", "res_sorcery_config", "res_sorcery_memory", "res_sorcery_astdb", "res_pjproject", "res_rtp_asterisk",
     "res_musiconhold", "res_security_log", "pbx_config", "codec_ulaw", "format_pcm", "bridge_simple", "bridge_native_rtp",
     "bridge_holding", "bridge_builtin_features", "app_dial", "app_echo", "app_playback", "app_record", "app_transfer",
-    "app_verbose", "app_mixmonitor", "func_channel", "func_callerid", "func_strings",
+    "app_verbose", "app_exec", "app_userevent", "app_mixmonitor", "func_channel", "func_callerid", "func_strings",
 )
 DRIVERS: Mapping[str, tuple[str, ...]] = {
     "pjsip": (
@@ -40,12 +40,17 @@ QUIET: Mapping[str, str] = {
 }
 
 
+# Fields of the event by which the dialplan tells what it knows of the call's ZRTP.
+ZRTP_TOLD = ",".join(["Channel: ${CHANNEL}", "Status: ${SEALRTP_STATUS}", *(
+    f"{field}: ${{SEALRTP({field})}}" for field in ("method", "suite", "sas", "sas_verified", "peer_zid", "disclosure", "state"))])
+
+
 def asterisk_conf(here: str, debug: int) -> str:
     """`here` is the run's directory as Asterisk sees it."""
     directories = {"astcachedir": "var/cache", "astetcdir": "etc", "astmoddir": "modules", "astvarlibdir": "var",
                    "astdbdir": "var", "astkeydir": "var", "astspooldir": "spool", "astrundir": "run", "astlogdir": "log"}
     text = "[directories]\n" + "".join(f"{key} => {here}/{value}\n" for key, value in directories.items())
-    text += "astdatadir => /usr/share/asterisk\nastagidir => /usr/share/asterisk/agi-bin\n\n"
+    text += f"astdatadir => {here}/data\nastagidir => /usr/share/asterisk/agi-bin\n\n"
     return text + section("options", {"verbose": "3", "debug": str(debug), "nocolor": "yes", "dumpcore": "no",
                                       "hideconnect": "yes", "systemname": "sealrtp-test"})
 
@@ -68,6 +73,14 @@ def extensions_conf(here: str, driver: str, endpoints: tuple[Endpoint, ...], con
         # Answers, then the PBX ends the call after a second.
         "hangup": ("Answer()", "Wait(1)", "Hangup(16)"),
         "busy": ("Hangup(17)",),
+        # ZRTP: what the dialplan knows once the call is secured, or is not; then echo.
+        # A test compares the SAS and says so by a global variable.
+        "zrtp": ("Answer()", "SealRTPWait(8)", f"UserEvent(Zrtp,{ZRTP_TOLD})",
+                 'ExecIf($["${VERIFY_${CALLERID(num)}}" != ""]?SealRTPVerified(${VERIFY_${CALLERID(num)}}))', "Echo()", "Hangup()"),
+        # The phone becomes one that trusts this PBX as a middle.
+        "enrol": ("Set(SEALRTP(enrolment)=yes)", "Answer()", "SealRTPWait(8)", "MusicOnHold()", "Hangup()"),
+        # Reads the SAS to the caller.
+        "say-sas": ("Answer()", "SealRTPWait(8)", "SayAlpha(${SEALRTP(sas)})", "Hangup()"),
     }
     for endpoint in endpoints:
         extensions[endpoint.name] = (f"Dial({technology}/{endpoint.name},30)", "Hangup()")
@@ -97,6 +110,15 @@ def write_configuration(directory: Path, files: Mapping[str, str]) -> None:
         path.write_text(text)
     (directory / "sounds/playback.ulaw").write_bytes(PLAYBACK)
     (directory / "moh/hold.ulaw").write_bytes(ON_HOLD)
+    # Asterisk's data directory with what SayAlpha() says.
+    spelled = directory / "data/sounds/en"
+    for symbol, sound in SPELLED.items():
+        path = spelled / ("digits" if symbol.isdigit() else "letters") / f"{symbol}.ulaw"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(sound)
+    documentation = directory / "data/documentation"
+    if not documentation.is_symlink():
+        documentation.symlink_to("/usr/share/asterisk/documentation")
 
 
 def configuration_files(here: str, driver: str, site: Site, endpoints: tuple[Endpoint, ...], modules: tuple[str, ...], *,
@@ -113,6 +135,6 @@ def configuration_files(here: str, driver: str, site: Site, endpoints: tuple[End
         "extensions.conf": extensions_conf(here, driver, endpoints, site.context),
         "musiconhold.conf": section("default", {"mode": "files", "directory": f"{here}/moh"}),
         **QUIET,
-        "sealrtp.conf": sealrtp_conf,
+        "sealrtp.conf": sealrtp_conf + policy_sections(TECHNOLOGY[driver], endpoints),
         **({"pjsip.conf": pjsip_conf(site, endpoints)} if driver == "pjsip" else {"sip.conf": sip_conf(site, endpoints)}),
     }

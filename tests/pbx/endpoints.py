@@ -15,6 +15,8 @@ class Media(Enum):
     # SDES offered in RTP/AVP; chan_sip has no such thing: it takes either when offered, and offers clear.
     OPTIMISTIC = "optimistic"
     DTLS = "dtls"
+    # ZRTP in the media path and nothing clear; to SIP it is clear, sealrtp.conf says the rest.
+    ZRTP = "zrtp"
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,12 @@ class Endpoint:
     registers: bool = False
     # Further options, by channel driver ("pjsip", "sip"), in the words of its configuration file.
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # What its section of sealrtp.conf says.
+    policy: Mapping[str, str] = field(default_factory=dict)
+
+
+# What such an endpoint's section of sealrtp.conf begins with.
+POLICY_OF: Mapping[Media, Mapping[str, str]] = {Media.ZRTP: {"zrtp": "required"}}
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -70,8 +78,15 @@ def section(name: str, options: Mapping[str, str]) -> str:
     return f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in options.items()) + "\n"
 
 
+def policy_sections(technology: str, endpoints: tuple[Endpoint, ...]) -> str:
+    """The sections of sealrtp.conf for those end points that have one; `technology` is that of their channels' names."""
+    wanted = {endpoint.name: {**POLICY_OF.get(endpoint.media, {}), **endpoint.policy} for endpoint in endpoints}
+    return "".join(section(f"{technology}/{name}", options) for name, options in wanted.items() if options)
+
+
 PJSIP_MEDIA: Mapping[Media, Mapping[str, str]] = {
     Media.CLEAR: {"media_encryption": "no"},
+    Media.ZRTP: {"media_encryption": "no"},
     Media.SDES: {"media_encryption": "sdes"},
     Media.OPTIMISTIC: {"media_encryption": "sdes", "media_encryption_optimistic": "yes"},
     Media.DTLS: {"media_encryption": "dtls", "dtls_verify": "fingerprint", "dtls_setup": "actpass", "dtls_auto_generate_cert": "yes",
@@ -108,6 +123,7 @@ def pjsip_conf(site: Site, endpoints: tuple[Endpoint, ...]) -> str:
 
 SIP_MEDIA: Mapping[Media, Mapping[str, str]] = {
     Media.CLEAR: {"encryption": "no"},
+    Media.ZRTP: {"encryption": "no"},
     Media.SDES: {"encryption": "yes"},
     Media.OPTIMISTIC: {"encryption": "no"},
     # Without rtcp_mux: with it chan_sip does not read the RTCP socket of a peer that does not multiplex.

@@ -29,6 +29,10 @@ def chirp(seconds: float, low_hz: float, high_hz: float, amplitude: float = 1200
     return bytes(samples)
 
 
+# What Asterisk says for a letter or a digit: a rise of a fifth of a second, each from another frequency.
+SPELLED = {symbol: chirp(0.2, 350 + 80 * number, 400 + 80 * number) for number, symbol in enumerate("abcdefghijklmnopqrstuvwxyz0123456789")}
+
+
 # What the extension "playback" plays, and what a held party hears.
 PLAYBACK = chirp(3.0, 300, 3000)
 ON_HOLD = chirp(4.0, 3200, 500)

@@ -41,7 +41,7 @@ file (or echoes), measures what comes back, and prints one JSON line at the end.
 Who the peer is comes from its SDP (--remote-sdp; --offer if ours is to be first) or from the command line (--method, \
 --remote, and --local-crypto with --remote-crypto, or --role with --fingerprint; or --zrtp and --remote).
 
-Addresses and our fingerprint stand on stderr at the start. Media is never sent in the clear, and clear media never taken, \
+Addresses and our fingerprint or ZID stand on stderr at the start. Media is never sent in the clear, and clear media never taken, \
 except with --method none and --zrtp allow. Keys stand in no output but our own a=crypto lines in the SDP.";
 
 /// What follows the options in `--help`; each example runs as it stands.

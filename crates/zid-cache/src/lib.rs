@@ -82,7 +82,8 @@ pub const PATIENCE: Duration = Duration::from_millis(200);
 /// How long what an administrator asks for waits.
 const PATIENCE_OF_A_PERSON: Duration = Duration::from_secs(3);
 
-/// The cache, open. Shared in an [`Arc`](std::sync::Arc) by all calls of a process.
+/// The cache, open. Shared in an [`Arc`](std::sync::Arc) by all calls of a process. Dropping the last one waits for what is
+/// under way, and for the disk.
 pub struct ZidCache {
     worker: Worker,
     zid: Zid,
@@ -115,7 +116,7 @@ impl ZidCache {
         Ok(Opened { cache: Self::start(path, database)?, set_aside: notes.set_aside, warning: notes.warning })
     }
 
-    /// Opens a cache that is there, for tools: makes nothing and moves nothing.
+    /// Opens a cache that is there, for tools: makes nothing, moves nothing and changes no mode.
     ///
     /// # Errors
     /// [`OpenError::Absent`], [`OpenError::Unfit`], and the others.

@@ -106,12 +106,45 @@ mod tests {
 
     const KEY: Key = Key { own: Zid([2; 12]), peer: Zid([1; 12]) };
 
-    #[test]
-    fn a_disk_that_hangs_holds_up_one_call_for_its_patience_and_the_next_ones_not_at_all() {
-        let folder = std::env::temp_dir().join(format!("sealrtp-zid-cache-worker-{}", std::process::id()));
+    fn worker(name: &str) -> (Worker, std::path::PathBuf) {
+        let folder = std::env::temp_dir().join(format!("sealrtp-zid-cache-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let (database, _) = Database::open(&folder.join("zid.db"), Box::new(SystemTime::now)).unwrap();
-        let worker = Worker::start(database).unwrap();
+        (Worker::start(database).unwrap(), folder)
+    }
+
+    #[test]
+    fn who_comes_next_hears_of_a_file_set_aside_if_the_caller_had_gone() {
+        let (worker, folder) = worker("news");
+        std::fs::write(folder.join("other"), "no cache").unwrap();
+        std::fs::rename(folder.join("other"), folder.join("zid.db")).unwrap();
+        let begin = Arc::new(Barrier::new(2));
+        let begun = begin.clone();
+        let gone = worker.ask(Duration::ZERO, move |database| {
+            begun.wait();
+            database.load(&KEY)
+        });
+        assert!(gone.is_err());
+        begin.wait();
+        let until = Instant::now() + Duration::from_secs(10);
+        let load = || worker.ask(Duration::from_secs(10), |database| database.load(&KEY));
+        let told = loop {
+            match load() {
+                Err(error) if error.0.contains("in time") && Instant::now() < until => {
+                    sleep(Duration::from_millis(1))
+                }
+                answer => break answer,
+            }
+        };
+        assert!(told.clone().is_err_and(|error| error.0.contains(".damaged-")), "{told:?}");
+        assert_eq!(load(), Ok(None), "once");
+        drop(worker);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_disk_that_hangs_holds_up_one_call_for_its_patience_and_the_next_ones_not_at_all() {
+        let (worker, folder) = worker("worker");
         let patience = Duration::from_millis(200);
         let hang = Arc::new(Barrier::new(2));
         let disk = hang.clone();

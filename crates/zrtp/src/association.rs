@@ -140,14 +140,17 @@ impl Association {
         }
     }
 
-    /// Whether a nonce was never used in this call; remembers it.
-    pub(crate) fn fresh_nonce(&self, nonce: &[u8; 16]) -> bool {
-        let mut shared = self.shared();
-        let fresh = !shared.nonces.contains(nonce) && shared.nonces.len() < MAX_NONCES;
-        if fresh {
-            shared.nonces.push(*nonce);
+    /// Whether no exchange of this call came to keys with a nonce, and one more may.
+    pub(crate) fn is_fresh(&self, nonce: &[u8; 16]) -> bool {
+        let shared = self.shared();
+        !shared.nonces.contains(nonce) && shared.nonces.len() < MAX_NONCES
+    }
+
+    /// An exchange with this nonce has keys.
+    pub(crate) fn use_nonce(&self, nonce: &[u8; 16]) {
+        if self.is_fresh(nonce) {
+            self.shared().nonces.push(*nonce);
         }
-        fresh
     }
 }
 

@@ -31,7 +31,8 @@ pub struct Config {
     pub agreements: Vec<KeyAgreement>,
     /// SAS types, best first. B32 is always taken.
     pub sas_types: Vec<SasType>,
-    /// P: never sends a Commit.
+    /// P: never sends a Commit. Two ends that never do stay in [`StreamState::Discovery`](crate::StreamState::Discovery): each
+    /// has heard the other ([`Event::PeerFound`](crate::Event::PeerFound)), and neither gets keys or a failure.
     pub passive: bool,
     /// M: this is a PBX that may relay a SAS.
     pub mitm: bool,

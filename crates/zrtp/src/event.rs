@@ -139,6 +139,8 @@ pub enum Alert {
     GoClear,
     /// A peer that is not the one of the call's first stream, or does not show that it is by Multistream mode.
     NotOfThisCall,
+    /// A Commit with a nonce of this call that was used before: replayed.
+    NonceReuse,
     /// More exchanges begun than anybody needs.
     Flood,
 }
@@ -166,9 +168,6 @@ pub enum Failure {
     /// The signalling's `a=zrtp-hash`, which came late, is not that of the peer that we are secure with.
     #[error("the peer is not the one whose a=zrtp-hash the signalling brought")]
     HelloHash,
-    /// The peer used a nonce twice.
-    #[error("the peer used a nonce twice")]
-    NonceReuse,
     /// Randomness or OpenSSL failed.
     #[error("cryptography failed: {0}")]
     Crypto(String),

@@ -36,13 +36,16 @@ fn assert_found_out(pair: &Pair, what: &str, alerts: &[Alert]) {
     assert!(told.iter().any(|alert| alerts.contains(alert)), "{what}: {told:?}");
 }
 
+/// A field's name, and what is done to it.
+type Change<T> = (&'static str, fn(&mut T));
+
 fn names(name: &[u8; 4]) -> Names {
     Names::new(&[Name(*name)]).unwrap()
 }
 
 #[test]
 fn every_field_of_a_commit_is_bound() {
-    let changes: [(&str, fn(&mut Commit)); 9] = [
+    let changes: [Change<Commit>; 9] = [
         ("H2", |commit| commit.h2[0] ^= 1),
         ("ZID", |commit| commit.zid.0[11] ^= 1),
         ("hash", |commit| commit.hash = Name(*b"S384")),
@@ -76,7 +79,7 @@ fn every_field_of_a_commit_is_bound() {
 
 #[test]
 fn every_field_of_a_hello_is_bound_at_either_end() {
-    let changes: [(&str, fn(&mut Hello)); 11] = [
+    let changes: [Change<Hello>; 11] = [
         ("the version's last byte", |hello| hello.version[3] = b'9'),
         ("client", |hello| hello.client[0] ^= 1),
         ("ZID", |hello| hello.zid = Zid([0x77; 12])),
@@ -125,7 +128,7 @@ fn a_rewritten_commitment_does_not_carry_a_rewritten_public_value() {
 /// Two calls where the ends believe there is one: the man in the middle answers each as the other, ZID and all.
 fn two_calls(caches: [Option<Arc<MemoryCache>>; 2], seed: u64) -> [Pair; 2] {
     let [alice, bob] = caches;
-    let passive = seed % 2 == 0;
+    let passive = seed.is_multiple_of(2);
     let mut calls = [
         Pair::new(&association(0, config(passive), alice), &association(1, config(false), None)),
         Pair::new(&association(0, config(false), None), &association(1, config(passive), bob)),

@@ -107,7 +107,7 @@ pub struct ZrtpArguments {
     pub zrtp_verify: bool,
 
     /// What our SDP says in a=zrtp-hash
-    #[arg(long, value_enum, default_value = "on", requires = "zrtp")]
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "on", requires = "zrtp")]
     pub zrtp_hash: HashWanted,
 
     /// Seconds of clear media before our Hello, with --zrtp allow

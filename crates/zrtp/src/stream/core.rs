@@ -169,6 +169,13 @@ impl Core {
         }
     }
 
+    /// Sends an answer again that was lost, within the same bounds.
+    pub(super) fn again(&mut self, message: &[u8], now: Instant) {
+        if self.acks.take(now) {
+            self.send(message);
+        }
+    }
+
     pub(super) fn ping(&mut self, ping: &Ping, ssrc: u32, now: Instant) {
         let endpoint_hash = self.association.config.endpoint_hash.unwrap_or_else(|| {
             let [a, b, c, d, e, f, g, h, ..] = self.association.zid.0;
@@ -275,10 +282,10 @@ impl Core {
             self.tell(Event::PeerFound { zid: hello.zid, client: hello.client_name() });
         }
         if self.peers.len() >= MAX_PEERS {
-            // The oldest, but not the one that the exchange is with.
+            // The first ones stay, so that no flood pushes out who was there before it; nor who the exchange is with.
             let is_current = |peer: &Arc<Peer>| current.is_some_and(|current| current.raw == peer.raw);
-            let oldest = self.peers.iter().position(|peer| !is_current(peer)).unwrap_or(0);
-            self.peers.remove(oldest);
+            let later = self.peers[MAX_PEERS / 2..].iter().position(|peer| !is_current(peer));
+            self.peers.remove(MAX_PEERS / 2 + later.unwrap_or(0));
         }
         self.peers.push(Arc::new(Peer { hello, raw: raw.to_vec(), heard: now }));
         self.target = self.peers.len() - 1;

@@ -176,7 +176,7 @@ fn try_commit(
             // Some peers can do but one set of algorithms per call, so the hash of the first stream where both list it.
             let terms = Terms { hash: session.hash, ..terms }.with_mode(KeyAgreement::Multistream);
             let nonce = random()?;
-            core.association.fresh_nonce(&nonce);
+            core.association.use_nonce(&nonce);
             let mode = CommitMode::Multistream { nonce };
             let (commit, context) = context(core, &terms, mode);
             let keyed = Keyed::multistream(agreed(terms, context), &session);

@@ -98,7 +98,8 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream of a call, with the SSRC of the RTP it sends. Nothing goes out before [`Stream::start`].
+    /// A stream of a call, with the SSRC of the RTP it sends. Nothing goes out before [`Stream::start`]. The SSRC only labels the
+    /// packets: keys hold for whatever SSRCs either end sends under, and a peer may change its own at any time.
     ///
     /// # Errors
     /// The system's random number generator failed.
@@ -180,7 +181,11 @@ impl Stream {
         match &message {
             Message::Ping(ping) => return core.ping(ping, packet.ssrc, now),
             Message::Hello(hello) => {
-                let open = matches!(self.step, Step::Discovery | Step::Committed(_) | Step::AwaitDhPart2(_));
+                let open = match &self.step {
+                    Step::Discovery | Step::Committed(_) | Step::AwaitDhPart2(_) => true,
+                    Step::AwaitConfirm2(state) => !state.shown(),
+                    _ => false,
+                };
                 return core.hello(hello.clone(), raw, packet.ssrc, open, self.step.peer(), now);
             }
             Message::HelloAck => return core.hello_answered(),
@@ -207,7 +212,10 @@ impl Stream {
             (Step::AwaitConf2Ack(state), Message::Conf2Ack) => state.acknowledged(core, now),
             (Step::AwaitDhPart2(state), Message::Commit(commit)) => state.commit(core, commit, raw, aux, now),
             (Step::AwaitDhPart2(state), Message::DhPart2(part)) => state.dh_part2(core, part, raw, now),
-            (Step::AwaitConfirm2(state), Message::Commit(_) | Message::DhPart2(_)) => state.again(core, raw),
+            (Step::AwaitConfirm2(state), Message::Commit(commit)) => {
+                state.commit(core, commit, raw, aux, now)
+            }
+            (Step::AwaitConfirm2(state), Message::DhPart2(_)) => state.again(core, raw, now),
             (Step::AwaitConfirm2(state), Message::Confirm2(sealed)) => state.confirm2(core, sealed, raw, now),
             (Step::Secure(state), Message::Confirm2(_)) => {
                 state.confirm2_again(core, raw, now);
@@ -324,6 +332,13 @@ impl Stream {
             None => return,
         };
         self.core.retransmissions += 1;
+        if let Step::Committed(_) = self.step
+            && self.core.repeat.as_ref().is_some_and(|repeat| repeat.sent >= 2)
+        {
+            // Who acknowledged our Hello may have been somebody else than the peer, who then cannot use our Commit.
+            let hello = self.core.hello.clone();
+            self.core.send(&hello);
+        }
         self.core.send(&message);
         if let Step::Committed(state) = &self.step
             && state.gives_up_on_peer(&self.core)
@@ -358,10 +373,12 @@ impl Stream {
             _ => return,
         };
         let core = &mut self.core;
-        if core.peers.len() > 1 && core.commits < initiator::MAX_COMMITS && !core.association.config.passive {
-            // The Commit may have been a forger's.
+        // A Commit shows nothing yet: it may have been a forger's, whoever else is there or comes later.
+        let shown =
+            core.peers.len() == 1 && matches!(&self.step, Step::AwaitConfirm2(state) if state.shown());
+        if !shown && core.commits < initiator::MAX_COMMITS && !core.association.config.passive {
             core.association.release(core.id);
-            core.target = (core.target + 1) % core.peers.len();
+            core.target = (core.target + 1) % core.peers.len().max(1);
             self.step = Step::Discovery;
         } else {
             self.step = Step::Failed;

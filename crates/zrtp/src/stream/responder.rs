@@ -109,8 +109,11 @@ pub(super) fn commit(
         }
         CommitMode::Multistream { nonce } => {
             let Some(session) = core.association.session_with(&peer.hello.zid) else { return before };
-            if !core.association.fresh_nonce(&nonce) {
-                return Step::Fail(Failure::NonceReuse, ErrorCode::NONCE_REUSE);
+            if !core.association.is_fresh(&nonce) {
+                // Section 4.4.3.1 has the Error; but who replays an old Commit must not end what there is.
+                core.alert(Alert::NonceReuse);
+                core.answer(&Message::Error(ErrorCode::NONCE_REUSE), now);
+                return before;
             }
             let agreed = Agreed { peer, role: Role::Responder, terms, context, proof };
             confirm1(core, Keyed::multistream(agreed, &session), raw, now)
@@ -170,7 +173,7 @@ fn confirm1(core: &mut Core, keyed: Keyed, asked: &[u8], now: Instant) -> Step {
         Err(error) => return failed(error),
     };
     begin(core, &confirm1, now);
-    Step::AwaitConfirm2(Box::new(AwaitConfirm2 { keyed, asked: asked.to_vec(), confirm1 }))
+    Step::AwaitConfirm2(Box::new(AwaitConfirm2 { keyed, asked: asked.to_vec(), confirm1, since: now }))
 }
 
 /// DHPart1 sent.
@@ -200,7 +203,7 @@ impl AwaitDhPart2 {
         now: Instant,
     ) -> Step {
         if raw == self.raw {
-            core.send(&self.part1);
+            core.again(&self.part1, now);
             return Step::AwaitDhPart2(self);
         }
         if now < self.since + HOLD {
@@ -266,6 +269,7 @@ pub(super) struct AwaitConfirm2 {
     /// The message that Confirm1 answers: DHPart2, or a Commit without Diffie-Hellman.
     asked: Vec<u8>,
     confirm1: Vec<u8>,
+    since: Instant,
 }
 
 impl AwaitConfirm2 {
@@ -273,12 +277,37 @@ impl AwaitConfirm2 {
         &self.keyed.peer
     }
 
+    /// Whether the peer has shown more than a Commit, which anybody can make: H1 of its chain, and what it had committed to.
+    pub(super) fn shown(&self) -> bool {
+        !matches!(self.keyed.proof, Proof::Commit { .. })
+    }
+
     /// What Confirm1 answered came again: it was lost.
-    pub(super) fn again(self: Box<Self>, core: &mut Core, raw: &[u8]) -> Step {
+    pub(super) fn again(self: Box<Self>, core: &mut Core, raw: &[u8], now: Instant) -> Step {
         if raw == self.asked {
-            core.send(&self.confirm1);
+            core.again(&self.confirm1, now);
         }
         Step::AwaitConfirm2(self)
+    }
+
+    /// The same Commit without Diffie-Hellman again; or one of another Hello's sender, the first one having been anybody's.
+    pub(super) fn commit(
+        self: Box<Self>,
+        core: &mut Core,
+        theirs: &Commit,
+        raw: &[u8],
+        aux: Option<&Secret>,
+        now: Instant,
+    ) -> Step {
+        if raw == self.asked || self.shown() || now < self.since + HOLD {
+            return self.again(core, raw, now);
+        }
+        match core.peer_of(&theirs.h2, MessageType::Commit) {
+            Some(peer) if peer.raw != self.keyed.peer.raw => {
+                commit(core, peer, theirs, raw, Step::AwaitConfirm2(self), aux, now)
+            }
+            _ => Step::AwaitConfirm2(self),
+        }
     }
 
     pub(super) fn confirm2(
@@ -292,6 +321,11 @@ impl AwaitConfirm2 {
             return Step::AwaitConfirm2(self);
         }
         core.send(&Message::Conf2Ack.to_bytes());
+        if let Ok(Message::Commit(Commit { mode: CommitMode::Multistream { nonce }, .. })) =
+            Message::parse(&self.asked)
+        {
+            core.association.use_nonce(&nonce);
+        }
         match self.keyed.secured(core, now) {
             Ok(()) => Step::Secure(Box::new(Secure::new(self.keyed, Some(raw.to_vec())))),
             Err(error) => failed(error),
