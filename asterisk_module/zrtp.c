@@ -10,6 +10,7 @@
 #include "asterisk.h"
 
 #include "asterisk/astobj2.h"
+#include "asterisk/callerid.h"
 #include "asterisk/channel.h"
 #include "asterisk/logger.h"
 #include "asterisk/strings.h"
