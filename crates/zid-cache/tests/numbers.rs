@@ -35,7 +35,6 @@ fn each_number_has_a_zid_and_secrets_of_its_own_after_the_file_was_closed_too() 
 }
 
 #[test]
-#[ignore = "runs as a child of another test"]
 fn meets_a_peer_under_a_number() {
     let Some(folder) = told("FOLDER") else { return };
     let cache = Arc::new(open(&Path::new(&folder).join("zid.db")).cache);
