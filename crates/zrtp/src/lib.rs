@@ -55,8 +55,9 @@
 //!
 //! # Time
 //! The RFC's timers: Hello after 50 ms, doubling to 200, 20 times, and for 12 s where the peer is known to do ZRTP; the rest after
-//! 150 ms, doubling to 1200, 10 times. A Confirm2 goes on for a minute: the responder is secure already. After the
-//! last Hello a stream still listens, and begins again when a Hello comes.
+//! 150 ms, doubling to 1200, 10 times. A Confirm2 goes on for 71 s: the responder is secure already, and is so alone at most that
+//! long, and only where nothing comes through. After the last Hello a stream still listens, and begins again when a Hello
+//! comes. A Commit that stays unanswered takes our Hello along, in case a forged HelloACK has kept it from the peer.
 #![forbid(unsafe_code)]
 
 mod agreement;
