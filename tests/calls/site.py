@@ -64,8 +64,8 @@ CALLER_OPTIONS = {
 ZRTP_CALLERS = tuple(f"zrtp-{name}" for name in (
     "retained", "speak", "hold", "to-sdes", "to-zrtp", "blind", "attended",
     "reload", "unload", "silent", "hundred", "numbers", *SETS))
-# And those whose media is clear unless they turn out to have ZRTP.
 ZRTP_ENROLLED = ("zrtp-relayed", "zrtp-enrolled")
+# And those whose media is clear unless they turn out to have ZRTP.
 ZRTP_PERHAPS = ("zrtp-perhaps", "zrtp-never", "zrtp-late")
 ENDPOINTS = tuple(
     # chan_sip calls a peer by no user at all unless told; baresip wants its own.
