@@ -10,6 +10,7 @@
 #include "asterisk.h"
 
 #include "asterisk/astobj2.h"
+#include "asterisk/callerid.h"
 #include "asterisk/channel.h"
 #include "asterisk/logger.h"
 #include "asterisk/strings.h"
@@ -178,9 +179,46 @@ static struct zrtp_call *call_of_sibling(struct ast_srtp *stream, const char *ch
 	return call;
 }
 
-static struct zrtp_call *call_new(const struct settings *settings, const char *channel, bool enrolment)
+/* Longest number that is told apart from others, in bytes. */
+#define NUMBER_SIZE 256
+
+/* What a call's first moment decides. */
+struct terms {
+	bool enrolment;
+	/* We called. */
+	bool outgoing;
+	/* Under which the peer knows us. */
+	char number[NUMBER_SIZE];
+};
+
+/* The channel is locked. */
+static void terms_of(struct ast_channel *chan, struct terms *terms)
 {
-	sealrtp_zrtp_options options = {.size = sizeof(options), .enrolment = enrolment};
+	const char *number;
+
+	terms->enrolment = channel_enrolment(chan);
+	terms->outgoing = ast_test_flag(ast_channel_flags(chan), AST_FLAG_OUTGOING) != 0;
+	if (terms->outgoing) {
+		struct ast_party_id caller = ast_channel_connected_effective_id(chan);
+
+		/* The drivers' From: header. */
+		number = (ast_party_id_presentation(&caller) & AST_PRES_RESTRICTION) != AST_PRES_ALLOWED
+					 ? "anonymous"
+					 : S_COR(caller.number.valid, caller.number.str, "");
+	} else {
+		/* The dialplan may have gone on to another extension. */
+		number = S_OR(ast_channel_dialed(chan)->number.str, ast_channel_exten(chan));
+	}
+	ast_copy_string(terms->number, number, sizeof(terms->number));
+}
+
+static struct zrtp_call *call_new(
+	const struct settings *settings, const char *channel, const struct terms *terms)
+{
+	sealrtp_zrtp_options options = {.size = sizeof(options),
+		.enrolment = terms->enrolment,
+		.number = terms->number,
+		.outgoing = terms->outgoing};
 	struct zrtp_call *call = ao2_alloc_options(sizeof(*call), call_destroy, AO2_ALLOC_OPT_LOCK_NOLOCK);
 	sealrtp_result result;
 
@@ -249,7 +287,8 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	struct settings *settings = config_get();
 	char channel[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
 	struct zrtp_call *call = NULL;
-	bool wanted, enrolment;
+	struct terms terms;
+	bool wanted;
 
 	if (!settings) {
 		return;
@@ -257,7 +296,7 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	ast_channel_lock(chan);
 	ast_copy_string(channel, ast_channel_name(chan), sizeof(channel));
 	ast_copy_string(id, ast_channel_uniqueid(chan), sizeof(id));
-	enrolment = channel_enrolment(chan);
+	terms_of(chan, &terms);
 	ast_channel_unlock(chan);
 	ao2_lock(stream);
 	if (stream->session) {
@@ -271,7 +310,7 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 		ast_channel_unlock(chan);
 		call = call_of_sibling(stream, id);
 		if (!call) {
-			call = call_new(settings, channel, enrolment);
+			call = call_new(settings, channel, &terms);
 		}
 	}
 	ao2_lock(stream);

@@ -14,7 +14,7 @@
 #include "res_sealrtp.h"
 
 /* The words of a row have no spaces but in the name, which is last. */
-#define ROW "%-24s %-8s %-8s %-19s %-19s %-19s %s\n"
+#define ROW "%-24s %-8s %-8s %-19s %-19s %-19s %-16s %s\n"
 #define WHEN_SIZE 20
 
 static const char *when(int64_t seconds, char *text)
@@ -97,7 +97,7 @@ static void show_peer(void *data, const sealrtp_zrtp_peer *peer)
 	}
 	ast_cli(listing->fd, ROW, peer->zid, AST_CLI_YESNO(peer->verified), AST_CLI_YESNO(peer->enrolled),
 		when(peer->first_seen, texts[0]), when(peer->last_seen, texts[1]), when(peer->expires, texts[2]),
-		peer->name);
+		S_OR(peer->number, "-"), peer->name);
 	listing->shown++;
 }
 
@@ -116,7 +116,9 @@ static char *zrtp_show(struct ast_cli_entry *entry, int cmd, struct ast_cli_args
 			"       Our ZID, and the peers that secrets are kept of, the latest first: whether users have\n"
 			"       compared the SAS, whether the peer is enrolled at this PBX, first and last call, when "
 			"the\n"
-			"       secret expires, and the peer's name.\n";
+			"       secret expires, the number under which the peer knows us (\"from:\" before it when we "
+			"called;\n"
+			"       - is our own ZID), and the peer's name.\n";
 		return NULL;
 	case CLI_GENERATE:
 		return args->pos == entry->args ? complete(args->word, args->n) : NULL;
@@ -130,7 +132,7 @@ static char *zrtp_show(struct ast_cli_entry *entry, int cmd, struct ast_cli_args
 	}
 	sealrtp_zrtp_zid(zid->zrtp, ours, sizeof(ours));
 	ast_cli(args->fd, "Our ZID %s, cache %s\n", ours, S_OR(zid->path, "in memory"));
-	ast_cli(args->fd, ROW, "ZID", "Verified", "Enrolled", "First", "Last", "Expires", "Name");
+	ast_cli(args->fd, ROW, "ZID", "Verified", "Enrolled", "First", "Last", "Expires", "Number", "Name");
 	listing.fd = args->fd;
 	listing.zid = args->argc > entry->args ? args->argv[entry->args] : NULL;
 	result = sealrtp_zrtp_peers(zid->zrtp, show_peer, &listing);

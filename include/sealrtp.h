@@ -469,7 +469,7 @@ typedef struct sealrtp_zrtp_info {
     uint64_t memory_bytes;
 } sealrtp_zrtp_info;
 
-// What is kept of a peer; never a secret. The texts end with a NUL, times are seconds since 1970.
+// What is kept of a peer under one number of ours; never a secret. The texts end with a NUL, times are seconds since 1970.
 typedef struct sealrtp_zrtp_peer {
     // Set by the caller: sizeof(sealrtp_zrtp_peer).
     size_t size;
@@ -487,6 +487,8 @@ typedef struct sealrtp_zrtp_peer {
     int64_t last_seen;
     // When its secrets expire; 0: never.
     int64_t expires;
+    // The number under which it knows us, in one word, "from:" before it when we called; "": it knows our own ZID.
+    char number[72];
 } sealrtp_zrtp_peer;
 
 // What a single call decides.
@@ -497,6 +499,13 @@ typedef struct sealrtp_zrtp_options {
     uint32_t enrolment;
     // 1: what runs here may disclose keys or media (RFC 6189 section 11).
     uint32_t disclosure;
+    // Under which the peer knows us: the one that it dialled, or the caller's that it was shown. Null or "": our own ZID.
+    // A phone keeps its secrets by the URI and the ZID of whom it talked to, so a PBX of one ZID is a stranger to it under
+    // each new number; with this, each number is an end point with a ZID and secrets of its own. Not heeded with `zrtp_mitm`
+    // or `enrolment`: phones know a PBX in the middle by its one ZID. Any bytes; of a long one all count.
+    const char *number;
+    // 1: we called, and `number` is the caller's. What the phone dials under the same number may be another URI.
+    uint32_t outgoing;
 } sealrtp_zrtp_options;
 
 #ifdef __cplusplus
@@ -984,7 +993,7 @@ void sealrtp_zrtp_free(struct sealrtp_zrtp *zrtp);
 // `zrtp` is a handle or null, `zid` has `zid_size` bytes or is null.
 sealrtp_result sealrtp_zrtp_zid(const struct sealrtp_zrtp *zrtp, char *zid, size_t zid_size);
 
-// Tells `tell` every peer that is kept, the one met last first, with `data` as it came. May wait for the file, up to 3 s.
+// Tells `tell` every peer that is kept, once for each number of ours under which it knows us, the one met last first, with `data` as it came. May wait for the file, up to 3 s.
 // SEALRTP_E_ZRTP: the cache cannot be read. SEALRTP_DONE: there is no file.
 //
 // # Safety
@@ -993,7 +1002,7 @@ sealrtp_result sealrtp_zrtp_peers(const struct sealrtp_zrtp *zrtp,
                                   void (*tell)(void *data, const struct sealrtp_zrtp_peer *peer),
                                   void *data);
 
-// What is kept of one peer. May wait for the file, up to 3 s. SEALRTP_DONE: nothing. SEALRTP_E_ARGUMENT: no ZID.
+// What is kept of one peer, under the number it was met under last. May wait for the file, up to 3 s. SEALRTP_DONE: nothing. SEALRTP_E_ARGUMENT: no ZID.
 //
 // # Safety
 // `zrtp` is a handle or null, `zid` a C string or null, `peer` points to a struct with its size set or is null.
@@ -1001,7 +1010,7 @@ sealrtp_result sealrtp_zrtp_get_peer(const struct sealrtp_zrtp *zrtp,
                                      const char *zid,
                                      struct sealrtp_zrtp_peer *peer);
 
-// The administrator says whether a peer's SAS was compared, for calls to come. May wait for the file, up to 3 s.
+// The administrator says whether a peer's SAS was compared, for calls to come under the numbers it knows now. May wait for the file, up to 3 s.
 // SEALRTP_DONE: no secret of such a peer is kept. SEALRTP_E_ARGUMENT: no ZID.
 //
 // # Safety
@@ -1010,14 +1019,16 @@ sealrtp_result sealrtp_zrtp_verify_peer(const struct sealrtp_zrtp *zrtp,
                                         const char *zid,
                                         uint32_t verified);
 
-// Names a peer; "" takes the name. May wait for the file, up to 3 s. SEALRTP_DONE: no such peer is kept.
+// Names a peer, under all numbers; "" takes the name. May wait for the file, up to 3 s. SEALRTP_DONE: no such peer is kept.
 // SEALRTP_E_ARGUMENT: no ZID, or a name of more than 64 bytes or with control characters.
 //
 // # Safety
 // `zrtp` is a handle or null; `zid` and `name` are C strings or null.
-sealrtp_result sealrtp_zrtp_name_peer(const struct sealrtp_zrtp *zrtp, const char *zid, const char *name);
+sealrtp_result sealrtp_zrtp_name_peer(const struct sealrtp_zrtp *zrtp,
+                                      const char *zid,
+                                      const char *name);
 
-// Forgets a peer, with its enrolment: the next call with it is the first one. May wait for the file, up to 3 s.
+// Forgets a peer under all numbers, with its enrolment: the next call with it is the first one. May wait for the file, up to 3 s.
 // SEALRTP_DONE: no such peer is kept. SEALRTP_E_ARGUMENT: no ZID.
 //
 // # Safety
@@ -1028,8 +1039,8 @@ sealrtp_result sealrtp_zrtp_forget_peer(const struct sealrtp_zrtp *zrtp,
 // Makes a call; null `options`: none of them.
 //
 // # Safety
-// `zrtp` and `config` are handles or null, `options` points to a struct with its size set or is null, `out` points to a
-// pointer or is null.
+// `zrtp` and `config` are handles or null, `options` points to a struct with its size set, whose `number` is a C string or
+// null, or is null, `out` points to a pointer or is null.
 sealrtp_result sealrtp_zrtp_call_new(const struct sealrtp_zrtp *zrtp,
                                      const struct sealrtp_config *config,
                                      const struct sealrtp_zrtp_options *options,

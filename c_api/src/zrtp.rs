@@ -1,13 +1,13 @@
 //! ZRTP for all calls: our ZID, what is kept of peers, and what the streams of one call share.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{CStr, c_char, c_void};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ::sealrtp_zrtp::message::Zid;
-use ::sealrtp_zrtp::{Association, Cache, CacheError, MemoryCache};
-use sealrtp_zid_cache::{NameError, Peer, ZidCache};
+use ::sealrtp_zrtp::{Association, Cache, CacheError, Entry, MemoryCache};
+use sealrtp_zid_cache::{NameError, Peer, ZidCache, zid_of_number};
 
 use crate::boundary::{give, guard, put, shared, take_back, text, unique, write_text};
 use crate::config::sealrtp_config;
@@ -26,6 +26,29 @@ enum Store {
     Memory(Arc<MemoryCache>),
 }
 
+/// The part of a cache in memory that belongs to one ZID of ours.
+struct MemoryOf {
+    cache: Arc<MemoryCache>,
+    own: Zid,
+}
+
+impl MemoryOf {
+    /// One key of both ZIDs.
+    fn key(&self, peer: &Zid) -> Zid {
+        zid_of_number(&self.own, &peer.to_string())
+    }
+}
+
+impl Cache for MemoryOf {
+    fn load(&self, peer: &Zid) -> Result<Option<Entry>, CacheError> {
+        self.cache.load(&self.key(peer))
+    }
+
+    fn store(&self, peer: &Zid, entry: &Entry, expiry: u32) -> Result<(), CacheError> {
+        self.cache.store(&self.key(peer), entry, expiry)
+    }
+}
+
 impl sealrtp_zrtp {
     fn in_memory() -> Result<Self, sealrtp_result> {
         let mut zid = [0; 12];
@@ -33,11 +56,14 @@ impl sealrtp_zrtp {
         Ok(Self { zid: Zid(zid), store: Store::Memory(Arc::new(MemoryCache::new(SystemTime::now))) })
     }
 
-    fn cache(&self) -> Arc<dyn Cache> {
-        match &self.store {
-            Store::File(cache) => cache.clone(),
-            Store::Memory(cache) => cache.clone(),
-        }
+    /// Who we are under a number, and what is kept under it.
+    fn of_number(&self, number: &str) -> (Zid, Arc<dyn Cache>) {
+        let own = zid_of_number(&self.zid, number);
+        let cache: Arc<dyn Cache> = match &self.store {
+            Store::File(cache) => Arc::new(cache.of_number(number)),
+            Store::Memory(cache) => Arc::new(MemoryOf { cache: cache.clone(), own }),
+        };
+        (own, cache)
     }
 
     /// What an administrator asks of the file; SEALRTP_DONE where there is none.
@@ -57,7 +83,7 @@ impl sealrtp_zrtp {
     }
 }
 
-/// What is kept of a peer; never a secret. The texts end with a NUL, times are seconds since 1970.
+/// What is kept of a peer under one number of ours; never a secret. The texts end with a NUL, times are seconds since 1970.
 #[allow(non_camel_case_types)]
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -78,6 +104,8 @@ pub struct sealrtp_zrtp_peer {
     pub last_seen: i64,
     /// When its secrets expire; 0: never.
     pub expires: i64,
+    /// The number under which it knows us, in one word, "from:" before it when we called; "": it knows our own ZID.
+    pub number: [c_char; 72],
 }
 
 fn seconds(time: SystemTime) -> i64 {
@@ -95,9 +123,11 @@ impl sealrtp_zrtp_peer {
             first_seen: seconds(peer.first_seen),
             last_seen: seconds(peer.last_seen),
             expires: peer.expires.map_or(0, seconds),
+            number: [0; 72],
         };
         put(&mut this.zid, &peer.zid.to_string());
         put(&mut this.name, peer.name.as_deref().unwrap_or_default());
+        put(&mut this.number, peer.number.as_deref().unwrap_or_default());
         this
     }
 }
@@ -167,7 +197,7 @@ pub unsafe extern "C" fn sealrtp_zrtp_zid(
     })
 }
 
-/// Tells `tell` every peer that is kept, the one met last first, with `data` as it came. May wait for the file, up to 3 s.
+/// Tells `tell` every peer that is kept, once for each number of ours under which it knows us, the one met last first, with `data` as it came. May wait for the file, up to 3 s.
 /// SEALRTP_E_ZRTP: the cache cannot be read. SEALRTP_DONE: there is no file.
 ///
 /// # Safety
@@ -194,7 +224,7 @@ fn zid_of(zid: &str) -> Result<Zid, sealrtp_result> {
     zid.parse().map_err(|_| SEALRTP_E_ARGUMENT)
 }
 
-/// What is kept of one peer. May wait for the file, up to 3 s. SEALRTP_DONE: nothing. SEALRTP_E_ARGUMENT: no ZID.
+/// What is kept of one peer, under the number it was met under last. May wait for the file, up to 3 s. SEALRTP_DONE: nothing. SEALRTP_E_ARGUMENT: no ZID.
 ///
 /// # Safety
 /// `zrtp` is a handle or null, `zid` a C string or null, `peer` points to a struct with its size set or is null.
@@ -217,7 +247,7 @@ pub unsafe extern "C" fn sealrtp_zrtp_get_peer(
     })
 }
 
-/// The administrator says whether a peer's SAS was compared, for calls to come. May wait for the file, up to 3 s.
+/// The administrator says whether a peer's SAS was compared, for calls to come under the numbers it knows now. May wait for the file, up to 3 s.
 /// SEALRTP_DONE: no secret of such a peer is kept. SEALRTP_E_ARGUMENT: no ZID.
 ///
 /// # Safety
@@ -235,7 +265,7 @@ pub unsafe extern "C" fn sealrtp_zrtp_verify_peer(
     })
 }
 
-/// Names a peer; "" takes the name. May wait for the file, up to 3 s. SEALRTP_DONE: no such peer is kept.
+/// Names a peer, under all numbers; "" takes the name. May wait for the file, up to 3 s. SEALRTP_DONE: no such peer is kept.
 /// SEALRTP_E_ARGUMENT: no ZID, or a name of more than 64 bytes or with control characters.
 ///
 /// # Safety
@@ -253,7 +283,7 @@ pub unsafe extern "C" fn sealrtp_zrtp_name_peer(
     })
 }
 
-/// Forgets a peer, with its enrolment: the next call with it is the first one. May wait for the file, up to 3 s.
+/// Forgets a peer under all numbers, with its enrolment: the next call with it is the first one. May wait for the file, up to 3 s.
 /// SEALRTP_DONE: no such peer is kept. SEALRTP_E_ARGUMENT: no ZID.
 ///
 /// # Safety
@@ -281,6 +311,26 @@ pub struct sealrtp_zrtp_options {
     pub enrolment: u32,
     /// 1: what runs here may disclose keys or media (RFC 6189 section 11).
     pub disclosure: u32,
+    /// Under which the peer knows us: the one that it dialled, or the caller's that it was shown. Null or "": our own ZID.
+    /// A phone keeps its secrets by the URI and the ZID of whom it talked to, so a PBX of one ZID is a stranger to it under
+    /// each new number; with this, each number is an end point with a ZID and secrets of its own. Not heeded with `zrtp_mitm`
+    /// or `enrolment`: phones know a PBX in the middle by its one ZID. Any bytes; of a long one all count.
+    pub number: *const c_char,
+    /// 1: we called, and `number` is the caller's. What the phone dials under the same number may be another URI.
+    pub outgoing: u32,
+}
+
+/// The number of a call that the peer knows us by, as one text.
+///
+/// # Safety
+/// `options.number` is null or a C string.
+unsafe fn number_of(options: &sealrtp_zrtp_options) -> String {
+    if options.number.is_null() {
+        return String::new();
+    }
+    // SAFETY: not null, and the caller's promise.
+    let number = unsafe { CStr::from_ptr(options.number) }.to_string_lossy();
+    if number.is_empty() || options.outgoing == 0 { number.into_owned() } else { format!("from:{number}") }
 }
 
 /// One call with one peer, whose streams share a SAS: the first one runs Diffie-Hellman, the others Multistream mode. Its
@@ -291,8 +341,8 @@ pub struct sealrtp_zrtp_call(pub(crate) Association);
 /// Makes a call; null `options`: none of them.
 ///
 /// # Safety
-/// `zrtp` and `config` are handles or null, `options` points to a struct with its size set or is null, `out` points to a
-/// pointer or is null.
+/// `zrtp` and `config` are handles or null, `options` points to a struct with its size set, whose `number` is a C string or
+/// null, or is null, `out` points to a pointer or is null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealrtp_zrtp_call_new(
     zrtp: *const sealrtp_zrtp,
@@ -305,6 +355,7 @@ pub unsafe extern "C" fn sealrtp_zrtp_call_new(
         let (zrtp, config, options, out) =
             unsafe { (shared(zrtp)?, shared(config)?, options.as_ref(), unique(out)?) };
         let mut exchange = config.0.zrtp().exchange().clone();
+        let mut number = String::new();
         if let Some(options) = options {
             if options.size < size_of::<sealrtp_zrtp_options>() {
                 return Err(SEALRTP_E_ARGUMENT);
@@ -312,8 +363,13 @@ pub unsafe extern "C" fn sealrtp_zrtp_call_new(
             exchange.enrolment = options.enrolment != 0;
             exchange.mitm |= exchange.enrolment;
             exchange.disclosure = options.disclosure != 0;
+            if !exchange.mitm {
+                // SAFETY: the caller's promise; the struct is of this size.
+                number = unsafe { number_of(options) };
+            }
         }
-        let association = Association::new(Arc::new(exchange), zrtp.zid, Some(zrtp.cache()));
+        let (zid, cache) = zrtp.of_number(&number);
+        let association = Association::new(Arc::new(exchange), zid, Some(cache));
         *out = give(sealrtp_zrtp_call(association.map_err(|_| SEALRTP_E_CONFIG)?));
         Ok(SEALRTP_OK)
     })

@@ -185,6 +185,87 @@ static void the_cache_remembers_and_forgets(
 	end_free(&other);
 }
 
+static void find_numbers(void *data, const sealrtp_zrtp_peer *peer)
+{
+	char *numbers = data;
+
+	strcat(strcat(numbers, peer->number), " ");
+}
+
+/* To one phone each number is somebody else; both ends' caches say so. */
+static void each_number_is_an_end_point_of_its_own(const sealrtp_config *config, const sealrtp_zrtp *pbx)
+{
+	static const struct {
+		const char *number;
+		uint32_t outgoing;
+		const char *in_list;
+	} numbers[] = {{"100", 0, "100 "}, {"200", 0, "200 "}, {"100", 1, "from:100 "}, {"", 0, " "}};
+	char zids[4][32], message[256], listed[1024] = "";
+	sealrtp_zrtp *phone = NULL;
+	int number, round, before;
+
+	CHECK(sealrtp_zrtp_new(NULL, &phone, message, sizeof(message)) == SEALRTP_OK && !message[0]);
+	for (round = 0; round < 2; round++) {
+		for (number = 0; number < 4; number++) {
+			sealrtp_zrtp_options options = {.size = sizeof(options),
+				.number = numbers[number].number,
+				.outgoing = numbers[number].outgoing};
+			sealrtp_zrtp_info info = {.size = sizeof(info)};
+			struct end leg, at_phone;
+
+			leg = end_new(config, pbx, &options, 1, 1);
+			at_phone = end_new(config, phone, NULL, 1, 2);
+			exchange(&leg, &at_phone);
+			CHECK(leg.events[SEALRTP_EVENT_CACHE_MISMATCH] == 0);
+			CHECK(at_phone.events[SEALRTP_EVENT_CACHE_MISMATCH] == 0);
+			CHECK(sealrtp_session_get_zrtp_info(leg.session, &info) == SEALRTP_OK);
+			CHECK(!strcmp(info.continuity, round ? "match" : "new"));
+			CHECK(sealrtp_session_get_zrtp_info(at_phone.session, &info) == SEALRTP_OK);
+			CHECK(!strcmp(info.continuity, round ? "match" : "new"));
+			CHECK(!round || !strcmp(zids[number], info.peer_zid));
+			strcpy(zids[number], info.peer_zid);
+			for (before = 0; before < number; before++) {
+				CHECK(strcmp(zids[before], zids[number]) != 0);
+			}
+			end_free(&leg);
+			end_free(&at_phone);
+		}
+	}
+	CHECK(sealrtp_zrtp_zid(pbx, message, sizeof(message)) == SEALRTP_OK && !strcmp(message, zids[3]));
+	if (sealrtp_zrtp_peers(pbx, find_numbers, listed) == SEALRTP_OK) {
+		for (number = 0; number < 4; number++) {
+			CHECK(strstr(listed, numbers[number].in_list) != NULL);
+		}
+	}
+	sealrtp_zrtp_free(phone);
+}
+
+static void a_pbx_in_the_middle_has_one_zid(const sealrtp_config *config, const sealrtp_zrtp *pbx)
+{
+	sealrtp_config *mitm = sealrtp_config_copy(config);
+	sealrtp_zrtp *phone = NULL;
+	char zid[32] = "", message[256];
+	int enrolment;
+
+	CHECK(sealrtp_config_set(mitm, "zrtp_mitm", "yes", message, sizeof(message)) == SEALRTP_OK);
+	CHECK(sealrtp_zrtp_new(NULL, &phone, message, sizeof(message)) == SEALRTP_OK && !message[0]);
+	CHECK(sealrtp_zrtp_zid(pbx, zid, sizeof(zid)) == SEALRTP_OK);
+	for (enrolment = 0; enrolment < 2; enrolment++) {
+		sealrtp_zrtp_options options = {.size = sizeof(options), .enrolment = enrolment, .number = "300"};
+		struct end leg = end_new(enrolment ? config : mitm, pbx, &options, 1, 1);
+		struct end at_phone = end_new(config, phone, NULL, 1, 2);
+		sealrtp_zrtp_info info = {.size = sizeof(info)};
+
+		exchange(&leg, &at_phone);
+		CHECK(sealrtp_session_get_zrtp_info(at_phone.session, &info) == SEALRTP_OK);
+		CHECK(!strcmp(info.peer_zid, zid) && !strcmp(info.continuity, enrolment ? "match" : "new"));
+		end_free(&leg);
+		end_free(&at_phone);
+	}
+	sealrtp_zrtp_free(phone);
+	sealrtp_config_free(mitm);
+}
+
 static void an_enrolled_phone_is_told_the_far_ends_sas(
 	const sealrtp_config *config, const sealrtp_zrtp *pbx, const sealrtp_zrtp *phone)
 {
@@ -315,7 +396,7 @@ static void null_is_an_error(void)
 int main(int argc, char **argv)
 {
 	sealrtp_config *config = sealrtp_config_new();
-	sealrtp_zrtp *pbx = NULL, *phone = NULL;
+	sealrtp_zrtp *pbx = NULL, *phone = NULL, *memory = NULL;
 	char message[256] = "";
 
 	if (argc != 3) {
@@ -328,13 +409,18 @@ int main(int argc, char **argv)
 	CHECK(sealrtp_config_zrtp(config) == SEALRTP_ZRTP_YES);
 	CHECK(sealrtp_zrtp_new(argv[1], &pbx, message, sizeof(message)) == SEALRTP_OK && !message[0]);
 	CHECK(sealrtp_zrtp_new(argv[2], &phone, message, sizeof(message)) == SEALRTP_OK && !message[0]);
+	CHECK(sealrtp_zrtp_new(NULL, &memory, message, sizeof(message)) == SEALRTP_OK && !message[0]);
 	a_clear_call_becomes_secure_and_tells_how(config, pbx, phone);
 	the_cache_remembers_and_forgets(config, pbx, phone);
 	an_enrolled_phone_is_told_the_far_ends_sas(config, pbx, phone);
+	each_number_is_an_end_point_of_its_own(config, pbx);
+	each_number_is_an_end_point_of_its_own(config, memory);
+	a_pbx_in_the_middle_has_one_zid(config, pbx);
 	the_signallings_hash_counts(config, pbx, phone);
 	a_cache_that_cannot_be_opened_is_told_and_calls_go_on(config);
 	sealrtp_zrtp_free(pbx);
 	sealrtp_zrtp_free(phone);
+	sealrtp_zrtp_free(memory);
 	sealrtp_config_free(config);
 	if (failures) {
 		fprintf(stderr, "%d failures\n", failures);

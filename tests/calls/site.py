@@ -63,7 +63,8 @@ CALLER_OPTIONS = {
 # Callers with ZRTP and nothing clear.
 ZRTP_CALLERS = tuple(f"zrtp-{name}" for name in (
     "retained", "speak", "hold", "to-sdes", "to-zrtp", "blind", "attended",
-    "reload", "unload", "silent", "hundred", "enrolled", *SETS))
+    "reload", "unload", "silent", "hundred", "numbers", *SETS))
+ZRTP_ENROLLED = ("zrtp-relayed", "zrtp-enrolled")
 # And those whose media is clear unless they turn out to have ZRTP.
 ZRTP_PERHAPS = ("zrtp-perhaps", "zrtp-never", "zrtp-late")
 ENDPOINTS = tuple(
@@ -80,7 +81,8 @@ ENDPOINTS = tuple(
       for name, media in (("dtls-direct", Media.DTLS), ("clear-direct", Media.CLEAR)) for part in ("", "-callee")),
     # Callers; nobody calls them, so any number of calls may share one.
     *(Endpoint(name, Media.ZRTP, policy=SETS.get(name.removeprefix("zrtp-"), Algorithms()).policy) for name in ZRTP_CALLERS),
-    Endpoint("zrtp-relayed", Media.ZRTP, policy=Algorithms().policy | {"zrtp_mitm": "yes"}),
+    # Enrolled phones know this PBX by its one ZID.
+    *(Endpoint(name, Media.ZRTP, policy=Algorithms().policy | {"zrtp_mitm": "yes"}) for name in ZRTP_ENROLLED),
     *(Endpoint(name, Media.CLEAR, policy={"zrtp": "yes"}) for name in ZRTP_PERHAPS),
     # Phones that are called for their algorithms.
     *(Endpoint(f"zrtp-{label}-called", Media.ZRTP, options={"sip": {"defaultuser": f"zrtp-{label}-called"}}, policy=algorithms.policy)
@@ -139,7 +141,8 @@ class Site:
 
     def port_of(self, user: str) -> int:
         """The port at which the PBX calls this user; 0 (any) for those that only call."""
-        return 0 if user in (*CALLERS, *ZRTP_CALLERS, *ZRTP_PERHAPS, "zrtp-relayed") or user.endswith("video") else self.pbx.contact_port(user)
+        only_calls = user in (*CALLERS, *ZRTP_CALLERS, *ZRTP_PERHAPS, *ZRTP_ENROLLED) or user.endswith("video")
+        return 0 if only_calls else self.pbx.contact_port(user)
 
     def peer_ports(self, count: int) -> tuple[int, int]:
         """First and last of `count` ports in a row for a test peer's media; they come round again after a while."""

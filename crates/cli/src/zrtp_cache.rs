@@ -1,5 +1,6 @@
 //! `sealrtp zrtp`: the peers of a ZRTP cache, for an administrator. Secrets are neither asked for nor printed.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -36,7 +37,7 @@ pub struct ZrtpCacheArguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show the peers, the one met last first
+    /// Show the peers, a row for each number of ours under which they know us, the one met last first
     List {
         /// As one JSON line; times as in RFC 3339
         #[arg(long)]
@@ -109,7 +110,7 @@ fn act(arguments: &ZrtpCacheArguments) -> Result<String, Refusal> {
         }
         Action::Verify { peer, no } => {
             let peer = find(&peers, peer)?;
-            if !peer.retained {
+            if !peers.iter().any(|row| row.zid == peer.zid && row.retained) {
                 let why = "its secrets have expired; compare the SAS in the next call";
                 return Err(Refusal::Peer(format!("{}: {why}", called(peer))));
             }
@@ -132,7 +133,7 @@ fn name_of(peer: &Peer) -> &str {
     peer.name.as_deref().unwrap_or_default()
 }
 
-/// The peer that is meant: a whole ZID or name goes before the beginning of another's.
+/// The peer that is meant: a whole ZID or name goes before the beginning of another's. It may have several rows.
 fn find<'a>(peers: &'a [Peer], text: &str) -> Result<&'a Peer, Refusal> {
     let hex = text.to_ascii_lowercase();
     let whole = |peer: &&Peer| peer.zid.to_string() == hex || (!text.is_empty() && name_of(peer) == text);
@@ -144,6 +145,8 @@ fn find<'a>(peers: &'a [Peer], text: &str) -> Result<&'a Peer, Refusal> {
     if found.is_empty() {
         found = peers.iter().filter(|peer| begins(peer)).collect();
     }
+    let mut seen = HashSet::new();
+    found.retain(|peer| seen.insert(peer.zid.0));
     // What was typed goes to a terminal: no control characters.
     let typed = text.escape_debug();
     match found[..] {
@@ -169,7 +172,8 @@ fn yes_or_no(value: bool) -> String {
 }
 
 fn table(peers: &[Peer]) -> String {
-    let head = ["Peer", "ZID", "Verified", "Enrolled", "Last seen (UTC)", "Expires (UTC)"].map(String::from);
+    let head = ["Peer", "ZID", "Number", "Verified", "Enrolled", "Last seen (UTC)", "Expires (UTC)"]
+        .map(String::from);
     let expires = |peer: &Peer| match peer.expires {
         _ if !peer.retained => "-".into(),
         None => "never".into(),
@@ -179,22 +183,24 @@ fn table(peers: &[Peer]) -> String {
         [
             peer.name.clone().unwrap_or_else(|| "-".into()),
             peer.zid.to_string(),
+            peer.number.clone().unwrap_or_else(|| "-".into()),
             yes_or_no(peer.verified),
             yes_or_no(peer.enrolled),
             date(peer.last_seen, ' ', ""),
             expires(peer),
         ]
     };
-    let rows: Vec<[String; 6]> = std::iter::once(head).chain(peers.iter().map(row)).collect();
+    let rows: Vec<[String; 7]> = std::iter::once(head).chain(peers.iter().map(row)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(width);
+    let widths: [usize; 7] = std::array::from_fn(width);
     let mut text = String::new();
     for row in &rows {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
         let line = cells.collect::<Vec<_>>().join("  ");
         let _ = writeln!(text, "{}", line.trim_end());
     }
-    let _ = writeln!(text, "{} {}", peers.len(), if peers.len() == 1 { "peer" } else { "peers" });
+    let count = peers.iter().map(|peer| peer.zid.0).collect::<HashSet<_>>().len();
+    let _ = writeln!(text, "{count} {}", if count == 1 { "peer" } else { "peers" });
     text
 }
 
@@ -208,6 +214,8 @@ struct List<'a> {
 #[derive(Serialize)]
 struct Line<'a> {
     zid: String,
+    /// Ours, under which it knows us; null: it knows `List::zid`.
+    number: Option<&'a str>,
     name: Option<&'a str>,
     verified: bool,
     enrolled: bool,
@@ -222,6 +230,7 @@ impl<'a> Line<'a> {
         let time = |time| date(time, 'T', "Z");
         Self {
             zid: peer.zid.to_string(),
+            number: peer.number.as_deref(),
             name: peer.name.as_deref(),
             verified: peer.verified,
             enrolled: peer.enrolled,
@@ -290,6 +299,7 @@ mod tests {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_709_210_096);
         Peer {
             zid: Zid(zid),
+            number: None,
             name: name.map(String::from),
             verified: true,
             enrolled: false,
@@ -317,6 +327,9 @@ mod tests {
         assert_eq!(found("ABAB"), Ok(0xab));
         assert_eq!(found(&"ac".repeat(12)), Ok(0xac));
         assert_eq!(found("b0b0"), Ok(0xb0));
+        let rows =
+            [peer([0xab; 12], Some("Bob")), peer([0xab; 12], Some("Bob")), peer([0xac; 12], Some("Al"))];
+        assert!(find(&rows, "Bob").is_ok_and(|found| found.zid.0[0] == 0xab), "two rows are one peer");
         assert!(found("Bo").unwrap_err().contains("is 2 peers: abab"));
         assert!(found("b0").unwrap_err().contains("2 peers"), "of a ZID and of a name");
         for none in ["", "a", "b", "Carol", "-", "abac", "\u{1b}[2J"] {
@@ -329,10 +342,14 @@ mod tests {
     fn columns_stand_under_their_heads_whatever_the_names() {
         let mut peers = [peer([1; 12], Some("Zoë, 2nd floor")), peer([2; 12], None)];
         peers[1].retained = false;
+        peers[1].number = Some("from:+4930123456".into());
         let text = table(&peers);
         let lines: Vec<&str> = text.lines().collect();
         let heads: Vec<&str> = lines[0].split("  ").map(str::trim).filter(|head| !head.is_empty()).collect();
-        assert_eq!(heads, ["Peer", "ZID", "Verified", "Enrolled", "Last seen (UTC)", "Expires (UTC)"]);
+        assert_eq!(
+            heads,
+            ["Peer", "ZID", "Number", "Verified", "Enrolled", "Last seen (UTC)", "Expires (UTC)"]
+        );
         for (line, end) in [(lines[1], "never"), (lines[2], "-")] {
             let at = |text: &str, what: &str| {
                 text.chars().count() - text[text.find(what).unwrap()..].chars().count()

@@ -4,6 +4,7 @@ mod common;
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use common::Folder;
@@ -38,7 +39,7 @@ fn zrtp(folder: &Folder, arguments: &[&str]) -> Output {
     let output = command.output().unwrap();
     for text in [&output.stdout, &output.stderr] {
         let text = String::from_utf8_lossy(text);
-        for secret in ["c1c1", "c2c2", "c3c3", "c4c4", "193, 193"] {
+        for secret in ["c1c1c1c1", "c2c2c2c2", "c3c3c3c3", "c4c4c4c4", "193, 193"] {
             assert!(!text.contains(secret), "a secret is printed: {text}");
         }
     }
@@ -74,9 +75,9 @@ fn the_list_shows_each_peer_newest_first_while_a_pbx_has_the_file_open() {
     assert_eq!(lines.len(), 5, "{text}");
     assert!(lines[0].starts_with("Peer ") && lines[4] == "3 peers");
     let row = |line: usize| lines[line].split_whitespace().collect::<Vec<_>>();
-    assert_eq!(row(1)[..4], ["-", "0202020202020202020202c3", "no", "no"]);
-    assert_eq!(row(2)[..4], ["-", B, "no", "yes"]);
-    assert_eq!(row(3)[..6], ["Zoë,", "2nd", "floor", A, "yes", "no"]);
+    assert_eq!(row(1)[..5], ["-", "0202020202020202020202c3", "-", "no", "no"]);
+    assert_eq!(row(2)[..5], ["-", B, "-", "no", "yes"]);
+    assert_eq!(row(3)[..7], ["Zoë,", "2nd", "floor", A, "-", "yes", "no"]);
     assert_eq!(row(3).last(), Some(&"never"));
     let json = listed(&folder);
     assert_eq!(json["zid"], pbx.zid().to_string());
@@ -87,7 +88,7 @@ fn the_list_shows_each_peer_newest_first_while_a_pbx_has_the_file_open() {
     );
     assert_eq!((&peers[2]["name"], &peers[2]["verified"]), (&"Zoë, 2nd floor".into(), &true.into()));
     assert!(peers[2]["expires"].is_null() && peers[1]["expires"].as_str().unwrap().ends_with('Z'));
-    assert_eq!(peers[0].as_object().unwrap().len(), 8);
+    assert_eq!(peers[0].as_object().unwrap().len(), 9);
 }
 
 #[test]
@@ -129,6 +130,30 @@ fn a_file_that_is_no_cache_is_named_and_neither_made_nor_moved() {
     assert!(refused(&folder, &["forget", A], 2).contains("not an SQLite file"));
     assert_eq!(folder.read("zid.db"), "[general]\n");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_peer_that_knows_us_under_several_numbers_is_one_peer_with_a_row_for_each() {
+    let folder = Folder::new();
+    let pbx = Arc::new(fill(&folder));
+    let zid: Zid = A.parse().unwrap();
+    for number in ["100", "from:200"] {
+        std::thread::sleep(std::time::Duration::from_millis(3));
+        let entry = Entry { rs1: Some(Secret::new([0xc1; 32])), ..Entry::default() };
+        pbx.of_number(number).store(&zid, &entry, u32::MAX).unwrap();
+    }
+    assert_eq!(done(&folder, &["name", "0101", "Alice"]), format!("{A} is called Alice now\n"));
+    done(&folder, &["verify", "Alice"]);
+    let text = done(&folder, &["list"]);
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[1][..4], ["Alice", A, "from:200", "yes"]);
+    assert_eq!(rows[2][..4], ["Alice", A, "100", "yes"]);
+    assert_eq!(rows[5][..4], ["Alice", A, "-", "yes"]);
+    assert_eq!(text.lines().last(), Some("3 peers"));
+    assert_eq!(listed(&folder)["peers"][0]["number"], "from:200");
+    done(&folder, &["forget", "Alice"]);
+    assert_eq!(listed(&folder)["peers"].as_array().unwrap().len(), 2);
+    assert!(pbx.of_number("100").load(&zid).unwrap().is_none());
 }
 
 #[test]

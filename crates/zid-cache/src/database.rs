@@ -10,11 +10,16 @@ use sealrtp_zrtp::{CacheError, Entry};
 use crate::error::{Failure, OpenError};
 use crate::file::{Found, Identity, Place};
 use crate::peer::Peer;
-use crate::row::{Millis, Row, millis};
+use crate::row::{Key, Millis, Row, millis};
 use crate::schema;
 
-/// Most peers that are kept. The one met longest ago makes room, but none that is verified, enrolled or has a name.
+/// Most rows that are kept: one for each peer and number of ours. The one met longest ago makes room, but none that is
+/// verified, enrolled or has a name.
 pub const MAX_PEERS: usize = 100_000;
+
+/// Most numbers of ours under which one peer is kept. The one met longest ago makes room, but none that is verified or
+/// enrolled.
+pub const MAX_NUMBERS: usize = 256;
 
 /// Rows that one store clears of what has expired, at most.
 const SWEEP: usize = 16;
@@ -279,19 +284,27 @@ impl Database {
         })
     }
 
-    pub fn load(&mut self, zid: &Zid) -> Result<Option<Entry>, CacheError> {
-        self.run(|db, now| Ok(Row::load(db, zid)?.and_then(|row| row.living(now))))
+    pub fn load(&mut self, key: &Key) -> Result<Option<Entry>, CacheError> {
+        self.run(|db, now| Ok(Row::load(db, key)?.and_then(|row| row.living(now))))
     }
 
-    pub fn store(&mut self, zid: &Zid, entry: &Entry, expiry: u32) -> Result<(), CacheError> {
+    pub fn store(
+        &mut self,
+        key: &Key,
+        number: Option<&str>,
+        entry: &Entry,
+        expiry: u32,
+    ) -> Result<(), CacheError> {
         let max_peers = self.max_peers;
         self.write(|db, now| {
             sweep(db, now, SWEEP)?;
-            let row = match Row::load(db, zid)? {
+            let row = match Row::load(db, key)? {
                 Some(row) => row,
                 None => {
-                    make_room(db, max_peers)?;
-                    Row::new(*zid, now)
+                    let others = Row::of_peer(db, &key.peer)?;
+                    make_room(db, max_peers, &others)?;
+                    let name = others.into_iter().find_map(|row| row.name);
+                    Row { name, ..Row::new(*key, number, now) }
                 }
             };
             let expires = (expiry != u32::MAX).then(|| now.saturating_add(i64::from(expiry) * 1000));
@@ -299,7 +312,7 @@ impl Database {
             // With an expiry of 0 nothing of it is ever written.
             match row.clone().without_expired(now) {
                 Some(row) => row.save(db),
-                None => Row::remove(db, zid).map(|_| ()),
+                None => Row::remove(db, key),
             }
         })
     }
@@ -312,27 +325,36 @@ impl Database {
         })
     }
 
+    /// The one met last, where there are several numbers.
     pub fn peer(&mut self, zid: &Zid) -> Result<Option<Peer>, CacheError> {
-        self.run(|db, now| Ok(Row::load(db, zid)?.and_then(|row| row.peer(now))))
+        self.run(|db, now| Ok(Row::of_peer(db, zid)?.into_iter().find_map(|row| row.peer(now))))
     }
 
-    /// Changes a peer that is known; `false` from `change`: it cannot be changed so.
+    /// Changes a peer that is known, under all numbers; `false` from `change`: it cannot be changed so.
     pub fn change(&mut self, zid: &Zid, change: impl Fn(&mut Row) -> bool) -> Result<bool, CacheError> {
         self.write(|db, now| {
-            let row = Row::load(db, zid)?.and_then(|row| row.without_expired(now));
-            let Some(mut row) = row else { return Ok(false) };
-            let changed = change(&mut row);
-            match row.without_expired(now) {
-                _ if !changed => {}
-                Some(row) => row.save(db)?,
-                None => drop(Row::remove(db, zid)?),
+            let mut any = false;
+            for row in Row::of_peer(db, zid)? {
+                let key = row.key;
+                // One that has expired goes: it must not come to life again without what is changed here.
+                let Some(mut row) = row.without_expired(now) else {
+                    Row::remove(db, &key)?;
+                    continue;
+                };
+                let changed = change(&mut row);
+                match row.without_expired(now) {
+                    _ if !changed => {}
+                    Some(row) => row.save(db)?,
+                    None => Row::remove(db, &key)?,
+                }
+                any |= changed;
             }
-            Ok(changed)
+            Ok(any)
         })
     }
 
     pub fn forget(&mut self, zid: &Zid) -> Result<bool, CacheError> {
-        let known = self.write(|db, _| Row::remove(db, zid))?;
+        let known = self.write(|db, _| Row::remove_peer(db, zid))?;
         // The secrets leave the WAL file too; while another process reads they leave it at its next checkpoint.
         let _ = self.run(|db, _| {
             db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
@@ -354,14 +376,15 @@ impl Database {
     }
 }
 
-const EXPIRED: &str = "SELECT zid FROM peers WHERE expires <= ?1 AND (rs1 IS NOT NULL OR rs2 IS NOT NULL OR verified \
+const EXPIRED: &str = "SELECT zid, own FROM peers WHERE expires <= ?1 AND (rs1 IS NOT NULL OR rs2 IS NOT NULL OR verified \
                        OR (name IS NULL AND aux IS NULL AND pbx IS NULL)) LIMIT ?2";
 
-fn expired(db: &Connection, now: Millis, most: usize) -> Result<Vec<Zid>, Failure> {
+fn expired(db: &Connection, now: Millis, most: usize) -> Result<Vec<Key>, Failure> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut statement = db.prepare_cached(EXPIRED)?;
-    let zids = statement.query_map((now, most), |row| row.get(0).map(Zid))?;
-    Ok(zids.collect::<Result<_, _>>()?)
+    let keys = statement
+        .query_map((now, most), |row| Ok(Key { peer: row.get(0).map(Zid)?, own: row.get(1).map(Zid)? }))?;
+    Ok(keys.collect::<Result<_, _>>()?)
 }
 
 fn has_expired(db: &Connection, now: Millis) -> Result<bool, Failure> {
@@ -370,24 +393,33 @@ fn has_expired(db: &Connection, now: Millis) -> Result<bool, Failure> {
 
 /// What has expired leaves the file.
 fn sweep(db: &Connection, now: Millis, most: usize) -> Result<(), Failure> {
-    for zid in expired(db, now, most)? {
-        match Row::load(db, &zid)?.and_then(|row| row.without_expired(now)) {
+    for key in expired(db, now, most)? {
+        match Row::load(db, &key)?.and_then(|row| row.without_expired(now)) {
             Some(row) => row.save(db)?,
-            None => drop(Row::remove(db, &zid)?),
+            None => Row::remove(db, &key)?,
         }
     }
     Ok(())
 }
 
-/// Before a new peer is kept: strangers, who cost their makers one exchange each, cannot fill the disk.
-fn make_room(db: &Connection, max_peers: usize) -> Result<(), Failure> {
+/// Before a new row is kept: strangers, who cost their makers one exchange each, cannot fill the disk, and a peer that calls
+/// any number takes the room from itself. `others` are the peer's rows, the one met last first.
+fn make_room(db: &Connection, max_peers: usize, others: &[Row]) -> Result<(), Failure> {
+    if others.len() >= MAX_NUMBERS {
+        let known = |row: &&Row| row.entry.verified || row.entry.pbx.is_some() || row.entry.aux.is_some();
+        let Some(oldest) = others.iter().rev().find(|row| !known(row)) else {
+            let full = format!("it is full: this peer has {MAX_NUMBERS} numbers, each verified or enrolled");
+            return Err(Failure::Refused(full));
+        };
+        return Row::remove(db, &oldest.key);
+    }
     let peers: i64 = db.prepare_cached("SELECT count(*) FROM peers")?.query_row([], |row| row.get(0))?;
     if usize::try_from(peers).is_ok_and(|peers| peers < max_peers) {
         return Ok(());
     }
     let removed = db
         .prepare_cached(
-            "DELETE FROM peers WHERE zid = (SELECT zid FROM peers \
+            "DELETE FROM peers WHERE (zid, own) = (SELECT zid, own FROM peers \
              WHERE NOT verified AND pbx IS NULL AND aux IS NULL AND name IS NULL ORDER BY last_seen LIMIT 1)",
         )?
         .execute([])?;
@@ -416,24 +448,74 @@ mod tests {
         database.max_peers = 5;
         let secret = Some(Secret::new([7; 32]));
         let stranger = Entry { rs1: secret.clone(), ..Entry::default() };
+        let own = database.zid();
         let zid = |number| Zid([number; 12]);
-        database.store(&zid(1), &Entry { verified: true, ..stranger.clone() }, u32::MAX).unwrap();
-        database.store(&zid(2), &Entry { pbx: secret.clone(), ..stranger.clone() }, u32::MAX).unwrap();
-        database.store(&zid(3), &stranger, u32::MAX).unwrap();
+        let key = |number| Key { own, peer: zid(number) };
+        database.store(&key(1), None, &Entry { verified: true, ..stranger.clone() }, u32::MAX).unwrap();
+        database.store(&key(2), None, &Entry { pbx: secret.clone(), ..stranger.clone() }, u32::MAX).unwrap();
+        database.store(&key(3), None, &stranger, u32::MAX).unwrap();
         database.change(&zid(3), |row| row.name.insert("Carol".into()).len() == 5).unwrap();
         for number in 10..30 {
-            database.store(&zid(number), &stranger, u32::MAX).unwrap();
+            database.store(&key(number), None, &stranger, u32::MAX).unwrap();
         }
         let left: Vec<Zid> = database.peers().unwrap().iter().map(|peer| peer.zid).collect();
         assert_eq!(left, [zid(29), zid(28), zid(3), zid(2), zid(1)]);
         for number in [28, 29] {
             database
-                .store(&zid(number), &Entry { aux: secret.clone(), ..Entry::default() }, u32::MAX)
+                .store(&key(number), None, &Entry { aux: secret.clone(), ..Entry::default() }, u32::MAX)
                 .unwrap();
         }
-        let full = database.store(&zid(30), &stranger, u32::MAX).unwrap_err();
+        let full = database.store(&key(30), None, &stranger, u32::MAX).unwrap_err();
         assert!(full.0.contains("full"), "{full}");
-        database.store(&zid(1), &stranger, u32::MAX).unwrap();
+        database.store(&key(1), None, &stranger, u32::MAX).unwrap();
+        drop(database);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_peer_that_calls_any_number_takes_the_room_from_itself_and_keeps_what_was_verified() {
+        let folder = std::env::temp_dir().join(format!("sealrtp-zid-cache-numbers-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let now = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let clock = now.clone();
+        let clock = move || {
+            SystemTime::UNIX_EPOCH
+                + Duration::from_secs(clock.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+        };
+        let (mut database, _) = Database::open(&folder.join("zid.db"), Box::new(clock)).unwrap();
+        let met = Entry { rs1: Some(Secret::new([7; 32])), ..Entry::default() };
+        let known = Entry { verified: true, ..met.clone() };
+        let (phone, other) = (Zid([1; 12]), Zid([2; 12]));
+        let main = Key { own: database.zid(), peer: other };
+        database.store(&main, None, &met, u32::MAX).unwrap();
+        let key = |number: usize| {
+            let mut own = [9; 12];
+            own[..8].copy_from_slice(&number.to_be_bytes());
+            Key { own: Zid(own), peer: phone }
+        };
+        database.store(&key(0), Some("100"), &known, u32::MAX).unwrap();
+        database.change(&phone, |row| row.name.insert("Carol".into()).len() == 5).unwrap();
+        for number in 1..MAX_NUMBERS + 50 {
+            database.store(&key(number), Some(&number.to_string()), &met, u32::MAX).unwrap();
+        }
+        let peers = database.peers().unwrap();
+        assert_eq!(peers.len(), MAX_NUMBERS + 1);
+        assert_eq!(database.load(&main).unwrap(), Some(met.clone()), "another peer's stays");
+        assert_eq!(database.load(&key(0)).unwrap(), Some(known.clone()), "what was verified stays");
+        assert_eq!(database.load(&key(50)).unwrap(), None);
+        assert_eq!(database.load(&key(51)).unwrap(), Some(met.clone()));
+        assert!(
+            peers.iter().filter(|peer| peer.zid == phone).all(|peer| peer.name.as_deref() == Some("Carol"))
+        );
+        database
+            .change(&phone, |row| {
+                row.entry.verified = true;
+                true
+            })
+            .unwrap();
+        let full = database.store(&key(999), Some("999"), &met, u32::MAX).unwrap_err();
+        assert!(full.0.contains("full"), "{full}");
+        database.store(&key(0), Some("100"), &met, u32::MAX).unwrap();
         drop(database);
         std::fs::remove_dir_all(&folder).unwrap();
     }

@@ -40,7 +40,8 @@
 //! - A file that is deleted or moved while it is in use is made anew at the next call.
 //! - Expired secrets leave the file at the next open or store; what is deleted is overwritten (`secure_delete`), in the WAL
 //!   file with its next checkpoint.
-//! - [`MAX_PEERS`] are kept. Then the peer met longest ago goes, but none that is verified, enrolled or named.
+//! - To a phone each of our numbers is an end point of its own: [`ZidCache::of_number`].
+//! - [`MAX_PEERS`] are kept, and [`MAX_NUMBERS`] of one peer. Then the peer met longest ago goes, but none that is verified, enrolled or named.
 //!
 //! # What does not
 //! The secrets stand in the file as they are: who can read it as the same user or root has them. They are zeroised in our own
@@ -50,6 +51,7 @@
 mod database;
 mod error;
 mod file;
+mod number;
 mod peer;
 mod row;
 mod schema;
@@ -57,18 +59,21 @@ mod worker;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use sealrtp_zrtp::message::Zid;
 use sealrtp_zrtp::{Cache, CacheError, Entry};
 
-pub use database::MAX_PEERS;
+pub use database::{MAX_NUMBERS, MAX_PEERS};
 pub use error::{NameError, OpenError};
 pub use file::MAX_SET_ASIDE;
+pub use number::{MAX_NUMBER, Numbered, zid_of_number};
 pub use peer::{MAX_NAME, Peer};
 
 use database::Database;
 use error::Failure;
+use row::Key;
 use worker::Worker;
 
 /// How long [`Cache::load`] and [`Cache::store`] wait, 200 ms.
@@ -133,6 +138,13 @@ impl ZidCache {
         self.zid
     }
 
+    /// The cache of one of our numbers, with a ZID of its own. Phones keep what they know by the URI they called, beside our
+    /// ZID: one ZID under two numbers is a stranger to a phone that calls the second one, and looks like an attack to us, who
+    /// know the phone. "" is our own ZID and what is kept under it. Cheap; not to be shared between numbers.
+    pub fn of_number(self: &Arc<Self>, number: &str) -> Numbered {
+        Numbered::new(self.clone(), number)
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -145,7 +157,7 @@ impl ZidCache {
         self.worker.ask(PATIENCE_OF_A_PERSON, operation)
     }
 
-    /// All peers of whom something is left, the one met last first.
+    /// All peers of whom something is left, under each number, the one met last first.
     ///
     /// # Errors
     /// [`CacheError`]
@@ -153,7 +165,7 @@ impl ZidCache {
         self.person(Database::peers)
     }
 
-    /// A peer, without its secrets.
+    /// A peer, without its secrets; the number it was met under last.
     ///
     /// # Errors
     /// [`CacheError`]
@@ -162,7 +174,7 @@ impl ZidCache {
         self.person(move |database| database.peer(&zid))
     }
 
-    /// Names a peer, or takes its name with an empty one. At most [`MAX_NAME`] bytes without control characters. A name
+    /// Names a peer, or takes its name with an empty one, under all numbers, those to come too. At most [`MAX_NAME`] bytes without control characters. A name
     /// outlasts the retained secrets. `false`: not known.
     ///
     /// # Errors
@@ -181,7 +193,7 @@ impl ZidCache {
         Ok(known?)
     }
 
-    /// Says whether the SAS was compared. `false`: not known, or there is no retained secret for which that could be said.
+    /// Says whether the SAS was compared, under all numbers of now. `false`: not known, or there is no retained secret for which that could be said.
     ///
     /// # Errors
     /// [`CacheError`]
@@ -196,7 +208,7 @@ impl ZidCache {
         })
     }
 
-    /// Forgets a peer, its enrolment and name too: the next call is the first one. `false`: not known.
+    /// Forgets a peer under all numbers, its enrolment and name too: the next call is the first one. `false`: not known.
     ///
     /// # Errors
     /// [`CacheError`]
@@ -208,13 +220,13 @@ impl ZidCache {
 
 impl Cache for ZidCache {
     fn load(&self, peer: &Zid) -> Result<Option<Entry>, CacheError> {
-        let peer = *peer;
-        self.worker.ask(PATIENCE, move |database| database.load(&peer))
+        let key = Key { own: self.zid, peer: *peer };
+        self.worker.ask(PATIENCE, move |database| database.load(&key))
     }
 
     fn store(&self, peer: &Zid, entry: &Entry, expiry: u32) -> Result<(), CacheError> {
-        let (peer, entry) = (*peer, entry.clone());
-        self.worker.ask(PATIENCE, move |database| database.store(&peer, &entry, expiry))
+        let (key, entry) = (Key { own: self.zid, peer: *peer }, entry.clone());
+        self.worker.ask(PATIENCE, move |database| database.store(&key, None, &entry, expiry))
     }
 }
 

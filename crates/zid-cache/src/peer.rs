@@ -7,11 +7,14 @@ use sealrtp_zrtp::message::Zid;
 /// Most bytes (UTF-8) of a peer's name.
 pub const MAX_NAME: usize = 64;
 
-/// A peer that the cache knows, without its secrets.
+/// A peer that the cache knows, without its secrets; of one that knows us under several numbers there is one for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its ZID.
     pub zid: Zid,
+    /// Ours, under which it knows us ([`ZidCache::of_number`](crate::ZidCache::of_number)), in one word of at most
+    /// [`MAX_NUMBER`](crate::MAX_NUMBER) bytes; `None`: it knows our own ZID.
+    pub number: Option<String>,
     /// What we call it.
     pub name: Option<String>,
     /// The SAS was compared since the retained secrets began, and they have not expired.
@@ -28,13 +31,15 @@ pub struct Peer {
     pub expires: Option<SystemTime>,
 }
 
-/// What can be a name: nothing that would write over a terminal or turn the line it stands in around.
+/// What a terminal can be given: nothing that would write over it or turn the line it stands in around.
+pub(crate) fn fits_a_line(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// What can be a name.
 pub(crate) fn is_name(text: &str) -> bool {
-    let fit = |c: char| {
-        !c.is_control()
-            && !matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.len() <= MAX_NAME && text.chars().all(fit)
+    text.len() <= MAX_NAME && text.chars().all(fits_a_line)
 }
 
 #[cfg(test)]

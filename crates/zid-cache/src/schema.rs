@@ -30,7 +30,9 @@ const SCHEMA: [(&str, &str); 4] = [
     (
         "peers",
         "CREATE TABLE peers (\
-         zid BLOB NOT NULL PRIMARY KEY CHECK (length(zid) = 12), \
+         zid BLOB NOT NULL CHECK (length(zid) = 12), \
+         own BLOB NOT NULL CHECK (length(own) = 12), \
+         number TEXT CHECK (length(CAST(number AS BLOB)) BETWEEN 1 AND 64), \
          name TEXT CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 64), \
          rs1 BLOB CHECK (length(rs1) = 32), \
          rs2 BLOB CHECK (length(rs2) = 32), \
@@ -40,7 +42,8 @@ const SCHEMA: [(&str, &str); 4] = [
          first_seen INTEGER NOT NULL, \
          last_seen INTEGER NOT NULL, \
          expires INTEGER, \
-         crc INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+         crc INTEGER NOT NULL, \
+         PRIMARY KEY (zid, own)) STRICT, WITHOUT ROWID",
     ),
     // Of all rows: integrity_check does not count what a partial index holds too much.
     ("peers_by_expires", "CREATE INDEX peers_by_expires ON peers (expires)"),

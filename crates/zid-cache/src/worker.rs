@@ -102,6 +102,10 @@ mod tests {
 
     use sealrtp_zrtp::message::Zid;
 
+    use crate::row::Key;
+
+    const KEY: Key = Key { own: Zid([2; 12]), peer: Zid([1; 12]) };
+
     fn worker(name: &str) -> (Worker, std::path::PathBuf) {
         let folder = std::env::temp_dir().join(format!("sealrtp-zid-cache-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -118,12 +122,12 @@ mod tests {
         let begun = begin.clone();
         let gone = worker.ask(Duration::ZERO, move |database| {
             begun.wait();
-            database.load(&Zid([1; 12]))
+            database.load(&KEY)
         });
         assert!(gone.is_err());
         begin.wait();
         let until = Instant::now() + Duration::from_secs(10);
-        let load = || worker.ask(Duration::from_secs(10), |database| database.load(&Zid([1; 12])));
+        let load = || worker.ask(Duration::from_secs(10), |database| database.load(&KEY));
         let told = loop {
             match load() {
                 Err(error) if error.0.contains("in time") && Instant::now() < until => {
@@ -152,12 +156,12 @@ mod tests {
         assert!(late.is_err() && start.elapsed() >= patience && start.elapsed() < Duration::from_secs(2));
         let start = Instant::now();
         for _ in 0..1000 {
-            assert!(worker.ask(patience, |database| database.load(&Zid([1; 12]))).is_err());
+            assert!(worker.ask(patience, |database| database.load(&KEY)).is_err());
         }
         assert!(start.elapsed() < patience, "{:?}", start.elapsed());
         hang.wait();
         let until = Instant::now() + Duration::from_secs(10);
-        while worker.ask(patience, |database| database.load(&Zid([1; 12]))) != Ok(None) {
+        while worker.ask(patience, |database| database.load(&KEY)) != Ok(None) {
             assert!(Instant::now() < until, "it answers again once the disk does");
             sleep(Duration::from_millis(1));
         }
