@@ -15,7 +15,7 @@ from calls.algorithms import Algorithms
 from calls.audio import SPEECH
 from calls.calls_media import SECOND
 from calls.calls_zrtp import PEER, both_sas, zrtp_phone
-from calls.calls_zrtp_legs import same_sas, uri
+from calls.calls_zrtp_legs import same_sas
 from calls.legs import legs
 from calls.registry import Outcome, require_audio, scenario
 from calls.relay import Relay
