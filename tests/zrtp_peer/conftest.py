@@ -37,7 +37,7 @@ def sealrtp() -> Path:
 def runs(sealrtp: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[None]]]:
     """Every call that this run of pytest wants, begun."""
     wanted: list[Case] = [item.callspec.params["case"] for item in request.session.items
-                          if "runs" in getattr(item, "fixturenames", ()) and hasattr(item, "callspec")]
+                          if item.path.parent == Path(__file__).parent and hasattr(item, "callspec")]
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
         yield {case.name: pool.submit(case.run, Place(sealrtp, tmp_path_factory.mktemp(case.name, numbered=False))) for case in wanted}
