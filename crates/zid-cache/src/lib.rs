@@ -82,7 +82,7 @@ pub const PATIENCE: Duration = Duration::from_millis(200);
 /// How long what an administrator asks for waits.
 const PATIENCE_OF_A_PERSON: Duration = Duration::from_secs(3);
 
-/// The cache, open. Shared in an [`Arc`](std::sync::Arc) by all calls of a process. Dropping the last one waits for what is
+/// The cache, open. Shared in an [`Arc`] by all calls of a process. Dropping the last one waits for what is
 /// under way, and for the disk.
 pub struct ZidCache {
     worker: Worker,
