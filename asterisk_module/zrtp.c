@@ -129,7 +129,9 @@ static void look_later(struct ast_srtp *stream)
 	struct settings *settings;
 	size_t index;
 
-	if (++stream->zrtp.tries == NOBODYS && !stream->zrtp.settled && (settings = config_get())) {
+	/* Until media may flow a phone may just be ringing: what blocks goes on blocking. */
+	if (++stream->zrtp.tries == NOBODYS && stream->zrtp.activated && !stream->zrtp.settled &&
+		(settings = config_get())) {
 		apply(stream, settings->config,
 			settings->zid ? sealrtp_config_zrtp(settings->config) : SEALRTP_ZRTP_NO);
 		ao2_ref(settings, -1);
