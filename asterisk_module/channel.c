@@ -21,6 +21,8 @@
 
 struct keepsake {
 	bool enrolment;
+	/* The dialplan says that the call will be recorded. */
+	bool recorded;
 	/* The hook is there. */
 	bool hooked;
 	/* Media may go directly. */
@@ -157,6 +159,26 @@ bool channel_enrolment(struct ast_channel *chan)
 	const struct keepsake *keepsake = find(chan);
 
 	return keepsake && keepsake->enrolment;
+}
+
+/* The call will be recorded. The channel is locked. */
+int channel_announce_recording(struct ast_channel *chan)
+{
+	struct keepsake *keepsake = get(chan);
+
+	if (!keepsake) {
+		return -1;
+	}
+	keepsake->recorded = true;
+	return 0;
+}
+
+/* The channel is locked. */
+bool channel_recorded(struct ast_channel *chan)
+{
+	const struct keepsake *keepsake = find(chan);
+
+	return keepsake && keepsake->recorded;
 }
 
 /* A channel has come to be: if its end point has ZRTP, a bridge must not be quicker than we are. */

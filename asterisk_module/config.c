@@ -196,6 +196,25 @@ const sealrtp_config *config_of_channel(const struct settings *settings, const c
 	return section ? section->config : settings->config;
 }
 
+static bool refuses_recording(const sealrtp_config *config)
+{
+	return sealrtp_recording_action(config, 0, 1) == SEALRTP_RECORDING_WITHHOLD;
+}
+
+/* Whether anybody refuses recorders. */
+static bool anybody_refuses(const struct settings *settings)
+{
+	const struct section *section;
+
+	AST_LIST_TRAVERSE(&settings->sections, section, next)
+	{
+		if (refuses_recording(section->config)) {
+			return true;
+		}
+	}
+	return refuses_recording(settings->config);
+}
+
 /* Who has ZRTP, and our ZID for it. */
 static enum config_result make_zrtp(struct settings *settings)
 {
@@ -209,6 +228,7 @@ static enum config_result make_zrtp(struct settings *settings)
 		most = MAX(most, sealrtp_config_zrtp(section->config));
 	}
 	settings->zrtp_required = most == SEALRTP_ZRTP_REQUIRED;
+	settings->recording_refused = anybody_refuses(settings);
 	if (most == SEALRTP_ZRTP_NO) {
 		return CONFIG_LOADED;
 	}

@@ -171,6 +171,12 @@ static int function_read(struct ast_channel *chan, const char *cmd, char *data, 
 		ast_log(LOG_WARNING, "%s: %s is no stream: audio or video\n", cmd, args.stream);
 		return -1;
 	}
+	if (!strcasecmp(S_OR(args.item, ""), "recording")) {
+		ast_channel_lock(chan);
+		disclosure_text(chan, buf, len);
+		ast_channel_unlock(chan);
+		return 0;
+	}
 	learn(chan, !strcasecmp(S_OR(args.stream, "audio"), "video"), &facts);
 	value = item_of(&facts, S_OR(args.item, ""));
 	if (!value) {
@@ -204,6 +210,21 @@ static int write_enrolment(struct ast_channel *chan, const char *value)
 	return res;
 }
 
+/* The call will be recorded, and policies with recording = disclose tell the peer so. */
+static int write_recording(struct ast_channel *chan, const char *value)
+{
+	int res;
+
+	if (!ast_true(value)) {
+		ast_log(LOG_WARNING, "SEALRTP(recording) takes yes\n");
+		return -1;
+	}
+	ast_channel_lock(chan);
+	res = channel_announce_recording(chan);
+	ast_channel_unlock(chan);
+	return res;
+}
+
 static int write_peer_name(struct ast_channel *chan, const char *value)
 {
 	struct settings *settings = config_get();
@@ -232,10 +253,13 @@ static int function_write(struct ast_channel *chan, const char *cmd, char *data,
 	if (!strcasecmp(data, "enrolment")) {
 		return write_enrolment(chan, value);
 	}
+	if (!strcasecmp(data, "recording")) {
+		return write_recording(chan, value);
+	}
 	if (!strcasecmp(data, "peer_name")) {
 		return write_peer_name(chan, value);
 	}
-	ast_log(LOG_WARNING, "%s: only enrolment and peer_name can be set, not '%s'\n", cmd, data);
+	ast_log(LOG_WARNING, "%s: only enrolment, recording and peer_name can be set, not '%s'\n", cmd, data);
 	return -1;
 }
 
@@ -262,13 +286,16 @@ static struct ast_custom_function function = {
 		"  cache           new, match, mismatch (somebody may be in between: compare the SAS) or unused\n"
 		"  key_agreement, hash, auth_tag   ZRTP's algorithms\n"
 		"  disclosure      yes if the peer may disclose the call, as by recording it\n"
+		"  recording       the recorder at work, with disclosed or undisclosed where ZRTP's peer must be told;\n"
+		"                  refused and the recorder where the policy does; or empty\n"
 		"  enrolled        yes if the peer is enrolled at this PBX\n"
 		"  enrolment       set to yes before Answer(): this call offers the peer to enrol\n"
+		"  recording       set to yes before Answer() or Dial(): this call will be recorded\n"
 		"  peer_name       may be set as well\n"
 		"stream:\n"
 		"  audio (the default) or video",
 	.seealso = "SealRTPWait(), SealRTPVerified()",
-	.desc = "Empty where the item does not belong to the method in use. All but enrolment and peer_name are\n"
+	.desc = "Empty where the item does not belong to the method in use. All but enrolment, recording and peer_name are\n"
 			"read only.",
 	.read = function_read,
 	.write = function_write,

@@ -36,11 +36,12 @@ static struct ast_srtp *secured_leg(struct ast_channel *chan, sealrtp_zrtp_info 
 	return stream;
 }
 
-static void relay(struct ast_srtp *enrolled, const sealrtp_zrtp_info *far_end)
+static void relay(struct ast_srtp *enrolled, struct ast_channel *chan, sealrtp_zrtp_info *far_end)
 {
 	char call[CALL_TEXT_SIZE];
 	sealrtp_result result;
 
+	far_end->disclosure |= disclosure_is_relayed(chan);
 	ao2_lock(enrolled);
 	result = sealrtp_session_zrtp_relay_sas(enrolled->session, far_end);
 	transport_pump(enrolled);
@@ -61,9 +62,9 @@ static void relay_between(struct ast_channel *left, struct ast_channel *right)
 
 	if (from_right && of_left.enrolled != of_right.enrolled) {
 		if (of_left.enrolled) {
-			relay(from_left, &of_right);
+			relay(from_left, left, &of_right);
 		} else {
-			relay(from_right, &of_left);
+			relay(from_right, right, &of_left);
 		}
 	}
 	ao2_cleanup(from_left);

@@ -37,7 +37,7 @@ static int start_helpers(void)
 		return -1;
 	}
 	if (streams_init() || dtls_init() || report_start() || transport_start() || watch_start() ||
-		relay_start() || guard_start() || cli_register() || zrtp_cli_register() || functions_register()) {
+		relay_start() || disclosure_start() || guard_start() || cli_register() || zrtp_cli_register() || functions_register()) {
 		ast_log(LOG_ERROR, "No memory, or no thread could be started\n");
 		return -1;
 	}
@@ -50,6 +50,7 @@ static void stop_helpers(void)
 	zrtp_cli_unregister();
 	cli_unregister();
 	guard_stop();
+	disclosure_stop();
 	relay_stop();
 	watch_stop();
 	transport_stop();
@@ -124,11 +125,11 @@ static int reload_module(void)
  * even then. */
 static int unload_module(void)
 {
-	if (streams_alive() || sdes_alive() || rtp_engine_instances() || channel_keepsakes()) {
+	if (streams_alive() || sdes_alive() || rtp_engine_instances() || channel_keepsakes() || recording_sentries()) {
 		ast_log(LOG_WARNING,
 			"In use by %u RTP instances, %u SRTP streams, %u SDES negotiations and %u channels: not "
 			"unloaded\n",
-			rtp_engine_instances(), streams_alive(), sdes_alive(), channel_keepsakes());
+			rtp_engine_instances(), streams_alive(), sdes_alive(), channel_keepsakes() + recording_sentries());
 		return -1;
 	}
 	/* First no new streams, then no new instances; who slipped in keeps us. */

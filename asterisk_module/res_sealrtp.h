@@ -65,6 +65,8 @@ struct settings {
 	struct zid *zid;
 	/* Until it is known whose call it is, nothing clear may pass. */
 	bool zrtp_required;
+	/* Somebody refuses recorders. */
+	bool recording_refused;
 };
 
 struct section {
@@ -154,6 +156,9 @@ struct ast_srtp {
 		/* Where the peer's media went when the association began. */
 		struct ast_sockaddr began;
 	} dtls;
+	/* What comes in waits until it is known whether its recorders are to be refused. Also read without the
+	 * stream's lock. */
+	bool held;
 	/* ZRTP of the instance. */
 	struct zrtp {
 		/* The stream is there because an end point may have ZRTP; never changes. */
@@ -176,6 +181,8 @@ struct ast_srtp {
 		bool failed;
 		/* It has made keys. */
 		bool secured;
+		/* Our Confirm has the disclosure flag. */
+		bool disclosed;
 		/* Messages that should not have come. */
 		unsigned int alerts;
 		/* How often the channel was looked for in vain. */
@@ -294,6 +301,56 @@ void channel_anchor(struct ast_channel *chan);
 void channel_release(struct ast_channel *chan);
 int channel_offer_enrolment(struct ast_channel *chan);
 bool channel_enrolment(struct ast_channel *chan);
+int channel_announce_recording(struct ast_channel *chan);
+bool channel_recorded(struct ast_channel *chan);
+
+/* recorders.c: who records a channel. */
+enum recorder_kind {
+	RECORDER_AUDIOHOOK = 1,
+	RECORDER_MONITOR = 2,
+	/* Reads the channel while it is in no bridge. */
+	RECORDER_APPLICATION = 4,
+	/* A channel that is in a bridge to record it. */
+	RECORDER_DRIVER = 8,
+};
+
+/* More than there are. */
+#define RECORDERS 16
+
+struct recorder {
+	const char *name;
+	enum recorder_kind kind;
+	/* The audiohook's source, the application's name, or the driver's. */
+	const char *key;
+	/* It goes on, or comes back, when it is refused. */
+	bool persists;
+	/* It is no sign of a recording. */
+	bool quiet;
+};
+
+const struct recorder *recorder_find(
+	struct ast_channel *chan, unsigned int kinds, const struct recorder *after);
+const struct recorder *recorder_ari(void);
+unsigned int recorder_number(const struct recorder *recorder);
+void recorder_remove(struct ast_channel *chan, const struct recorder *recorder);
+
+/* recording.c: recording = refuse. */
+void recording_rule(struct ast_channel *chan);
+void recording_look(const char *name, const char *id);
+void recording_by_ari(const char *id);
+const struct recorder *recording_refused(struct ast_channel *chan);
+unsigned int recording_sentries(void);
+
+/* refusal.c */
+void refusal_tell(struct ast_channel *chan, const struct recorder *recorder, const char *origin);
+
+/* disclosure.c: recording = disclose. */
+int disclosure_start(void);
+void disclosure_stop(void);
+void disclosure_learn(void);
+bool disclosure_is_due(struct ast_channel *chan);
+bool disclosure_is_relayed(struct ast_channel *enrolled);
+void disclosure_text(struct ast_channel *chan, char *text, size_t size);
 
 /* relay.c: shows enrolled phones the SAS of the far end. */
 int relay_start(void);

@@ -86,12 +86,19 @@ static int engine_destroy(struct ast_rtp_instance *instance)
 static struct ast_frame *engine_read(struct ast_rtp_instance *instance, int rtcp)
 {
 	struct ast_srtp *stream = handshake_stream(instance);
+	struct ast_frame *frame;
 
 	guard();
 	if (stream && transport_read(stream, instance, rtcp)) {
 		return &ast_null_frame;
 	}
-	return builtin->read(instance, rtcp);
+	frame = builtin->read(instance, rtcp);
+	if (frame && stream && __atomic_load_n(&stream->held, __ATOMIC_ACQUIRE) &&
+		(frame->frametype == AST_FRAME_VOICE || frame->frametype == AST_FRAME_VIDEO)) {
+		ast_frfree(frame);
+		frame = &ast_null_frame;
+	}
+	return frame;
 }
 
 /* The built-in one would begin its own handshake. */

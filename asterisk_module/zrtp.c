@@ -21,6 +21,7 @@
 /* One association of a call, as ao2. */
 struct zrtp_call {
 	sealrtp_zrtp_call *call;
+	bool disclosed;
 };
 
 /* How long to wait before a channel is looked for again, by how often that was in vain. */
@@ -83,6 +84,7 @@ int zrtp_install(struct ast_rtp_instance *instance)
 		ao2_lock(stream);
 		stream->zrtp.candidate = true;
 		stream->zrtp.ssrc = ast_rtp_instance_get_ssrc(instance);
+		stream->held = settings->recording_refused;
 		if (!settings->zrtp_required) {
 			res = stream_renew(stream, settings->config, false);
 		}
@@ -123,6 +125,12 @@ static void settle(struct ast_srtp *stream, const struct settings *settings, con
 	stream->zrtp.settled = true;
 }
 
+/* Recorders that are to be refused are. */
+static void release(struct ast_srtp *stream)
+{
+	__atomic_store_n(&stream->held, false, __ATOMIC_RELEASE);
+}
+
 /* No channel (yet). The stream is locked. */
 static void look_later(struct ast_srtp *stream)
 {
@@ -134,6 +142,7 @@ static void look_later(struct ast_srtp *stream)
 		(settings = config_get())) {
 		apply(stream, settings->config,
 			settings->zid ? sealrtp_config_zrtp(settings->config) : SEALRTP_ZRTP_NO);
+		release(stream);
 		ao2_ref(settings, -1);
 	}
 	for (index = 0; index < ARRAY_LEN(pauses); index++) {
@@ -187,6 +196,8 @@ static struct zrtp_call *call_of_sibling(struct ast_srtp *stream, const char *ch
 /* What a call's first moment decides. */
 struct terms {
 	bool enrolment;
+	/* The call may be disclosed. */
+	bool disclosure;
 	/* We called. */
 	bool outgoing;
 	/* Under which the peer knows us. */
@@ -219,6 +230,7 @@ static struct zrtp_call *call_new(
 {
 	sealrtp_zrtp_options options = {.size = sizeof(options),
 		.enrolment = terms->enrolment,
+		.disclosure = terms->disclosure,
 		.number = terms->number,
 		.outgoing = terms->outgoing};
 	struct zrtp_call *call = ao2_alloc_options(sizeof(*call), call_destroy, AO2_ALLOC_OPT_LOCK_NOLOCK);
@@ -234,6 +246,7 @@ static struct zrtp_call *call_new(
 		ao2_ref(call, -1);
 		return NULL;
 	}
+	call->disclosed = terms->disclosure;
 	return call;
 }
 
@@ -256,6 +269,7 @@ static void begin(struct ast_srtp *stream)
 		return;
 	}
 	stream->method = METHOD_ZRTP;
+	stream->zrtp.disclosed = stream->zrtp.call->disclosed;
 	ast_sockaddr_copy(&stream->zrtp.asked, &stream->transport.remote[SEALRTP_RTP]);
 	stream->zrtp.started = true;
 	stream->zrtp.unanswered = stream->zrtp.failed = false;
@@ -299,7 +313,9 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	ast_copy_string(channel, ast_channel_name(chan), sizeof(channel));
 	ast_copy_string(id, ast_channel_uniqueid(chan), sizeof(id));
 	terms_of(chan, &terms);
+	recording_rule(chan);
 	ast_channel_unlock(chan);
+	release(stream);
 	ao2_lock(stream);
 	if (stream->session) {
 		settle(stream, settings, channel);
@@ -312,6 +328,7 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 		ast_channel_unlock(chan);
 		call = call_of_sibling(stream, id);
 		if (!call) {
+			terms.disclosure = disclosure_is_due(chan);
 			call = call_new(settings, channel, &terms);
 		}
 	}
