@@ -283,6 +283,27 @@ typedef uint32_t sealrtp_zrtp_rule;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// What becomes of a recorder on a call.
+enum sealrtp_recording
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // It goes on.
+    SEALRTP_RECORDING_NOTHING = 0,
+    // It goes on, and ZRTP's disclosure flag tells the peer (RFC 6189 section 11).
+    SEALRTP_RECORDING_DISCLOSE = 1,
+    // It gets silence, and is taken off the call where it can be.
+    SEALRTP_RECORDING_WITHHOLD = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_recording sealrtp_recording;
+#else
+typedef uint32_t sealrtp_recording;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What streams and negotiations may do. They copy what they need: a later change concerns later calls.
 typedef struct sealrtp_config sealrtp_config;
 
@@ -597,6 +618,15 @@ struct sealrtp_keys *sealrtp_keys_new(uint32_t suite,
 // # Safety
 // `keys` is null or a handle that is not used again.
 void sealrtp_keys_free(struct sealrtp_keys *keys);
+
+// The `sealrtp_recording` for a stream under this configuration. `zrtp` is 1 where its keys come by ZRTP, 0 by another
+// method; `secured` is 1 once it has them. SEALRTP_RECORDING_WITHHOLD for null.
+//
+// # Safety
+// `config` is a handle or null.
+uint32_t sealrtp_recording_action(const struct sealrtp_config *config,
+                                  uint32_t zrtp,
+                                  uint32_t secured);
 
 // What a result means, in English. Never null; the text lives as long as the library.
 const char *sealrtp_result_text(int32_t result);

@@ -20,6 +20,7 @@ if str(TESTS) not in sys.path:
     sys.path.insert(0, str(TESTS))
 
 from pbx.asterisk import Asterisk
+from pbx.configuration import RECORDERS
 from pbx.endpoints import NATIVE, ZRTP_WHERE_KNOWN, Endpoint, Media
 from pbx.roots import Root, choose
 from pbx.sounds import ON_HOLD, PLAYBACK
@@ -67,6 +68,8 @@ ZRTP_CALLERS = tuple(f"zrtp-{name}" for name in (
 ZRTP_ENROLLED = ("zrtp-relayed", "zrtp-enrolled")
 # And those whose media is clear unless they turn out to have ZRTP.
 ZRTP_PERHAPS = ("zrtp-perhaps", "zrtp-never", "zrtp-late")
+# Callers whose calls are recorded, by what recording = is for them and how they are secured.
+RECORDED = {f"{rule}-{media.value}": (rule, media) for rule in ("refuse", "disclose", "allow") for media in (Media.SDES, Media.DTLS, Media.ZRTP)}
 ENDPOINTS = tuple(
     # chan_sip calls a peer by no user at all unless told; baresip wants its own.
     Endpoint(f"{media.value}{number}", media, options={"sip": {"defaultuser": f"{media.value}{number}"}},
@@ -87,6 +90,9 @@ ENDPOINTS = tuple(
     # Phones that are called for their algorithms.
     *(Endpoint(f"zrtp-{label}-called", Media.ZRTP, options={"sip": {"defaultuser": f"zrtp-{label}-called"}}, policy=algorithms.policy)
       for label, algorithms in SETS.items()),
+    *(Endpoint(name, media, policy={"recording": rule}) for name, (rule, media) in RECORDED.items()),
+    # And one who is called.
+    Endpoint("refuse-called", Media.SDES, options={"sip": {"defaultuser": "refuse-called"}}, policy={"recording": "refuse"}),
     *(Endpoint(name, media, options=CALLER_OPTIONS.get(name, {})) for name, media in CALLERS.items()),
 )
 
@@ -124,6 +130,8 @@ class Site:
         self.capture: Capture | None = None
         self.watched: list[tuple[str, int, int]] = []
         self.started = 0.0
+        # A second websocket takes the application from the first.
+        self.ari_lock = threading.Lock()
         self.peers = PeerPorts(*pbx.ports.peers_rtp)
 
     def for_call(self, name: str) -> Site:
@@ -141,7 +149,7 @@ class Site:
 
     def port_of(self, user: str) -> int:
         """The port at which the PBX calls this user; 0 (any) for those that only call."""
-        only_calls = user in (*CALLERS, *ZRTP_CALLERS, *ZRTP_PERHAPS, *ZRTP_ENROLLED) or user.endswith("video")
+        only_calls = user in (*CALLERS, *RECORDED, *ZRTP_CALLERS, *ZRTP_PERHAPS, *ZRTP_ENROLLED) or user.endswith("video")
         return 0 if only_calls else self.pbx.contact_port(user)
 
     def peer_ports(self, count: int) -> tuple[int, int]:
@@ -202,7 +210,8 @@ def start(kind: Kind, directory: Path, srtp: str, *, module: Path | None = None,
     root = choose(kind.major, kind.chan)
     if srtp == "sealrtp" and module is None:
         module = module_for(root)
-    pbx = Asterisk(root, directory / "pbx", chan=kind.chan, srtp=srtp, module=module, endpoints=ENDPOINTS,
+    recorders = (*RECORDERS, *(("res_monitor",) if kind.major < 21 else ()))
+    pbx = Asterisk(root, directory / "pbx", chan=kind.chan, srtp=srtp, module=module, endpoints=ENDPOINTS, modules=() if valgrind else recorders,
                    sealrtp_conf=sealrtp_conf, address=address, valgrind=valgrind)
     pbx.start()
     return Site(kind, pbx, directory)

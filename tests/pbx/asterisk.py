@@ -25,7 +25,8 @@ from xml.etree.ElementTree import ParseError
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from pbx.configuration import COMMON, DRIVERS, PROVIDERS, configuration_files, manager_conf, write_configuration
+from pbx.ari import Ari
+from pbx.configuration import ARI_APPLICATION, COMMON, DRIVERS, PROVIDERS, configuration_files, manager_conf, write_configuration
 from pbx.endpoints import ENDPOINTS, NATIVE, Endpoint, Site
 from pbx.manager import Manager, ManagerError
 from pbx.namespace import Bind, MissingPermission, environment
@@ -212,6 +213,10 @@ class Asterisk:
         """A further manager connection, the caller's to close."""
         return Manager(self.ports.manager, MANAGER_USER, self._secret)
 
+    def ari(self) -> Ari:
+        """The REST interface, as its one application; the caller's to close. Needs RECORDERS among the modules."""
+        return Ari(self.ports.http, MANAGER_USER, self._secret, ARI_APPLICATION)
+
     def cli(self, command: str) -> str:
         """What a CLI command prints."""
         try:
@@ -297,6 +302,7 @@ class Asterisk:
                     rtp_engine="sealrtp" if self.srtp == "sealrtp" else "")
         files = configuration_files(self.here, self.chan, site, self.endpoints, self.modules,
                                     manager=manager_conf(self.ports.manager, MANAGER_USER, self._secret),
+                                    http=(self.ports.http, MANAGER_USER, self._secret),
                                     rtp_ports=self.ports.rtp, sealrtp_conf=self.sealrtp_conf, debug=self.debug)
         write_configuration(self.workdir, files | self.files)
         self._fill_module_directory()

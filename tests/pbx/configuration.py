@@ -15,6 +15,12 @@ COMMON = (
     "bridge_holding", "bridge_builtin_features", "app_dial", "app_echo", "app_playback", "app_record", "app_transfer",
     "app_verbose", "app_exec", "app_userevent", "app_mixmonitor", "func_channel", "func_callerid", "func_strings",
 )
+# What a PBX loads besides where calls are recorded by every means; Monitor() ended with Asterisk 20.
+RECORDERS = (
+    "app_chanspy", "app_confbridge", "bridge_softmix", "app_stasis", "res_http_websocket", "res_stasis", "res_stasis_answer",
+    "res_stasis_playback", "res_stasis_recording", "res_stasis_snoop", "res_ari", "res_ari_model", "res_ari_applications",
+    "res_ari_bridges", "res_ari_channels", "res_ari_events", "res_ari_recordings",
+)
 DRIVERS: Mapping[str, tuple[str, ...]] = {
     "pjsip": (
         "res_pjsip", "res_pjsip_session", "res_pjsip_sdp_rtp", "res_pjsip_endpoint_identifier_user",
@@ -29,6 +35,8 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
 PROVIDERS: Mapping[str, tuple[str, ...]] = {"sealrtp": ("res_sealrtp",), "stock": ("res_srtp",), "none": ()}
 # Channel technology in Dial() by driver.
 TECHNOLOGY: Mapping[str, str] = {"pjsip": "PJSIP", "sip": "SIP"}
+# The one application of the test PBX's ARI.
+ARI_APPLICATION = "recorders"
 # Files whose absence Asterisk complains of at every start.
 QUIET: Mapping[str, str] = {
     **dict.fromkeys(("features.conf", "ccss.conf", "udptl.conf", "stasis.conf"), "[general]\n"),
@@ -82,6 +90,18 @@ def extensions_conf(here: str, driver: str, endpoints: tuple[Endpoint, ...], con
         # Reads the SAS to the caller.
         "say-sas": ("Answer()", "SealRTPWait(8)", "SayAlpha(${SEALRTP(sas)})", "Hangup()"),
     }
+    # Recorded before there are keys; the rest of RECORDERS comes by the manager and by ARI.
+    recording = f"{here}/recordings/${{CALLERID(num)}}"
+    extensions |= {
+        "recorded-echo": (f"MixMonitor({recording}-before.ulaw)", "Answer()", "Echo()", "Hangup()"),
+        "announced-echo": ("Set(SEALRTP(recording)=yes)", "Answer()", "Echo()", "Hangup()"),
+        "conference": ("Answer()", "Set(CONFBRIDGE(bridge,record_conference)=yes)",
+                       f"Set(CONFBRIDGE(bridge,record_file)={recording}-conference.ulaw)", "Set(CONFBRIDGE(bridge,record_file_timestamp)=no)",
+                       "Set(CONFBRIDGE(user,quiet)=yes)", "ConfBridge(${CALLERID(num)})", "Hangup()"),
+        "recorded-dial": (f"MixMonitor({recording}-dial.ulaw)", f"Dial({technology}/refuse-called,30)", "Hangup()"),
+        "application": ("Answer()", f"Stasis({ARI_APPLICATION})", "Hangup()"),
+        "_spy-.": ("Answer()", f"ChanSpy({technology}/${{EXTEN:4}},q)", "Hangup()"),
+    }
     for endpoint in endpoints:
         extensions[endpoint.name] = (f"Dial({technology}/{endpoint.name},30)", "Hangup()")
     text = f"[general]\nstatic=yes\nwriteprotect=yes\n\n[{context}]\n"
@@ -102,7 +122,8 @@ def manager_conf(port: int, user: str, secret: str) -> str:
 
 def write_configuration(directory: Path, files: Mapping[str, str]) -> None:
     """Writes the configuration files and the sounds of a run; `directory` is the run's directory as the host sees it."""
-    for name in ("etc", "modules", "var", "var/cache", "spool", "run", "log", "sounds", "moh", "recordings"):
+    for name in ("etc", "modules", "var", "var/cache", "spool", "spool/recording", "spool/monitor", "run", "log", "sounds", "moh",
+                 "recordings"):
         (directory / name).mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         path = directory / "etc" / name
@@ -122,8 +143,9 @@ def write_configuration(directory: Path, files: Mapping[str, str]) -> None:
 
 
 def configuration_files(here: str, driver: str, site: Site, endpoints: tuple[Endpoint, ...], modules: tuple[str, ...], *,
-                        manager: str, rtp_ports: tuple[int, int], sealrtp_conf: str, debug: int) -> dict[str, str]:
-    """Every file of etc/ by name. `here` is the run's directory as Asterisk sees it."""
+                        manager: str, http: tuple[int, str, str], rtp_ports: tuple[int, int], sealrtp_conf: str, debug: int) -> dict[str, str]:
+    """Every file of etc/ by name. `here` is the run's directory as Asterisk sees it; `http` is ARI's port, user and secret."""
+    http_port, ari_user, ari_secret = http
     levels = "notice,warning,error,security,verbose" + (",debug" if debug else "")
     return {
         "asterisk.conf": asterisk_conf(here, debug),
@@ -133,6 +155,10 @@ def configuration_files(here: str, driver: str, site: Site, endpoints: tuple[End
         "rtp.conf": section("general", {"rtpstart": str(rtp_ports[0]), "rtpend": str(rtp_ports[1]), "icesupport": "no",
                                         "strictrtp": "yes"}),
         "extensions.conf": extensions_conf(here, driver, endpoints, site.context),
+        "confbridge.conf": "[general]\n",
+        "http.conf": section("general", {"enabled": "yes", "bindaddr": "127.0.0.1", "bindport": str(http_port)}),
+        "ari.conf": section("general", {"enabled": "yes"}) + section(
+            ari_user, {"type": "user", "read_only": "no", "password_format": "plain", "password": ari_secret}),
         "musiconhold.conf": section("default", {"mode": "files", "directory": f"{here}/moh"}),
         **QUIET,
         "sealrtp.conf": sealrtp_conf + policy_sections(TECHNOLOGY[driver], endpoints),

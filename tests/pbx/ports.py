@@ -31,6 +31,10 @@ class Ports:
         return self.base + 1
 
     @property
+    def http(self) -> int:
+        return self.base + 2
+
+    @property
     def rtp(self) -> tuple[int, int]:
         return self.base + 1000, self.base + 1999
 

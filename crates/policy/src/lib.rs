@@ -26,10 +26,12 @@ mod config;
 mod error;
 mod key;
 mod origin;
+mod recording;
 mod rules;
 mod value;
 
 pub use config::{Config, Dtls};
 pub use error::{ConfigError, Warning};
 pub use key::{Key, Scope};
+pub use recording::RecordingAction;
 pub use rules::{Fallback, Method, OnFailure, Recording, SdesSignalling, ZrtpMode, ZrtpRule};
