@@ -23,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod decision;
 mod error;
 mod key;
 mod origin;
@@ -30,6 +31,7 @@ mod rules;
 mod value;
 
 pub use config::{Config, Dtls};
+pub use decision::{Carried, Decision, Offer, PolicyRefusal, Security, Signalling, Taken};
 pub use error::{ConfigError, Warning};
 pub use key::{Key, Scope};
 pub use rules::{Fallback, Method, OnFailure, Recording, SdesSignalling, ZrtpMode, ZrtpRule};
