@@ -333,8 +333,10 @@ fn an_answer_that_lies_ends_the_call() {
     };
     let with = |line: &str| format!("{CLEAR}{line}\r\n");
     let key = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+    type Settings<'a> = &'a [(&'a str, &'a str)];
     type Answer<'a> = &'a dyn Fn(&str) -> String;
-    let lies: [(&str, &[(&str, &str)], Answer<'_>); 8] = [
+    type Lie<'a> = (&'a str, Settings<'a>, Answer<'a>);
+    let lies: [Lie<'_>; 8] = [
         ("a tag that was not offered", &[], &|_| with(&format!("a=crypto:77 AES_CM_128_HMAC_SHA1_80 {key}"))),
         ("the suite of another tag", &[], &|_| with(&format!("a=crypto:1 AES_CM_128_HMAC_SHA1_32 {key}"))),
         ("a key of the wrong length", &[], &|_| with("a=crypto:4 AES_CM_128_HMAC_SHA1_80 inline:AAAA")),
