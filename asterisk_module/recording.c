@@ -301,7 +301,7 @@ static struct ast_frame *on_read(struct sentry *sentry, struct ast_channel *chan
 
 	if (!is_source(sentry, chan, origin)) {
 		set_key(sentry, KEY_BRIDGE, "", "");
-		if (bridge && recorder_find(chan, SPIES, NULL) &&
+		if (bridge && recorder_find(chan, SPIES, NULL) && !recorder_find(chan, RECORDER_DRIVER, NULL) &&
 			is_reached(sentry, KEY_BRIDGE, bridge->uniqueid, origin)) {
 			refuse_spies(sentry, chan, origin);
 		}
@@ -337,11 +337,12 @@ static struct ast_frame *on_write(struct sentry *sentry, struct ast_channel *cha
 	if (!reached && !is_source(sentry, chan, origin)) {
 		return frame;
 	}
-	refuse_spies(sentry, chan, origin);
 	recorder = reached ? recorder_find(chan, RECORDER_DRIVER, NULL) : NULL;
 	if (!recorder) {
+		refuse_spies(sentry, chan, origin);
 		return frame;
 	}
+	/* It may stay, and whoever spies on it: the source may leave the bridge. */
 	post(sentry, chan, recorder, origin);
 	return silence(sentry, frame, AST_FRAMEHOOK_EVENT_WRITE);
 }
@@ -542,6 +543,7 @@ void recording_look(const char *name, const char *id)
 		ast_channel_unref(chan);
 	}
 	ao2_cleanup(settings);
+	disclosure_learn();
 }
 
 /* ARI records the channel. Its audio is withheld already. No lock is held. */

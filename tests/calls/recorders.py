@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pbx.endpoints import Media
+from pbx.manager import ManagerError
 from pbx.sounds import FRAME_BYTES
 
 from calls.audio import SPEECH, decode, is_silence
@@ -29,11 +30,8 @@ class Speaker:
     def __init__(self, site: Site, user: str) -> None:
         self.site = site
         self.user = user
-
-    @property
-    def channel(self) -> str:
-        """Its channel's name."""
-        return self.channels()[0]
+        # Its channel's name, once it is secured.
+        self.channel = ""
 
     def channels(self) -> list[str]:
         shown = self.site.pbx.cli("core show channels concise").splitlines()
@@ -48,13 +46,26 @@ class Speaker:
 
     def wait_secure(self) -> None:
         until = time.monotonic() + 10
-        while not self.channels() or self.variable("SEALRTP(state)") != "SECURE":
+        while not (shown := self.channels()):
+            assert time.monotonic() < until, f"{self.user} has no channel"
+            time.sleep(0.05)
+        self.channel = shown[-1]
+        while self.variable("SEALRTP(state)") != "SECURE":
             assert time.monotonic() < until, f"{self.user} is not secured"
             time.sleep(0.05)
 
     def go(self, extension: str) -> None:
         """To another extension; it goes on speaking."""
-        self.site.pbx.manager.action("Redirect", Channel=self.channel, Context="test", Exten=extension, Priority=1)
+        until = time.monotonic() + 5
+        while True:
+            try:
+                self.site.pbx.manager.action("Redirect", Channel=self.channel, Context="test", Exten=extension, Priority=1)
+                return
+            except ManagerError:
+                # It is on its way from the last one.
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
 
 
 class LegSpeaker(Speaker):
@@ -73,7 +84,7 @@ class LegSpeaker(Speaker):
         if hasattr(self.leg, "secured"):
             self.leg.secured()
         self.wait_secure()
-        self.leg.say(SPEECH, repeat=20)
+        self.leg.say(SPEECH, repeat=True)
 
     def hears_itself(self, seconds: float) -> None:
         """AssertionError unless the echo of so many seconds is whole."""

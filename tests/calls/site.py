@@ -91,8 +91,8 @@ ENDPOINTS = tuple(
     *(Endpoint(f"zrtp-{label}-called", Media.ZRTP, options={"sip": {"defaultuser": f"zrtp-{label}-called"}}, policy=algorithms.policy)
       for label, algorithms in SETS.items()),
     *(Endpoint(name, media, policy={"recording": rule}) for name, (rule, media) in RECORDED.items()),
-    # And one who is called.
-    Endpoint("refuse-called", Media.SDES, options={"sip": {"defaultuser": "refuse-called"}}, policy={"recording": "refuse"}),
+    # And two who are called.
+    *(Endpoint(name, Media.SDES, options={"sip": {"defaultuser": name}}, policy={"recording": "refuse"}) for name in ("refuse-called", "refuse-dialled")),
     *(Endpoint(name, media, options=CALLER_OPTIONS.get(name, {})) for name, media in CALLERS.items()),
 )
 
@@ -130,8 +130,6 @@ class Site:
         self.capture: Capture | None = None
         self.watched: list[tuple[str, int, int]] = []
         self.started = 0.0
-        # A second websocket takes the application from the first.
-        self.ari_lock = threading.Lock()
         self.peers = PeerPorts(*pbx.ports.peers_rtp)
 
     def for_call(self, name: str) -> Site:
@@ -210,7 +208,7 @@ def start(kind: Kind, directory: Path, srtp: str, *, module: Path | None = None,
     root = choose(kind.major, kind.chan)
     if srtp == "sealrtp" and module is None:
         module = module_for(root)
-    recorders = (*RECORDERS, *(("res_monitor",) if kind.major < 21 else ()))
+    recorders = RECORDERS if kind.major > 20 else ("res_monitor",)
     pbx = Asterisk(root, directory / "pbx", chan=kind.chan, srtp=srtp, module=module, endpoints=ENDPOINTS, modules=() if valgrind else recorders,
                    sealrtp_conf=sealrtp_conf, address=address, valgrind=valgrind)
     pbx.start()

@@ -26,7 +26,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pbx.ari import Ari
-from pbx.configuration import ARI_APPLICATION, COMMON, DRIVERS, PROVIDERS, configuration_files, manager_conf, write_configuration
+from pbx.configuration import COMMON, DRIVERS, PROVIDERS, configuration_files, manager_conf, write_configuration
 from pbx.endpoints import ENDPOINTS, NATIVE, Endpoint, Site
 from pbx.manager import Manager, ManagerError
 from pbx.namespace import Bind, MissingPermission, environment
@@ -213,9 +213,9 @@ class Asterisk:
         """A further manager connection, the caller's to close."""
         return Manager(self.ports.manager, MANAGER_USER, self._secret)
 
-    def ari(self) -> Ari:
-        """The REST interface, as its one application; the caller's to close. Needs RECORDERS among the modules."""
-        return Ari(self.ports.http, MANAGER_USER, self._secret, ARI_APPLICATION)
+    def ari(self, application: str) -> Ari:
+        """The REST interface, as this application; the caller's to close. Needs RECORDERS among the modules."""
+        return Ari(self.ports.http, MANAGER_USER, self._secret, application)
 
     def cli(self, command: str) -> str:
         """What a CLI command prints."""

@@ -15,11 +15,11 @@ COMMON = (
     "bridge_holding", "bridge_builtin_features", "app_dial", "app_echo", "app_playback", "app_record", "app_transfer",
     "app_verbose", "app_exec", "app_userevent", "app_mixmonitor", "func_channel", "func_callerid", "func_strings",
 )
-# What a PBX loads besides where calls are recorded by every means; Monitor() ended with Asterisk 20.
+# What Asterisk 22 loads besides, so that calls are recorded by every means it has.
 RECORDERS = (
-    "app_chanspy", "app_confbridge", "bridge_softmix", "app_stasis", "res_http_websocket", "res_stasis", "res_stasis_answer",
+    "app_chanspy", "app_confbridge", "bridge_softmix", "app_stasis", "res_http_websocket", "res_websocket_client", "res_stasis", "res_stasis_answer",
     "res_stasis_playback", "res_stasis_recording", "res_stasis_snoop", "res_ari", "res_ari_model", "res_ari_applications",
-    "res_ari_bridges", "res_ari_channels", "res_ari_events", "res_ari_recordings",
+    "res_ari_bridges", "res_ari_channels", "res_ari_events", "res_ari_recordings", "chan_bridge_media",
 )
 DRIVERS: Mapping[str, tuple[str, ...]] = {
     "pjsip": (
@@ -35,8 +35,6 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
 PROVIDERS: Mapping[str, tuple[str, ...]] = {"sealrtp": ("res_sealrtp",), "stock": ("res_srtp",), "none": ()}
 # Channel technology in Dial() by driver.
 TECHNOLOGY: Mapping[str, str] = {"pjsip": "PJSIP", "sip": "SIP"}
-# The one application of the test PBX's ARI.
-ARI_APPLICATION = "recorders"
 # Files whose absence Asterisk complains of at every start.
 QUIET: Mapping[str, str] = {
     **dict.fromkeys(("features.conf", "ccss.conf", "udptl.conf", "stasis.conf"), "[general]\n"),
@@ -98,9 +96,9 @@ def extensions_conf(here: str, driver: str, endpoints: tuple[Endpoint, ...], con
         "conference": ("Answer()", "Set(CONFBRIDGE(bridge,record_conference)=yes)",
                        f"Set(CONFBRIDGE(bridge,record_file)={recording}-conference.ulaw)", "Set(CONFBRIDGE(bridge,record_file_timestamp)=no)",
                        "Set(CONFBRIDGE(user,quiet)=yes)", "ConfBridge(${CALLERID(num)})", "Hangup()"),
-        "recorded-dial": (f"MixMonitor({recording}-dial.ulaw)", f"Dial({technology}/refuse-called,30)", "Hangup()"),
-        "application": ("Answer()", f"Stasis({ARI_APPLICATION})", "Hangup()"),
-        "_spy-.": ("Answer()", f"ChanSpy({technology}/${{EXTEN:4}},q)", "Hangup()"),
+        "recorded-dial": (f"MixMonitor({recording}-dial.ulaw)", f"Dial({technology}/refuse-dialled,30)", "Hangup()"),
+        "application": ("Answer()", "Stasis(${CALLERID(num)})", "Hangup()"),
+        "_spy-.": ("Answer()", f"ChanSpy({technology}/${{EXTEN:4}},qES)", "Hangup()"),
     }
     for endpoint in endpoints:
         extensions[endpoint.name] = (f"Dial({technology}/{endpoint.name},30)", "Hangup()")
@@ -156,6 +154,7 @@ def configuration_files(here: str, driver: str, site: Site, endpoints: tuple[End
                                         "strictrtp": "yes"}),
         "extensions.conf": extensions_conf(here, driver, endpoints, site.context),
         "confbridge.conf": "[general]\n",
+        "websocket_client.conf": "; none\n",
         "http.conf": section("general", {"enabled": "yes", "bindaddr": "127.0.0.1", "bindport": str(http_port)}),
         "ari.conf": section("general", {"enabled": "yes"}) + section(
             ari_user, {"type": "user", "read_only": "no", "password_format": "plain", "password": ari_secret}),
