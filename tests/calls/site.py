@@ -51,7 +51,7 @@ KINDS = {kind.name: kind for kind in (
     Kind("asterisk16-sip", "Asterisk 16 chan_sip", 16, "sip"),
 )}
 
-CALLERS = {"secure": Media.SDES, "plain": Media.CLEAR, "either": Media.OPTIMISTIC, "linphonec-echo": Media.SDES,
+CALLERS = {"secure": Media.SDES, "plain": Media.CLEAR, "recorded": Media.CLEAR, "recorded-first": Media.CLEAR, "either": Media.OPTIMISTIC, "linphonec-echo": Media.SDES,
            "linphonec-playback": Media.SDES, "baresip-echo": Media.SDES, "baresip-playback": Media.SDES, "fingerprinted": Media.DTLS,
            "linphonec-dtls-echo": Media.DTLS, "linphonec-dtls-hold": Media.DTLS, "baresip-dtls-echo": Media.DTLS,
            "baresip-dtls-hold": Media.DTLS, "baresip-dtls-bridge": Media.DTLS, "feedback": Media.DTLS}
@@ -69,7 +69,8 @@ ZRTP_ENROLLED = ("zrtp-relayed", "zrtp-enrolled")
 # And those whose media is clear unless they turn out to have ZRTP.
 ZRTP_PERHAPS = ("zrtp-perhaps", "zrtp-never", "zrtp-late")
 # Callers whose calls are recorded, by what recording = is for them and how they are secured.
-RECORDED = {f"{rule}-{media.value}": (rule, media) for rule in ("refuse", "disclose", "allow") for media in (Media.SDES, Media.DTLS, Media.ZRTP)}
+RECORDED = {f"{rule}-{media.value}{when}": (rule, media) for rule in ("refuse", "disclose", "allow")
+            for media in (Media.SDES, Media.DTLS, Media.ZRTP) for when in ("", "-early", "-late")}
 ENDPOINTS = tuple(
     # chan_sip calls a peer by no user at all unless told; baresip wants its own.
     Endpoint(f"{media.value}{number}", media, options={"sip": {"defaultuser": f"{media.value}{number}"}},

@@ -91,14 +91,14 @@ def extensions_conf(here: str, driver: str, endpoints: tuple[Endpoint, ...], con
     # Recorded before there are keys; the rest of RECORDERS comes by the manager and by ARI.
     recording = f"{here}/recordings/${{CALLERID(num)}}"
     extensions |= {
-        "recorded-echo": (f"MixMonitor({recording}-before.ulaw)", "Answer()", "Echo()", "Hangup()"),
+        "recorded-echo": (f"MixMonitor({recording}-before-mixed.ulaw,r({recording}-before.ulaw))", "Answer()", "Echo()", "Hangup()"),
         "announced-echo": ("Set(SEALRTP(recording)=yes)", "Answer()", "Echo()", "Hangup()"),
         "conference": ("Answer()", "Set(CONFBRIDGE(bridge,record_conference)=yes)",
                        f"Set(CONFBRIDGE(bridge,record_file)={recording}-conference.ulaw)", "Set(CONFBRIDGE(bridge,record_file_timestamp)=no)",
                        "Set(CONFBRIDGE(user,quiet)=yes)", "ConfBridge(${CALLERID(num)})", "Hangup()"),
         "recorded-dial": (f"MixMonitor({recording}-dial.ulaw)", f"Dial({technology}/refuse-dialled,30)", "Hangup()"),
         "application": ("Answer()", "Stasis(${CALLERID(num)})", "Hangup()"),
-        "_spy-.": ("Answer()", f"ChanSpy({technology}/${{EXTEN:4}},qES)", "Hangup()"),
+        "_spy-.": ("Answer()", f"ChanSpy({technology}/${{EXTEN:4}},qoES)", "Hangup()"),
     }
     for endpoint in endpoints:
         extensions[endpoint.name] = (f"Dial({technology}/{endpoint.name},30)", "Hangup()")
