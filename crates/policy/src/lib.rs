@@ -24,6 +24,7 @@
 
 mod config;
 mod error;
+mod failure;
 mod key;
 mod origin;
 mod rules;
@@ -31,5 +32,6 @@ mod value;
 
 pub use config::{Config, Dtls};
 pub use error::{ConfigError, Warning};
+pub use failure::{Consequence, Failure};
 pub use key::{Key, Scope};
 pub use rules::{Fallback, Method, OnFailure, Recording, SdesSignalling, ZrtpMode, ZrtpRule};
