@@ -291,6 +291,31 @@ typedef uint32_t sealrtp_zrtp_rule;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// Where a line's keys come from.
+enum sealrtp_method
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Nothing is agreed on yet.
+    SEALRTP_METHOD_NONE = 0,
+    // Nobody makes keys, and clear media passes.
+    SEALRTP_METHOD_CLEAR = 1,
+    // SDES: the session has its keys.
+    SEALRTP_METHOD_SDES = 2,
+    // DTLS-SRTP: the session knows the peer's fingerprint; the handshake begins with `sealrtp_session_dtls_start`.
+    SEALRTP_METHOD_DTLS = 3,
+    // ZRTP: it begins with `sealrtp_session_zrtp_start`.
+    SEALRTP_METHOD_ZRTP = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_method sealrtp_method;
+#else
+typedef uint32_t sealrtp_method;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What becomes of a call.
 enum sealrtp_consequence
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
