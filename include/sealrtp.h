@@ -794,6 +794,12 @@ sealrtp_result sealrtp_offer_answer_apply(struct sealrtp_offer_answer *offer_ans
                                           char *reason,
                                           size_t reason_size);
 
+// Adds a step to the explanation, e.g. how a handshake ended.
+//
+// # Safety
+// `offer_answer` is a handle or null, `step` a C string or null.
+sealrtp_result sealrtp_offer_answer_note(struct sealrtp_offer_answer *offer_answer, const char *step);
+
 // Writes each step so far with the rule behind it, one on a line; no keys. SEALRTP_E_BUFFER: `text` holds what fitted.
 //
 // # Safety

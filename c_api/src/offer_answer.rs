@@ -325,6 +325,23 @@ pub unsafe extern "C" fn sealrtp_offer_answer_apply(
     }
 }
 
+/// Adds a step to the explanation, e.g. how a handshake ended.
+///
+/// # Safety
+/// `offer_answer` is a handle or null, `step` a C string or null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealrtp_offer_answer_note(
+    offer_answer: *mut sealrtp_offer_answer,
+    step: *const c_char,
+) -> sealrtp_result {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let (this, step) = unsafe { (unique(offer_answer)?, text(step)?) };
+        this.inner.note(step);
+        Ok(SEALRTP_OK)
+    })
+}
+
 /// Writes each step so far with the rule behind it, one on a line; no keys. SEALRTP_E_BUFFER: `text` holds what fitted.
 ///
 /// # Safety

@@ -445,6 +445,12 @@ impl OfferAnswer {
         self.explanation.text()
     }
 
+    /// A further step of the call, e.g. how its handshake ended.
+    pub fn note(&mut self, step: &str) {
+        let step: String = step.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        self.explain_step(&step);
+    }
+
     fn explain_step(&mut self, step: &str) {
         self.explanation.add(format!("[{}] {step}", self.name));
     }

@@ -417,6 +417,9 @@ fn an_explanation_names_the_rule_of_each_step_and_no_key() {
     );
     assert!(text.contains("the answer picks dtls of our offer"), "{text}");
     assert!(!text.contains("inline:"));
+    let mut negotiation = call.caller.negotiation;
+    negotiation.note("DTLS-SRTP failed:\nno answer");
+    assert!(negotiation.explain().ends_with("[PJSIP/alice] DTLS-SRTP failed: no answer\n"));
 }
 
 #[test]
