@@ -7,6 +7,8 @@
 #include "asterisk.h"
 
 #include "asterisk/logger.h"
+#include "asterisk/strings.h"
+#include "asterisk/utils.h"
 
 #define AST_API_MODULE
 #include "sdp_api.h"

@@ -3,11 +3,14 @@
  * Measures pjproject's structures: a message that pjproject itself has parsed, and one that it has made, are searched for
  * what is known to be in them.
  *
- * Only pointers into memory that the search's own pool has given are followed, so a wrong guess ends in a refusal and not
- * in a crash.
+ * A guess may be any number: before it is followed the kernel is asked to read there, so a wrong one ends in a refusal and
+ * not in a crash.
  */
 
 #include "asterisk.h"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "asterisk/logger.h"
 #include "asterisk/utils.h"
@@ -19,8 +22,8 @@
 #define RX_SIZE (512 * 1024)
 /* A pool that all of a small message fits into. */
 #define POOL_SIZE (64 * 1024)
-/* Of pjsip_tx_data's own pool: what may be looked at behind its beginning. */
-#define TX_BLOCK 3000
+/* More than any build's pjsip_tx_data has in front of its message. */
+#define TX_BLOCK 1024
 /* Of pjsip_transport. */
 #define TRANSPORT_BLOCK 400
 
@@ -44,83 +47,90 @@ static const char packet[] = "UPDATE sip:sealrtp@127.0.0.1 SIP/2.0\r\n"
 							 "Content-Length: 5\r\n"
 							 "\r\n" BODY;
 
-/* Memory that may be looked at. */
-struct block {
-	const char *start;
-	size_t size;
+/* A pipe that is written to and read from. */
+struct probe {
+	int fds[2];
 };
 
-static bool holds(const struct block *block, const void *pointer, size_t size)
+/* Whether there is so much memory. */
+static bool holds(const struct probe *probe, const void *pointer, size_t size)
 {
-	const char *at = pointer;
+	char sink[512];
+	ssize_t written;
 
-	return !((uintptr_t)pointer % sizeof(void *)) && at >= block->start && size <= block->size &&
-		   at <= block->start + block->size - size;
+	if (!pointer || (uintptr_t)pointer % sizeof(void *) || size > sizeof(sink)) {
+		return false;
+	}
+	written = write(probe->fds[1], pointer, size);
+	return written == (ssize_t)size && read(probe->fds[0], sink, size) == written;
 }
 
-/* Texts lie in the pool, in the packet, or are constants of pjproject; a length that fits is asked first. */
-static bool is_text(const pj_str_t *text, const char *expected)
+static bool is_text(const struct probe *probe, const pj_str_t *text, const char *expected)
 {
-	return text->slen == (ssize_t)strlen(expected) && text->ptr && !strncmp(text->ptr, expected, text->slen);
+	uintptr_t start = (uintptr_t)text->ptr & -sizeof(void *);
+
+	return text->slen == (ssize_t)strlen(expected) &&
+		   holds(probe, (const void *)start, (uintptr_t)text->ptr - start + text->slen) &&
+		   !strncmp(text->ptr, expected, text->slen);
 }
 
-static bool is_header(const struct block *block, const void *pointer, size_t size, int type)
+static bool is_header(const struct probe *probe, const void *pointer, size_t size, const char *name)
 {
 	const pjsip_hdr *header = pointer;
 
-	return holds(block, pointer, size) && header->type == type;
+	return holds(probe, pointer, size) && is_text(probe, &header->name, name);
 }
 
 /* What differs of a message from what the declarations say, or NULL. */
-static const char *compare_message(const struct block *block, const pjsip_msg *msg)
+static const char *compare_message(const struct probe *probe, const pjsip_msg *msg)
 {
 	const pjsip_msg_body *body = msg->body;
 
-	if (!holds(block, body, sizeof(*body))) {
+	if (!holds(probe, body, sizeof(*body))) {
 		return "pjsip_msg.body";
 	}
-	if (!is_text(&body->content_type.type, "application") || !is_text(&body->content_type.subtype, "sdp")) {
+	if (!is_text(probe, &body->content_type.type, "application") || !is_text(probe, &body->content_type.subtype, "sdp")) {
 		return "pjsip_msg_body.content_type";
 	}
 	if (body->len != strlen(BODY) || !body->data || strncmp(body->data, BODY, strlen(BODY))) {
 		return "pjsip_msg_body.data";
 	}
-	return pjsip_msg_find_hdr(msg, PJSIP_H_CALL_ID, NULL) ? NULL : "pjsip_msg.headers";
+	return find_header(msg, "Call-ID") ? NULL : "pjsip_msg.headers";
 }
 
-static const char *compare_headers(const struct block *block, const rx_msg_info *info)
+static const char *compare_headers(const struct probe *probe, const rx_msg_info *info)
 {
-	if (!is_header(block, info->call_id, sizeof(*info->call_id), PJSIP_H_CALL_ID) ||
-		!is_text(&info->call_id->id, CALL_ID)) {
+	if (!is_header(probe, info->call_id, sizeof(*info->call_id), "Call-ID") ||
+		!is_text(probe, &info->call_id->id, CALL_ID)) {
 		return "msg_info.cid";
 	}
-	if (!is_header(block, info->from, sizeof(*info->from), PJSIP_H_FROM) || !is_text(&info->from->tag, FROM_TAG)) {
+	if (!is_header(probe, info->from, sizeof(*info->from), "From") || !is_text(probe, &info->from->tag, FROM_TAG)) {
 		return "msg_info.from";
 	}
-	if (!is_header(block, info->to, sizeof(*info->to), PJSIP_H_TO) || !is_text(&info->to->tag, TO_TAG)) {
+	if (!is_header(probe, info->to, sizeof(*info->to), "To") || !is_text(probe, &info->to->tag, TO_TAG)) {
 		return "msg_info.to";
 	}
-	if (!is_header(block, info->via, sizeof(*info->via), PJSIP_H_VIA) || !is_text(&info->via->transport, TRANSPORT)) {
+	if (!is_header(probe, info->via, sizeof(*info->via), "Via") || !is_text(probe, &info->via->transport, TRANSPORT)) {
 		return "msg_info.via";
 	}
-	if (!is_header(block, info->cseq, sizeof(*info->cseq), PJSIP_H_CSEQ) || info->cseq->cseq != CSEQ ||
-		!is_text(&info->cseq->method.name, "UPDATE")) {
+	if (!is_header(probe, info->cseq, sizeof(*info->cseq), "CSeq") || info->cseq->cseq != CSEQ ||
+		!is_text(probe, &info->cseq->method.name, "UPDATE")) {
 		return "msg_info.cseq";
 	}
 	return NULL;
 }
 
-static bool is_request(const struct block *block, const pjsip_msg *msg, int id, const char *method)
+static bool is_request(const struct probe *probe, const pjsip_msg *msg, int id, const char *method)
 {
-	return holds(block, msg, sizeof(*msg)) && msg->type == PJSIP_REQUEST_MSG && msg->line.request.method.id == id &&
-		   is_text(&msg->line.request.method.name, method);
+	return holds(probe, msg, sizeof(*msg)) && msg->type == PJSIP_REQUEST_MSG && msg->line.request.method.id == id &&
+		   is_text(probe, &msg->line.request.method.name, method);
 }
 
 /* The parser of pjproject knows UPDATE as one of its other methods. */
 #define OTHER_METHOD 6
 
 /* pjsip_rx_data: the first place where all is as declared. */
-static const char *measure_rx(const char *rdata, size_t size, const struct block *block)
+static const char *measure_rx(const char *rdata, size_t size, const struct probe *probe)
 {
 	const char *differs = "pjsip_rx_data.msg_info";
 	size_t offset;
@@ -128,12 +138,12 @@ static const char *measure_rx(const char *rdata, size_t size, const struct block
 	for (offset = sizeof(rx_head); offset + sizeof(rx_msg_info) <= size; offset += sizeof(void *)) {
 		const rx_msg_info *info = (const rx_msg_info *)(rdata + offset);
 
-		if (!is_request(block, info->msg, OTHER_METHOD, "UPDATE")) {
+		if (!is_request(probe, info->msg, OTHER_METHOD, "UPDATE")) {
 			continue;
 		}
-		differs = compare_message(block, info->msg);
+		differs = compare_message(probe, info->msg);
 		if (!differs) {
-			differs = compare_headers(block, info);
+			differs = compare_headers(probe, info);
 		}
 		if (!differs) {
 			layout.rx_msg_info = offset;
@@ -143,11 +153,11 @@ static const char *measure_rx(const char *rdata, size_t size, const struct block
 	return differs;
 }
 
-static const char *measure_transport(const char *transport, const struct block *block, const char *name)
+static const char *measure_transport(const char *transport, const struct probe *probe, const char *name)
 {
 	size_t offset;
 
-	if (!holds(block, transport, TRANSPORT_BLOCK)) {
+	if (!holds(probe, transport, TRANSPORT_BLOCK)) {
 		return "pjsip_rx_data.tp_info.transport";
 	}
 	for (offset = 0; offset + sizeof(name) <= TRANSPORT_BLOCK; offset += sizeof(void *)) {
@@ -159,24 +169,21 @@ static const char *measure_transport(const char *transport, const struct block *
 	return "pjsip_transport.type_name";
 }
 
-static const char *measure_received(pjsip_endpoint *endpoint)
+static const char *measure_received(const struct probe *probe, pjsip_endpoint *endpoint)
 {
 	pj_pool_t *pool = pjsip_endpt_create_pool(endpoint, "sealrtp", POOL_SIZE, POOL_SIZE);
 	char *text = ast_strdup(packet), *rdata = ast_calloc(1, RX_SIZE), transport[] = TRANSPORT;
 	const char *differs = "no memory";
-	struct block block = {.size = POOL_SIZE / 2};
 
 	if (pool && text && rdata) {
-		/* What is taken from here on lies behind it, in the pool's first piece. */
-		block.start = pj_pool_alloc(pool, sizeof(void *));
 		((rx_head *)rdata)->pool = pool;
-		if (!block.start || ast_sip_create_rdata((pjsip_rx_data *)rdata, text, "127.0.0.1", 5060, transport, "127.0.0.1", 5060)) {
+		if (ast_sip_create_rdata((pjsip_rx_data *)rdata, text, "127.0.0.1", 5060, transport, "127.0.0.1", 5060)) {
 			differs = "the parser's result";
 		} else {
-			differs = measure_rx(rdata, RX_SIZE, &block);
+			differs = measure_rx(rdata, RX_SIZE, probe);
 		}
 		if (!differs) {
-			differs = measure_transport(((rx_head *)rdata)->transport, &block, transport);
+			differs = measure_transport(((rx_head *)rdata)->transport, probe, transport);
 		}
 	}
 	ast_free(rdata);
@@ -192,28 +199,28 @@ static pj_str_t text_of(const char *text)
 	return (pj_str_t){(char *)text, strlen(text)};
 }
 
-static const char *measure_made(pjsip_endpoint *endpoint)
+static const char *measure_made(const struct probe *probe, pjsip_endpoint *endpoint)
 {
 	const pj_str_t uri = text_of("sip:sealrtp@127.0.0.1"), call_id = text_of(CALL_ID), body = text_of(BODY);
 	const pjsip_method options = {PJSIP_OPTIONS_METHOD, text_of("OPTIONS")};
 	const char *differs = "pjsip_tx_data.msg";
 	pjsip_tx_data *tdata = NULL;
-	struct block block;
+	const char *made;
 	size_t offset;
 
 	if (pjsip_endpt_create_request(endpoint, &options, &uri, &uri, &uri, NULL, &call_id, CSEQ, &body, &tdata) || !tdata) {
 		return "no request could be made";
 	}
-	block.start = (const char *)tdata;
-	block.size = TX_BLOCK;
-	for (offset = 0; offset < TX_BLOCK; offset += sizeof(void *)) {
-		const pjsip_msg *msg = *(const pjsip_msg **)(block.start + offset);
+	made = (const char *)tdata;
+	for (offset = 0; holds(probe, made + offset, sizeof(void *)) && offset < TX_BLOCK; offset += sizeof(void *)) {
+		const pjsip_msg *msg = *(const pjsip_msg **)(made + offset);
 
-		if (is_request(&block, msg, PJSIP_OPTIONS_METHOD, "OPTIONS")) {
-			const pjsip_cid_hdr *found = pjsip_msg_find_hdr(msg, PJSIP_H_CALL_ID, NULL);
+		if (is_request(probe, msg, PJSIP_OPTIONS_METHOD, "OPTIONS")) {
+			const pjsip_cid_hdr *found = find_header(msg, "Call-ID");
 
 			layout.tx_msg = offset;
-			differs = found && is_text(&found->id, CALL_ID) && msg->body && msg->body->len == strlen(BODY) ? NULL
+			differs = found && is_text(probe, &found->id, CALL_ID) && holds(probe, msg->body, sizeof(*msg->body)) &&
+								  msg->body->len == strlen(BODY) ? NULL
 																										: "pjsip_msg";
 			break;
 		}
@@ -226,11 +233,18 @@ static int measure(void *data)
 {
 	pjsip_endpoint *endpoint = ast_sip_get_pjsip_endpoint();
 	const char **differs = data;
+	struct probe probe;
 
-	*differs = endpoint ? measure_received(endpoint) : "no endpoint";
-	if (!*differs) {
-		*differs = measure_made(endpoint);
+	if (!endpoint || pipe2(probe.fds, O_CLOEXEC | O_NONBLOCK)) {
+		*differs = endpoint ? "no pipe" : "no endpoint";
+		return 0;
 	}
+	*differs = measure_received(&probe, endpoint);
+	if (!*differs) {
+		*differs = measure_made(&probe, endpoint);
+	}
+	close(probe.fds[0]);
+	close(probe.fds[1]);
 	return 0;
 }
 

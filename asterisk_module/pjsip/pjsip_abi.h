@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
 typedef int pj_status_t;
@@ -50,14 +51,6 @@ typedef struct pjsip_method {
 	int id;
 	pj_str_t name;
 } pjsip_method;
-
-enum pjsip_hdr_type {
-	PJSIP_H_CALL_ID = 7,
-	PJSIP_H_CSEQ = 15,
-	PJSIP_H_FROM = 19,
-	PJSIP_H_TO = 37,
-	PJSIP_H_VIA = 40,
-};
 
 #define PJSIP_HDR_MEMBERS                                                                                    \
 	void *prev;                                                                                              \
@@ -190,7 +183,7 @@ pj_pool_t *pjsip_endpt_create_pool(pjsip_endpoint *endpoint, const char *name, s
 pj_status_t pjsip_endpt_create_request(pjsip_endpoint *endpoint, const pjsip_method *method, const pj_str_t *target,
 	const pj_str_t *from, const pj_str_t *to, const pj_str_t *contact, const pj_str_t *call_id, int cseq,
 	const pj_str_t *text, pjsip_tx_data **out);
-void *pjsip_msg_find_hdr(const pjsip_msg *msg, int type, const void *start);
+void *pjsip_msg_find_hdr_by_name(const pjsip_msg *msg, const pj_str_t *name, const void *start);
 pjsip_multipart_part *pjsip_multipart_get_first_part(const pjsip_msg_body *body);
 pjsip_multipart_part *pjsip_multipart_get_next_part(const pjsip_msg_body *body, pjsip_multipart_part *part);
 pj_status_t pjsip_tx_data_encode(pjsip_tx_data *tdata);
@@ -218,5 +211,13 @@ struct ast_sip_endpoint *ast_sip_dialog_get_endpoint(pjsip_dialog *dialog);
 int ast_sip_push_task_wait_servant(struct ast_taskprocessor *serializer, int (*task)(void *), void *data);
 int ast_sip_create_rdata(pjsip_rx_data *rdata, char *packet, const char *source, int source_port,
 	char *transport_type, const char *local, int local_port);
+
+/* Types of headers have other numbers in other versions; names have not. */
+static inline void *find_header(const pjsip_msg *msg, const char *name)
+{
+	const pj_str_t text = {(char *)name, strlen(name)};
+
+	return pjsip_msg_find_hdr_by_name(msg, &text, NULL);
+}
 
 #endif

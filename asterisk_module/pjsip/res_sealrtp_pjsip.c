@@ -323,15 +323,15 @@ static pj_status_t send_out(pjsip_tx_data *tdata)
 	if (!place) {
 		return PJ_SUCCESS;
 	}
-	call_id = pjsip_msg_find_hdr(msg, PJSIP_H_CALL_ID, NULL);
-	from = pjsip_msg_find_hdr(msg, PJSIP_H_FROM, NULL);
-	to = pjsip_msg_find_hdr(msg, PJSIP_H_TO, NULL);
+	call_id = find_header(msg, "Call-ID");
+	from = find_header(msg, "From");
+	to = find_header(msg, "To");
 	local = msg->type == PJSIP_REQUEST_MSG ? from : to;
 	remote = msg->type == PJSIP_REQUEST_MSG ? to : from;
-	if (!describe(&words, msg, call_id, local, remote, pjsip_msg_find_hdr(msg, PJSIP_H_CSEQ, NULL))) {
+	if (!describe(&words, msg, call_id, local, remote, find_header(msg, "CSeq"))) {
 		return PJ_SUCCESS;
 	}
-	via = pjsip_msg_find_hdr(msg, PJSIP_H_VIA, NULL);
+	via = find_header(msg, "Via");
 	/* In a response it is the peer's word. */
 	if (!(msg->type == PJSIP_REQUEST_MSG && via && is_secure_type(&via->transport, &words.sip.hop))) {
 		words.sip.hop = SEALRTP_SDP_HOP_SAME;
