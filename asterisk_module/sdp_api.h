@@ -41,6 +41,8 @@ struct sealrtp_sip {
 	/* chan_pjsip's end point, or NULL where the dialog tells. */
 	const char *endpoint;
 	const char *call_id;
+	/* chan_pjsip's session, by which the channel is found, or NULL. */
+	const void *session;
 	/* "" while there is none. */
 	const char *local_tag;
 	const char *remote_tag;

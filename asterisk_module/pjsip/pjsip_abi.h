@@ -32,6 +32,7 @@ typedef struct pjsip_tx_data pjsip_tx_data;
 typedef struct pjsip_event pjsip_event;
 typedef struct pjmedia_sdp_session pjmedia_sdp_session;
 struct ast_sip_endpoint;
+struct ast_sip_session;
 struct ast_taskprocessor;
 
 enum { PJ_SUCCESS = 0, PJ_FALSE = 0, PJ_TRUE = 1 };
@@ -201,6 +202,9 @@ pj_status_t pjsip_endpt_respond_stateless(pjsip_endpoint *endpoint, pjsip_rx_dat
 pj_status_t pjsip_tsx_create_key(
 	pj_pool_t *pool, pj_str_t *key, int role, const pjsip_method *method, const pjsip_rx_data *rdata);
 pjsip_transaction *pjsip_tsx_layer_find_tsx(const pj_str_t *key, pj_bool_t lock);
+
+/* res_pjsip_session.so; with a reference. */
+struct ast_sip_session *ast_sip_dialog_get_session(pjsip_dialog *dialog);
 
 /* res_pjsip.so */
 pjsip_endpoint *ast_sip_get_pjsip_endpoint(void);

@@ -8,6 +8,7 @@
 
 /*** MODULEINFO
 	<depend>res_pjsip</depend>
+	<depend>res_pjsip_session</depend>
 	<depend>res_sealrtp</depend>
 	<support_level>extended</support_level>
  ***/
@@ -42,6 +43,8 @@ struct words {
 	char call_id[TEXT_SIZE], local_tag[TEXT_SIZE], remote_tag[TEXT_SIZE], endpoint[TEXT_SIZE];
 	char what[TEXT_SIZE + sizeof("200 to ")];
 	struct sealrtp_sip sip;
+	/* With a reference. */
+	struct ast_sip_session *session;
 };
 
 static bool copy(char *to, const pj_str_t *from)
@@ -106,6 +109,7 @@ static bool describe(struct words *words, const pjsip_msg *msg, const pjsip_cid_
 	} else {
 		ast_copy_string(words->what, method, sizeof(words->what));
 	}
+	words->session = NULL;
 	words->sip = (struct sealrtp_sip){
 		.size = sizeof(words->sip),
 		.call_id = words->call_id,
@@ -127,6 +131,17 @@ static void set_endpoint(struct words *words, struct ast_sip_endpoint *endpoint)
 		ao2_ref(endpoint, -1);
 		words->sip.endpoint = words->endpoint;
 	}
+}
+
+/* Whatever the dialog tells. */
+static void ask_dialog(struct words *words, pjsip_dialog *dialog)
+{
+	if (!dialog) {
+		return;
+	}
+	set_endpoint(words, ast_sip_dialog_get_endpoint(dialog));
+	words->session = ast_sip_dialog_get_session(dialog);
+	words->sip.session = words->session;
 }
 
 static void erase(char *text, size_t len)
@@ -190,7 +205,9 @@ static enum sealrtp_sdp_verdict receive(pjsip_rx_data *rdata)
 	}
 	transport = rx_transport_name(rdata);
 	words.sip.hop = hop_of(S_OR(transport, ""), strlen(S_OR(transport, "")));
-	if (request) {
+	ask_dialog(&words, pjsip_ua_find_dialog(&info->call_id->id, request ? &info->to->tag : &info->from->tag,
+						   request ? &info->from->tag : &info->to->tag, PJ_FALSE));
+	if (request && !words.sip.endpoint) {
 		set_endpoint(&words, ast_pjsip_rdata_get_endpoint(rdata));
 	}
 	text.body = (*place)->data;
@@ -200,6 +217,7 @@ static enum sealrtp_sdp_verdict receive(pjsip_rx_data *rdata)
 		verdict = SEALRTP_SDP_REFUSED;
 	}
 	erase(text.changed, text.changed_len);
+	ao2_cleanup(words.session);
 	return verdict;
 }
 
@@ -336,18 +354,12 @@ static pj_status_t send_out(pjsip_tx_data *tdata)
 	if (!(msg->type == PJSIP_REQUEST_MSG && via && is_secure_type(&via->transport, &words.sip.hop))) {
 		words.sip.hop = SEALRTP_SDP_HOP_SAME;
 	}
-	if (call_id && local && remote) {
-		pjsip_dialog *dialog = dialog_of(tdata, call_id, local, remote);
-
-		set_endpoint(&words, dialog ? ast_sip_dialog_get_endpoint(dialog) : NULL);
-	}
+	ask_dialog(&words, dialog_of(tdata, call_id, local, remote));
 	printed = ast_malloc(SDP_MAX);
-	if (!printed) {
-		return STATUS_REFUSED;
-	}
-	len = (*place)->print_body(*place, printed, SDP_MAX);
+	len = printed ? (*place)->print_body(*place, printed, SDP_MAX) : -1;
 	status = len < 0 ? STATUS_REFUSED : send_text(tdata, place, &words.sip, printed, len);
 	ast_free(printed);
+	ao2_cleanup(words.session);
 	return status;
 }
 
@@ -429,4 +441,4 @@ static int unload_module(void)
 
 AST_MODULE_INFO(ASTERISK_GPL_KEY, AST_MODFLAG_LOAD_ORDER, "SealRTP: media security in the SDP of chan_pjsip",
 	.support_level = AST_MODULE_SUPPORT_EXTENDED, .load = load_module, .unload = unload_module,
-	.load_pri = AST_MODPRI_CHANNEL_DEPEND + 2, .requires = "res_pjsip,res_sealrtp", );
+	.load_pri = AST_MODPRI_CHANNEL_DEPEND + 2, .requires = "res_pjsip,res_pjsip_session,res_sealrtp", );
