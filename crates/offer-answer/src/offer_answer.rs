@@ -188,11 +188,10 @@ impl OfferAnswer {
         };
         self.explain_step(&format!("{about}: {}", decision.because));
         let line = &mut self.lines[index];
-        if line.agreement.has_keys()
-            && !agreement.has_keys()
-            && !matches!(agreement, Agreement::Zrtp(_))
-            && !(self.config.allows_clear() && self.config.on_failure() == OnFailure::Warn)
-        {
+        let downgrade =
+            line.agreement.has_keys() && !agreement.has_keys() && !matches!(agreement, Agreement::Zrtp(_));
+        let tolerated = self.config.allows_clear() && self.config.on_failure() == OnFailure::Warn;
+        if downgrade && !tolerated {
             let why = format!(
                 "the call was secured, and this {said} takes that away. If it is meant: {} would have to be warn, and {} rtp",
                 self.config.rule(sealrtp_policy::Key::OnFailure),

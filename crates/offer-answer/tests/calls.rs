@@ -29,6 +29,7 @@ struct End {
     context: Context,
     fingerprint: String,
     association: Association,
+    ssrc: u32,
     now: Instant,
 }
 
@@ -44,6 +45,7 @@ impl End {
             session: Session::new(Limits::default(), WithoutKeys::Pass),
             context,
             association,
+            ssrc: number.into(),
             now: Instant::now(),
         }
     }
@@ -52,8 +54,10 @@ impl End {
         &mut self,
         body: impl FnOnce(&mut OfferAnswer, &mut Session, &Means<'_>, Instant) -> T,
     ) -> T {
-        let means =
-            Means { dtls: Some((&self.context, &self.fingerprint)), zrtp: Some((&self.association, 7)) };
+        let means = Means {
+            dtls: Some((&self.context, &self.fingerprint)),
+            zrtp: Some((&self.association, self.ssrc)),
+        };
         body(&mut self.negotiation, &mut self.session, &means, self.now)
     }
 
@@ -153,8 +157,18 @@ impl Call {
                     b.session.receive(Component::Rtp, &mut out.datagram, from(), b.now);
                 }
             }
-            if idle {
-                break;
+            let secure = self.ends().iter().all(|end| end.session.state(Component::Rtp) == State::Secure);
+            let due = self.ends().iter().filter_map(|end| end.session.poll_timeout()).min();
+            match due {
+                // Nothing is under way: to the next deadline, unless all is done.
+                Some(due) if idle && !secure => {
+                    for end in self.ends() {
+                        end.now = end.now.max(due);
+                        end.session.handle_timeout(end.now);
+                    }
+                }
+                _ if idle => break,
+                _ => {}
             }
         }
         applied
@@ -165,7 +179,7 @@ impl Call {
         for turned in [false, true] {
             let [a, b] = self.ends_from(turned);
             let mut packet = [0x55; 200];
-            packet[..12].copy_from_slice(&[0x80, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 7]);
+            packet[..12].copy_from_slice(&[0x80, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, a.ssrc as u8]);
             let len = a.session.protect_rtp(&mut packet, 52).expect("it leaves");
             assert_eq!(packet[12..52] == [0x55; 40], a.session.state(Component::Rtp) == State::Bypass);
             match b.session.receive(Component::Rtp, &mut packet[..len], from(), b.now) {
@@ -226,6 +240,7 @@ fn a_strict_offer_has_the_profile_of_its_first_method_and_its_answer_the_same() 
     for (offer, expected) in [
         ("sdes", "RTP/SAVP"),
         ("sdes,dtls", "RTP/SAVP"),
+        ("sdes,zrtp", "RTP/SAVP"),
         ("dtls", "UDP/TLS/RTP/SAVP"),
         ("dtls,sdes,zrtp", "UDP/TLS/RTP/SAVP"),
         ("zrtp,dtls,sdes", "RTP/AVP"),
@@ -237,6 +252,7 @@ fn a_strict_offer_has_the_profile_of_its_first_method_and_its_answer_the_same() 
         )
         .unwrap();
         assert_eq!((profile(&call.offer), profile(&call.answer)), (expected, expected), "{offer}");
+        assert_eq!(has(&call.offer, "crypto"), offer.contains("sdes") && !expected.contains("UDP/TLS"));
         call.connect();
         assert_eq!(call.media(), [State::Secure; 2], "{offer}");
     }
@@ -317,8 +333,10 @@ fn an_answer_that_lies_ends_the_call() {
     };
     let with = |line: &str| format!("{CLEAR}{line}\r\n");
     let key = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+    type Settings<'a> = &'a [(&'a str, &'a str)];
     type Answer<'a> = &'a dyn Fn(&str) -> String;
-    let lies: [(&str, &[(&str, &str)], Answer<'_>); 8] = [
+    type Lie<'a> = (&'a str, Settings<'a>, Answer<'a>);
+    let lies: [Lie<'_>; 8] = [
         ("a tag that was not offered", &[], &|_| with(&format!("a=crypto:77 AES_CM_128_HMAC_SHA1_80 {key}"))),
         ("the suite of another tag", &[], &|_| with(&format!("a=crypto:1 AES_CM_128_HMAC_SHA1_32 {key}"))),
         ("a key of the wrong length", &[], &|_| with("a=crypto:4 AES_CM_128_HMAC_SHA1_80 inline:AAAA")),
