@@ -287,6 +287,31 @@ typedef uint32_t sealrtp_zrtp_rule;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// Where a line's keys come from.
+enum sealrtp_method
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Nothing is agreed on yet.
+    SEALRTP_METHOD_NONE = 0,
+    // Nobody makes keys, and clear media passes.
+    SEALRTP_METHOD_CLEAR = 1,
+    // SDES: the session has its keys.
+    SEALRTP_METHOD_SDES = 2,
+    // DTLS-SRTP: the session knows the peer's fingerprint; the handshake begins with `sealrtp_session_dtls_start`.
+    SEALRTP_METHOD_DTLS = 3,
+    // ZRTP: it begins with `sealrtp_session_zrtp_start`.
+    SEALRTP_METHOD_ZRTP = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_method sealrtp_method;
+#else
+typedef uint32_t sealrtp_method;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What streams and negotiations may do. They copy what they need: a later change concerns later calls.
 typedef struct sealrtp_config sealrtp_config;
 
@@ -582,6 +607,18 @@ struct sealrtp_config *sealrtp_config_copy(const struct sealrtp_config *config);
 // # Safety
 // `config` is a handle or null.
 uint32_t sealrtp_config_zrtp(const struct sealrtp_config *config);
+
+// 1: policy speaks in the descriptions of calls, for `offer` or `accept` names a method. 0: they are left alone.
+//
+// # Safety
+// `config` is a handle or null.
+uint32_t sealrtp_config_is_active(const struct sealrtp_config *config);
+
+// 1: no clear media may pass, ever: policy is active, and has no fallback. 1 for null.
+//
+// # Safety
+// `config` is a handle or null.
+uint32_t sealrtp_config_demands(const struct sealrtp_config *config);
 
 // The whole configuration as text, a line for each key. SEALRTP_E_BUFFER: `text` holds what fitted.
 //
