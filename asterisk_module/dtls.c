@@ -456,7 +456,8 @@ void dtls_decided(struct ast_srtp *stream, bool answering)
 	stream->dtls.stopped = false;
 	stream->method = METHOD_DTLS;
 	zrtp_stop(stream);
-	/* chan_pjsip activates the media of an answer of ours before it sends it, and of the peer's when it has taken it. */
+	/* chan_pjsip activates the media of an answer of ours before it sends it, and of the peer's when it has
+	 * taken it. */
 	if (fresh) {
 		stream->dtls.activated = stream->zrtp.activated;
 	}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * SDP of chan_pjsip, which res_sealrtp_pjsip.so shows: which end point it is of, what the library makes of it, and which
- * streams it describes.
+ * SDP of chan_pjsip, which res_sealrtp_pjsip.so shows: which end point it is of, what the library makes of
+ * it, and which streams it describes.
  *
- * A dialog begins with its first description, where policy has a say, and ends with its last stream. Its lock is taken
- * before a channel's and before a stream's.
+ * A dialog begins with its first description, where policy has a say, and ends with its last stream. Its lock
+ * is taken before a channel's and before a stream's.
  */
 
 #include "asterisk.h"
@@ -69,8 +69,9 @@ struct key {
 
 static int hash_dialog(const void *object, int flags)
 {
-	const char *call_id = (flags & OBJ_SEARCH_MASK) == OBJ_SEARCH_KEY ? ((const struct key *)object)->call_id
-																	   : ((const struct sdp_dialog *)object)->call_id;
+	const char *call_id = (flags & OBJ_SEARCH_MASK) == OBJ_SEARCH_KEY
+							  ? ((const struct key *)object)->call_id
+							  : ((const struct sdp_dialog *)object)->call_id;
 
 	return ast_str_hash(call_id);
 }
@@ -119,7 +120,8 @@ static void dialog_destroy(void *object)
 	ao2_cleanup(dialog->settings);
 }
 
-/* Whether descriptions of an end point ("PJSIP/alice") are policy's: with media_encryption they are chan_pjsip's. */
+/* Whether descriptions of an end point ("PJSIP/alice") are policy's: with media_encryption they are
+ * chan_pjsip's. */
 static bool is_policys(const sealrtp_config *config, const char *endpoint)
 {
 	return sealrtp_config_is_active(config) && watch_is_clear(strchr(endpoint, '/') + 1);
@@ -164,7 +166,7 @@ static struct ast_channel *find_channel(const char *endpoint, const void *sessio
 {
 	struct ast_channel_iterator *iterator;
 	struct ast_channel *chan = NULL;
-	char prefix[AST_CHANNEL_NAME];
+	char prefix[TEXT_SIZE + sizeof("-")];
 	bool found = false;
 
 	snprintf(prefix, sizeof(prefix), "%s-", endpoint);
@@ -192,7 +194,7 @@ static struct ast_channel *find_channel(const char *endpoint, const void *sessio
 static struct sdp_dialog *dialog_new(const struct sealrtp_sip *sip, bool initiated)
 {
 	struct settings *settings = config_get();
-	char endpoint[AST_CHANNEL_NAME], channel[AST_CHANNEL_NAME + sizeof("-00000000")];
+	char endpoint[TEXT_SIZE], channel[TEXT_SIZE + sizeof("-00000000")];
 	const sealrtp_config *config;
 	struct sdp_dialog *dialog;
 	sealrtp_result result;
@@ -344,15 +346,17 @@ static void end_call(struct sdp_dialog *dialog, const char *reason)
 	}
 }
 
-/* Why the message goes no further, for a log line. A description that cannot be read passes where clear media may. */
-static enum sealrtp_sdp_verdict refuse(
-	struct sdp_dialog *dialog, const struct sealrtp_sip *sip, bool outgoing, sealrtp_result result, const char *reason)
+/* Why the message goes no further, for a log line. A description that cannot be read passes where clear media
+ * may. */
+static enum sealrtp_sdp_verdict refuse(struct sdp_dialog *dialog, const struct sealrtp_sip *sip,
+	bool outgoing, sealrtp_result result, const char *reason)
 {
 	const char *why = S_OR(reason, sealrtp_result_text(result));
 	bool ends = outgoing || !sip->request;
 
 	if (result == SEALRTP_E_SDP && !sealrtp_config_demands(dialog->config)) {
-		ast_log(LOG_NOTICE, "%s: SDP of %s left as it is: %s (Call-ID %s)\n", dialog->endpoint, sip->what, why, sip->call_id);
+		ast_log(LOG_NOTICE, "%s: SDP of %s left as it is: %s (Call-ID %s)\n", dialog->endpoint, sip->what,
+			why, sip->call_id);
 		return SEALRTP_SDP_PASS;
 	}
 	ast_log(LOG_WARNING, "%s: %s of %s: %s (Call-ID %s)\n", dialog->endpoint,
@@ -366,7 +370,8 @@ static enum sealrtp_sdp_verdict refuse(
 	return SEALRTP_SDP_REFUSED;
 }
 
-static void fill(struct sealrtp_sdp_message *message, struct sdp_dialog *dialog, const struct sealrtp_sip *sip)
+static void fill(
+	struct sealrtp_sdp_message *message, struct sdp_dialog *dialog, const struct sealrtp_sip *sip)
 {
 	if (sip->hop != SEALRTP_SDP_HOP_SAME) {
 		dialog->tls = sip->hop == SEALRTP_SDP_HOP_TLS;
@@ -398,7 +403,8 @@ static sealrtp_result describe(struct sdp_dialog *dialog, uint32_t index, char *
 	sealrtp_result result = SEALRTP_OK;
 	struct ast_srtp *stream;
 
-	if (sealrtp_offer_answer_line(dialog->offer_answer, index, &line) != SEALRTP_OK || !line.rtp || !line.port) {
+	if (sealrtp_offer_answer_line(dialog->offer_answer, index, &line) != SEALRTP_OK || !line.rtp ||
+		!line.port) {
 		return SEALRTP_OK;
 	}
 	stream = stream_at(line.port);
@@ -422,8 +428,20 @@ static sealrtp_result describe(struct sdp_dialog *dialog, uint32_t index, char *
 	return result;
 }
 
+/* Clear media passes from here on, where it did not before: the stream was blocked until the call was known,
+ * or secured and policy lets go of that. The stream is locked. */
+static void open_up(struct sdp_dialog *dialog, struct ast_srtp *stream)
+{
+	stream->method = METHOD_NONE;
+	if (sealrtp_session_state(stream->session, SEALRTP_RTP) == SEALRTP_STATE_BYPASS ||
+		sealrtp_config_demands(dialog->config) || stream_renew(stream, dialog->config, false)) {
+		return;
+	}
+	stream->keyed = stream->dtls.configured = stream->dtls.started = false;
+}
+
 /* What was decided for a stream shows in its flags, and begins. The stream is locked. */
-static void follow(struct ast_srtp *stream, uint32_t method, bool answering)
+static void follow(struct sdp_dialog *dialog, struct ast_srtp *stream, uint32_t method, bool answering)
 {
 	if (method == SEALRTP_METHOD_NONE) {
 		return;
@@ -446,12 +464,13 @@ static void follow(struct ast_srtp *stream, uint32_t method, bool answering)
 		zrtp_decided(stream);
 		break;
 	default:
-		stream->method = METHOD_NONE;
+		open_up(dialog, stream);
 	}
 }
 
 /* The dialog is locked. */
-static sealrtp_result apply(struct sdp_dialog *dialog, uint32_t index, bool answering, char *reason, size_t size)
+static sealrtp_result apply(
+	struct sdp_dialog *dialog, uint32_t index, bool answering, char *reason, size_t size)
 {
 	struct ast_srtp *stream = dialog->streams[index];
 	uint32_t method = SEALRTP_METHOD_NONE;
@@ -466,7 +485,7 @@ static sealrtp_result apply(struct sdp_dialog *dialog, uint32_t index, bool answ
 			stream->zrtp.ssrc, &method, reason, size);
 		if (result >= 0) {
 			zrtp_described(stream);
-			follow(stream, method, answering);
+			follow(dialog, stream, method, answering);
 		} else {
 			sealrtp_session_demand_security(stream->session);
 		}
@@ -490,8 +509,8 @@ static sealrtp_result apply_all(struct sdp_dialog *dialog, bool answering, char 
 }
 
 /* The text without security in it; NULL with the library's result. */
-static char *strip(struct sdp_dialog *dialog, const struct sealrtp_sip *sip, const struct sealrtp_text *text, size_t *len,
-	sealrtp_result *result, char *reason, size_t size)
+static char *strip(struct sdp_dialog *dialog, const struct sealrtp_sip *sip, const struct sealrtp_text *text,
+	size_t *len, sealrtp_result *result, char *reason, size_t size)
 {
 	struct sealrtp_sdp_message message;
 	char *out = ast_malloc(text->len + TEXT_MORE);
@@ -502,7 +521,8 @@ static char *strip(struct sdp_dialog *dialog, const struct sealrtp_sip *sip, con
 	}
 	fill(&message, dialog, sip);
 	*len = text->len + TEXT_MORE;
-	*result = sealrtp_offer_answer_remote(dialog->offer_answer, &message, text->body, text->len, out, len, reason, size);
+	*result = sealrtp_offer_answer_remote(
+		dialog->offer_answer, &message, text->body, text->len, out, len, reason, size);
 	if (*result != SEALRTP_OK) {
 		ast_free(out);
 		return NULL;
@@ -510,7 +530,8 @@ static char *strip(struct sdp_dialog *dialog, const struct sealrtp_sip *sip, con
 	return out;
 }
 
-static enum sealrtp_sdp_verdict incoming(struct sdp_dialog *dialog, const struct sealrtp_sip *sip, struct sealrtp_text *text)
+static enum sealrtp_sdp_verdict incoming(
+	struct sdp_dialog *dialog, const struct sealrtp_sip *sip, struct sealrtp_text *text)
 {
 	char reason[REASON_SIZE] = "";
 	sealrtp_result result;
@@ -537,7 +558,8 @@ static enum sealrtp_sdp_verdict incoming(struct sdp_dialog *dialog, const struct
 	return SEALRTP_SDP_CHANGED;
 }
 
-static enum sealrtp_sdp_verdict outgoing(struct sdp_dialog *dialog, const struct sealrtp_sip *sip, struct sealrtp_text *text)
+static enum sealrtp_sdp_verdict outgoing(
+	struct sdp_dialog *dialog, const struct sealrtp_sip *sip, struct sealrtp_text *text)
 {
 	struct sealrtp_sdp_message message;
 	char reason[REASON_SIZE] = "";
@@ -563,14 +585,16 @@ static enum sealrtp_sdp_verdict outgoing(struct sdp_dialog *dialog, const struct
 	return text->changed ? SEALRTP_SDP_CHANGED : SEALRTP_SDP_PASS;
 }
 
-static enum sealrtp_sdp_verdict handle(const struct sealrtp_sip *sip, struct sealrtp_text *text, bool is_outgoing)
+static enum sealrtp_sdp_verdict handle(
+	const struct sealrtp_sip *sip, struct sealrtp_text *text, bool is_outgoing)
 {
 	enum sealrtp_sdp_verdict verdict;
 	struct sdp_dialog *dialog;
 
 	text->changed = NULL;
 	if (sip->size != sizeof(*sip) || !dialogs) {
-		ast_log(LOG_ERROR, "res_sealrtp_pjsip.so and res_sealrtp.so are of different versions: install both of one\n");
+		ast_log(LOG_ERROR,
+			"res_sealrtp_pjsip.so and res_sealrtp.so are of different versions: install both of one\n");
 		return SEALRTP_SDP_REFUSED;
 	}
 	dialog = dialog_of(sip, is_outgoing);

@@ -14,7 +14,8 @@
 #include "asterisk/optional_api.h"
 
 #ifndef OPTIONAL_API
-#error "This Asterisk was built without OPTIONAL_API: res_sealrtp_pjsip.so cannot share functions with res_sealrtp.so"
+#error                                                                                                       \
+	"This Asterisk was built without OPTIONAL_API: res_sealrtp_pjsip.so cannot share functions with res_sealrtp.so"
 #endif
 
 enum sealrtp_sdp_verdict {

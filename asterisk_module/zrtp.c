@@ -160,7 +160,8 @@ static bool may_begin(const struct ast_srtp *stream)
 {
 	return stream->session && stream->zrtp.settled && stream->zrtp.rule != SEALRTP_ZRTP_NO &&
 		   stream->zrtp.activated && !stream->zrtp.started && !is_asked(stream) && !stream->zrtp.stopped &&
-		   !stream->sdp.awaited && stream->sdp.decided != SEALRTP_METHOD_CLEAR && (!stream->keyed || stream->sdp.upgrade) && !dtls_serves(stream) && !stream->dtls.bundled &&
+		   !stream->sdp.awaited && stream->sdp.decided != SEALRTP_METHOD_CLEAR &&
+		   (!stream->keyed || stream->sdp.upgrade) && !dtls_serves(stream) && !stream->dtls.bundled &&
 		   (stream->dtls.ice == ICE_UNUSED || stream->dtls.ice == ICE_CHOSEN) && transport_has_remote(stream);
 }
 
@@ -240,8 +241,8 @@ static struct zrtp_call *call_new(const struct settings *settings, const sealrtp
 	return call;
 }
 
-/* Gives the stream its share in the call's association before media flows: its description names its Hello. No stream
- * is locked. */
+/* Gives the stream its share in the call's association before media flows: its description names its Hello.
+ * No stream is locked. */
 void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
 	struct ast_channel *chan)
 {

@@ -24,7 +24,8 @@ static bool equals(const pj_str_t *text, const char *expected)
 
 static bool is_sdp(const pjsip_msg_body *body)
 {
-	return body && equals(&body->content_type.type, "application") && equals(&body->content_type.subtype, "sdp");
+	return body && equals(&body->content_type.type, "application") &&
+		   equals(&body->content_type.subtype, "sdp");
 }
 
 pjsip_msg_body **bodies_find_sdp(pjsip_msg *msg)
@@ -64,7 +65,8 @@ static void blank(char *text, size_t len)
 			continue;
 		}
 		key = memmem(line, next - line, KEY_METHOD, strlen(KEY_METHOD));
-		for (key = key ? key + strlen(KEY_METHOD) : line + strlen(ATTRIBUTE); key < next && *key != '\r' && *key != '\n'; key++) {
+		for (key = key ? key + strlen(KEY_METHOD) : line + strlen(ATTRIBUTE);
+			 key < next && *key != '\r' && *key != '\n'; key++) {
 			*key = '*';
 		}
 	}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * Measures pjproject's structures: a message that pjproject itself has parsed, and one that it has made, are searched for
- * what is known to be in them.
+ * Measures pjproject's structures: a message that pjproject itself has parsed, and one that it has made, are
+ * searched for what is known to be in them.
  *
- * A guess may be any number: before it is followed the kernel is asked to read there, so a wrong one ends in a refusal and
- * not in a crash.
+ * A guess may be any number: before it is followed the kernel is asked to read there, so a wrong one ends in
+ * a refusal and not in a crash.
  */
 
 #include "asterisk.h"
@@ -89,7 +89,8 @@ static const char *compare_message(const struct probe *probe, const pjsip_msg *m
 	if (!holds(probe, body, sizeof(*body))) {
 		return "pjsip_msg.body";
 	}
-	if (!is_text(probe, &body->content_type.type, "application") || !is_text(probe, &body->content_type.subtype, "sdp")) {
+	if (!is_text(probe, &body->content_type.type, "application") ||
+		!is_text(probe, &body->content_type.subtype, "sdp")) {
 		return "pjsip_msg_body.content_type";
 	}
 	if (body->len != strlen(BODY) || !body->data || strncmp(body->data, BODY, strlen(BODY))) {
@@ -104,13 +105,15 @@ static const char *compare_headers(const struct probe *probe, const rx_msg_info 
 		!is_text(probe, &info->call_id->id, CALL_ID)) {
 		return "msg_info.cid";
 	}
-	if (!is_header(probe, info->from, sizeof(*info->from), "From") || !is_text(probe, &info->from->tag, FROM_TAG)) {
+	if (!is_header(probe, info->from, sizeof(*info->from), "From") ||
+		!is_text(probe, &info->from->tag, FROM_TAG)) {
 		return "msg_info.from";
 	}
 	if (!is_header(probe, info->to, sizeof(*info->to), "To") || !is_text(probe, &info->to->tag, TO_TAG)) {
 		return "msg_info.to";
 	}
-	if (!is_header(probe, info->via, sizeof(*info->via), "Via") || !is_text(probe, &info->via->transport, TRANSPORT)) {
+	if (!is_header(probe, info->via, sizeof(*info->via), "Via") ||
+		!is_text(probe, &info->via->transport, TRANSPORT)) {
 		return "msg_info.via";
 	}
 	if (!is_header(probe, info->cseq, sizeof(*info->cseq), "CSeq") || info->cseq->cseq != CSEQ ||
@@ -122,8 +125,8 @@ static const char *compare_headers(const struct probe *probe, const rx_msg_info 
 
 static bool is_request(const struct probe *probe, const pjsip_msg *msg, int id, const char *method)
 {
-	return holds(probe, msg, sizeof(*msg)) && msg->type == PJSIP_REQUEST_MSG && msg->line.request.method.id == id &&
-		   is_text(probe, &msg->line.request.method.name, method);
+	return holds(probe, msg, sizeof(*msg)) && msg->type == PJSIP_REQUEST_MSG &&
+		   msg->line.request.method.id == id && is_text(probe, &msg->line.request.method.name, method);
 }
 
 /* The parser of pjproject knows UPDATE as one of its other methods. */
@@ -177,7 +180,8 @@ static const char *measure_received(const struct probe *probe, pjsip_endpoint *e
 
 	if (pool && text && rdata) {
 		((rx_head *)rdata)->pool = pool;
-		if (ast_sip_create_rdata((pjsip_rx_data *)rdata, text, "127.0.0.1", 5060, transport, "127.0.0.1", 5060)) {
+		if (ast_sip_create_rdata(
+				(pjsip_rx_data *)rdata, text, "127.0.0.1", 5060, transport, "127.0.0.1", 5060)) {
 			differs = "the parser's result";
 		} else {
 			differs = measure_rx(rdata, RX_SIZE, probe);
@@ -208,20 +212,24 @@ static const char *measure_made(const struct probe *probe, pjsip_endpoint *endpo
 	const char *made;
 	size_t offset;
 
-	if (pjsip_endpt_create_request(endpoint, &options, &uri, &uri, &uri, NULL, &call_id, CSEQ, &body, &tdata) || !tdata) {
+	if (pjsip_endpt_create_request(
+			endpoint, &options, &uri, &uri, &uri, NULL, &call_id, CSEQ, &body, &tdata) ||
+		!tdata) {
 		return "no request could be made";
 	}
 	made = (const char *)tdata;
-	for (offset = 0; holds(probe, made + offset, sizeof(void *)) && offset < TX_BLOCK; offset += sizeof(void *)) {
+	for (offset = 0; holds(probe, made + offset, sizeof(void *)) && offset < TX_BLOCK;
+		 offset += sizeof(void *)) {
 		const pjsip_msg *msg = *(const pjsip_msg **)(made + offset);
 
 		if (is_request(probe, msg, PJSIP_OPTIONS_METHOD, "OPTIONS")) {
 			const pjsip_cid_hdr *found = find_header(msg, "Call-ID");
 
 			layout.tx_msg = offset;
-			differs = found && is_text(probe, &found->id, CALL_ID) && holds(probe, msg->body, sizeof(*msg->body)) &&
-								  msg->body->len == strlen(BODY) ? NULL
-																										: "pjsip_msg";
+			differs = found && is_text(probe, &found->id, CALL_ID) &&
+							  holds(probe, msg->body, sizeof(*msg->body)) && msg->body->len == strlen(BODY)
+						  ? NULL
+						  : "pjsip_msg";
 			break;
 		}
 	}
@@ -255,12 +263,14 @@ bool layout_measure(void)
 	ast_sip_push_task_wait_servant(NULL, measure, &differs);
 	if (differs) {
 		ast_log(LOG_ERROR,
-			"This Asterisk's pjproject is not as known (%s): SDP is left alone, so end points with media_encryption=no have "
+			"This Asterisk's pjproject is not as known (%s): SDP is left alone, so end points with "
+			"media_encryption=no have "
 			"ZRTP only\n",
 			differs);
 		return false;
 	}
-	ast_debug(1, "pjsip_rx_data.msg_info at %zu, pjsip_tx_data.msg at %zu, pjsip_transport.type_name at %zu\n",
+	ast_debug(1,
+		"pjsip_rx_data.msg_info at %zu, pjsip_tx_data.msg at %zu, pjsip_transport.type_name at %zu\n",
 		layout.rx_msg_info, layout.tx_msg, layout.transport_name);
 	return true;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * The few structures and functions of pjproject and res_pjsip.so that this module uses. Asterisk's packages ship no headers
- * of either.
+ * The few structures and functions of pjproject and res_pjsip.so that this module uses. Asterisk's packages
+ * ship no headers of either.
  *
- * Only what no build option of pjproject changes is declared here. Where such members lie inside larger structures is
- * measured when the module is loaded (layout.c).
+ * Only what no build option of pjproject changes is declared here. Where such members lie inside larger
+ * structures is measured when the module is loaded (layout.c).
  */
 
 #ifndef SEALRTP_PJSIP_ABI_H
@@ -180,10 +180,11 @@ typedef struct pjsip_module {
 /* libasteriskpj.so.2 */
 void *pj_pool_alloc(pj_pool_t *pool, size_t size);
 void pj_pool_release(pj_pool_t *pool);
-pj_pool_t *pjsip_endpt_create_pool(pjsip_endpoint *endpoint, const char *name, size_t initial, size_t increment);
-pj_status_t pjsip_endpt_create_request(pjsip_endpoint *endpoint, const pjsip_method *method, const pj_str_t *target,
-	const pj_str_t *from, const pj_str_t *to, const pj_str_t *contact, const pj_str_t *call_id, int cseq,
-	const pj_str_t *text, pjsip_tx_data **out);
+pj_pool_t *pjsip_endpt_create_pool(
+	pjsip_endpoint *endpoint, const char *name, size_t initial, size_t increment);
+pj_status_t pjsip_endpt_create_request(pjsip_endpoint *endpoint, const pjsip_method *method,
+	const pj_str_t *target, const pj_str_t *from, const pj_str_t *to, const pj_str_t *contact,
+	const pj_str_t *call_id, int cseq, const pj_str_t *text, pjsip_tx_data **out);
 void *pjsip_msg_find_hdr_by_name(const pjsip_msg *msg, const pj_str_t *name, const void *start);
 pjsip_multipart_part *pjsip_multipart_get_first_part(const pjsip_msg_body *body);
 pjsip_multipart_part *pjsip_multipart_get_next_part(const pjsip_msg_body *body, pjsip_multipart_part *part);
@@ -195,8 +196,8 @@ pjsip_dialog *pjsip_ua_find_dialog(
 	const pj_str_t *call_id, const pj_str_t *local_tag, const pj_str_t *remote_tag, pj_bool_t lock);
 pjsip_rdata_sdp_info *pjsip_rdata_get_sdp_info(pjsip_rx_data *rdata);
 pj_status_t pjmedia_sdp_parse(pj_pool_t *pool, char *text, size_t len, pjmedia_sdp_session **out);
-pj_status_t pjsip_endpt_respond(pjsip_endpoint *endpoint, pjsip_module *module, pjsip_rx_data *rdata, int code,
-	const pj_str_t *text, const void *headers, const pjsip_msg_body *body, pjsip_transaction **out);
+pj_status_t pjsip_endpt_respond(pjsip_endpoint *endpoint, pjsip_module *module, pjsip_rx_data *rdata,
+	int code, const pj_str_t *text, const void *headers, const pjsip_msg_body *body, pjsip_transaction **out);
 pj_status_t pjsip_endpt_respond_stateless(pjsip_endpoint *endpoint, pjsip_rx_data *rdata, int code,
 	const pj_str_t *text, const void *headers, const pjsip_msg_body *body);
 pj_status_t pjsip_tsx_create_key(

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * res_sealrtp_pjsip.so: shows res_sealrtp.so the descriptions in chan_pjsip's messages, and puts its texts into them.
+ * res_sealrtp_pjsip.so: shows res_sealrtp.so the descriptions in chan_pjsip's messages, and puts its texts
+ * into them.
  *
- * chan_pjsip sees the peer's description without media security, and the wire sees chan_pjsip's with it. A message of ours
- * is changed for as long as it is printed only: whoever sends it again, or answers a challenge, works on chan_pjsip's.
+ * chan_pjsip sees the peer's description without media security, and the wire sees chan_pjsip's with it. A
+ * message of ours is changed for as long as it is printed only: whoever sends it again, or answers a
+ * challenge, works on chan_pjsip's.
  */
 
 /*** MODULEINFO
@@ -30,7 +32,8 @@
 #include "layout.h"
 
 #ifndef SEALRTP_ASTERISK_MAJOR
-#error "SEALRTP_ASTERISK_MAJOR must be the major version of the Asterisk that this module is built for, e.g. 22"
+#error                                                                                                       \
+	"SEALRTP_ASTERISK_MAJOR must be the major version of the Asterisk that this module is built for, e.g. 22"
 #endif
 
 #define TEXT_SIZE 256
@@ -65,8 +68,8 @@ static bool equals(const pj_str_t *text, const char *expected)
 /* Offers and answers go in these (RFC 3261, 3262, 3311). */
 static bool carries_media(const pjsip_method *method)
 {
-	return equals(&method->name, "INVITE") || equals(&method->name, "UPDATE") || equals(&method->name, "ACK") ||
-		   equals(&method->name, "PRACK");
+	return equals(&method->name, "INVITE") || equals(&method->name, "UPDATE") ||
+		   equals(&method->name, "ACK") || equals(&method->name, "PRACK");
 }
 
 /* Of 18x and 2xx only: others describe nothing that counts. */
@@ -77,7 +80,8 @@ static bool is_answer(int code)
 
 static enum sealrtp_sdp_hop hop_of(const char *transport, size_t len)
 {
-	bool tls = (len >= 3 && !strncasecmp(transport, "TLS", 3)) || (len >= 3 && !strncasecmp(transport, "WSS", 3));
+	bool tls =
+		(len >= 3 && !strncasecmp(transport, "TLS", 3)) || (len >= 3 && !strncasecmp(transport, "WSS", 3));
 
 	return tls ? SEALRTP_SDP_HOP_TLS : SEALRTP_SDP_HOP_CLEAR;
 }
@@ -91,14 +95,16 @@ static bool is_secure_type(const pj_str_t *text, enum sealrtp_sdp_hop *hop)
 	return true;
 }
 
-/* What both directions have in common. False: the message is not one of a call, or its headers are too long. */
-static bool describe(struct words *words, const pjsip_msg *msg, const pjsip_cid_hdr *call_id, const pjsip_fromto_hdr *local,
-	const pjsip_fromto_hdr *remote, const pjsip_cseq_hdr *cseq)
+/* What both directions have in common. False: the message is not one of a call, or its headers are too long.
+ */
+static bool describe(struct words *words, const pjsip_msg *msg, const pjsip_cid_hdr *call_id,
+	const pjsip_fromto_hdr *local, const pjsip_fromto_hdr *remote, const pjsip_cseq_hdr *cseq)
 {
 	char method[TEXT_SIZE];
 
-	if (!call_id || !local || !remote || !cseq || !carries_media(&cseq->method) || !copy(method, &cseq->method.name) ||
-		!copy(words->call_id, &call_id->id) || !copy(words->local_tag, &local->tag) || !copy(words->remote_tag, &remote->tag)) {
+	if (!call_id || !local || !remote || !cseq || !carries_media(&cseq->method) ||
+		!copy(method, &cseq->method.name) || !copy(words->call_id, &call_id->id) ||
+		!copy(words->local_tag, &local->tag) || !copy(words->remote_tag, &remote->tag)) {
 		return false;
 	}
 	if (msg->type == PJSIP_RESPONSE_MSG) {
@@ -117,7 +123,8 @@ static bool describe(struct words *words, const pjsip_msg *msg, const pjsip_cid_
 		.remote_tag = words->remote_tag,
 		.what = words->what,
 		.cseq = cseq->cseq,
-		.request = msg->type == PJSIP_REQUEST_MSG && (equals(&cseq->method.name, "INVITE") || equals(&cseq->method.name, "UPDATE")),
+		.request = msg->type == PJSIP_REQUEST_MSG &&
+				   (equals(&cseq->method.name, "INVITE") || equals(&cseq->method.name, "UPDATE")),
 		.hop = SEALRTP_SDP_HOP_SAME,
 	};
 	return true;
@@ -200,7 +207,8 @@ static enum sealrtp_sdp_verdict receive(pjsip_rx_data *rdata)
 	struct words words;
 
 	if (!place || !(*place)->data ||
-		!describe(&words, info->msg, info->call_id, request ? info->to : info->from, request ? info->from : info->to, info->cseq)) {
+		!describe(&words, info->msg, info->call_id, request ? info->to : info->from,
+			request ? info->from : info->to, info->cseq)) {
 		return SEALRTP_SDP_PASS;
 	}
 	transport = rx_transport_name(rdata);
@@ -256,7 +264,8 @@ static bool begins(pjsip_rx_data *rdata)
 
 static pj_bool_t receive_in_dialog(pjsip_rx_data *rdata)
 {
-	if (begins(rdata) || (rx_info(rdata)->msg->line.request.method.id != PJSIP_ACK_METHOD && has_transaction(rdata))) {
+	if (begins(rdata) ||
+		(rx_info(rdata)->msg->line.request.method.id != PJSIP_ACK_METHOD && has_transaction(rdata))) {
 		return PJ_FALSE;
 	}
 	return receive(rdata) == SEALRTP_SDP_REFUSED && refuse(rdata, &in_dialogs);
@@ -302,15 +311,16 @@ static pj_status_t print_with(pjsip_tx_data *tdata, pjsip_msg_body **place, char
 	return status;
 }
 
-static pjsip_dialog *dialog_of(pjsip_tx_data *tdata, const pjsip_cid_hdr *call_id, const pjsip_fromto_hdr *local,
-	const pjsip_fromto_hdr *remote)
+static pjsip_dialog *dialog_of(pjsip_tx_data *tdata, const pjsip_cid_hdr *call_id,
+	const pjsip_fromto_hdr *local, const pjsip_fromto_hdr *remote)
 {
 	pjsip_dialog *dialog = pjsip_tdata_get_dlg(tdata);
 
 	return dialog ? dialog : pjsip_ua_find_dialog(&call_id->id, &local->tag, &remote->tag, PJ_FALSE);
 }
 
-static pj_status_t send_text(pjsip_tx_data *tdata, pjsip_msg_body **place, const struct sealrtp_sip *sip, char *printed, int len)
+static pj_status_t send_text(
+	pjsip_tx_data *tdata, pjsip_msg_body **place, const struct sealrtp_sip *sip, char *printed, int len)
 {
 	struct sealrtp_text text = {.body = printed, .len = len};
 	enum sealrtp_sdp_verdict verdict;
@@ -413,7 +423,8 @@ static int load_module(void)
 
 	if (atoi(ast_get_version_num()) / 10000 != SEALRTP_ASTERISK_MAJOR) {
 		ast_log(LOG_ERROR,
-			"This res_sealrtp_pjsip.so was built for Asterisk %d, and this is Asterisk %s: build it for this one\n",
+			"This res_sealrtp_pjsip.so was built for Asterisk %d, and this is Asterisk %s: build it for this "
+			"one\n",
 			SEALRTP_ASTERISK_MAJOR, ast_get_version());
 		return AST_MODULE_LOAD_DECLINE;
 	}
@@ -431,7 +442,8 @@ static int load_module(void)
 	return AST_MODULE_LOAD_SUCCESS;
 }
 
-/* Calls that are up keep their keys; a later re-INVITE of theirs goes out as chan_pjsip makes it, so none is left behind. */
+/* Calls that are up keep their keys; a later re-INVITE of theirs goes out as chan_pjsip makes it, so none is
+ * left behind. */
 static int unload_module(void)
 {
 	sealrtp_sdp_engage(false);
