@@ -37,8 +37,8 @@ static int start_helpers(void)
 		return -1;
 	}
 	if (streams_init() || sdp_start() || dtls_init() || report_start() || transport_start() ||
-		watch_start() || relay_start() || guard_start() || cli_register() || zrtp_cli_register() ||
-		functions_register()) {
+		downgrade_start() || watch_start() || relay_start() || guard_start() || cli_register() ||
+		zrtp_cli_register() || functions_register()) {
 		ast_log(LOG_ERROR, "No memory, or no thread could be started\n");
 		return -1;
 	}
@@ -53,6 +53,7 @@ static void stop_helpers(void)
 	guard_stop();
 	relay_stop();
 	watch_stop();
+	downgrade_stop();
 	transport_stop();
 	report_stop();
 	dtls_done();

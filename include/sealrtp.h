@@ -172,7 +172,7 @@ typedef uint32_t sealrtp_event_kind;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// Why a handshake or an exchange failed.
+// Why a handshake or an exchange failed, or what else a call's security has suffered.
 enum sealrtp_failure
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
@@ -194,6 +194,10 @@ enum sealrtp_failure
     SEALRTP_FAILURE_OTHER = 7,
     // Of ZRTP, see the text.
     SEALRTP_FAILURE_ZRTP = 8,
+    // For `sealrtp_config_consequence`: SEALRTP_EVENT_CACHE_MISMATCH has come.
+    SEALRTP_FAILURE_CACHE_MISMATCH = 9,
+    // For `sealrtp_config_consequence`: an end point whose calls were secured before has a clear one.
+    SEALRTP_FAILURE_DOWNGRADE = 10,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -309,6 +313,29 @@ enum sealrtp_method
 typedef enum sealrtp_method sealrtp_method;
 #else
 typedef uint32_t sealrtp_method;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What becomes of a call.
+enum sealrtp_consequence
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // It ends.
+    SEALRTP_CONSEQUENCE_HANGUP = 1,
+    // It stays up, and no media passes.
+    SEALRTP_CONSEQUENCE_BLOCK = 2,
+    // It goes on as it is.
+    SEALRTP_CONSEQUENCE_CONTINUE = 3,
+    // It goes on, and there is nothing to tell.
+    SEALRTP_CONSEQUENCE_NOTHING = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_consequence sealrtp_consequence;
+#else
+typedef uint32_t sealrtp_consequence;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -607,6 +634,14 @@ struct sealrtp_config *sealrtp_config_copy(const struct sealrtp_config *config);
 // # Safety
 // `config` is a handle or null.
 uint32_t sealrtp_config_zrtp(const struct sealrtp_config *config);
+
+// What becomes of a call in which a `sealrtp_failure` happened, as `on_failure` and `fallback` have it; an unknown one is of
+// DTLS-SRTP. SEALRTP_CONSEQUENCE_HANGUP for null.
+//
+// # Safety
+// `config` is a handle or null.
+uint32_t sealrtp_config_consequence(const struct sealrtp_config *config,
+                                    uint32_t failure);
 
 // 1: policy speaks in the descriptions of calls, for `offer` or `accept` names a method. 0: they are left alone.
 //
