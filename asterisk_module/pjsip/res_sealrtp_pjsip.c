@@ -295,19 +295,20 @@ static int print_text(pjsip_msg_body *body, char *buffer, size_t size)
 }
 
 /* Prints the message with another description in it. */
-static pj_status_t print_with(pjsip_tx_data *tdata, pjsip_msg_body **place, char *text, size_t len)
+static pj_status_t print_with(pjsip_tx_data *tdata, pjsip_msg_body *body, char *text, size_t len)
 {
-	pjsip_msg_body *original = *place, changed = *original;
+	const pjsip_msg_body original = *body;
 	pj_status_t status;
 
-	changed.data = text;
-	changed.len = len;
-	changed.print_body = print_text;
-	changed.clone_data = NULL;
-	*place = &changed;
+	/* In place: a copy's list of parameters would not end. */
+	body->data = text;
+	body->len = len;
+	body->print_body = print_text;
 	pjsip_tx_data_invalidate_msg(tdata);
 	status = pjsip_tx_data_encode(tdata);
-	*place = original;
+	body->data = original.data;
+	body->len = original.len;
+	body->print_body = original.print_body;
 	return status;
 }
 
@@ -328,7 +329,7 @@ static pj_status_t send_text(
 
 	verdict = sealrtp_sdp_outgoing(sip, &text);
 	if (verdict == SEALRTP_SDP_CHANGED) {
-		status = print_with(tdata, place, text.changed, text.changed_len);
+		status = print_with(tdata, *place, text.changed, text.changed_len);
 	} else if (verdict == SEALRTP_SDP_REFUSED) {
 		status = STATUS_REFUSED;
 	}
