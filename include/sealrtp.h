@@ -735,6 +735,16 @@ sealrtp_result sealrtp_offer_answer_remote(struct sealrtp_offer_answer *offer_an
                                            char *reason,
                                            size_t reason_size);
 
+// Another policy for the call from here on, e.g. because the dialplan has chosen one: an offer of the peer that is not answered
+// yet is decided anew, what was agreed on stands. SEALRTP_E_POLICY: that offer is to be answered by 488, and `reason` says why.
+//
+// # Safety
+// `offer_answer` and `config` are handles or null, `reason` has `reason_size` bytes or is null.
+sealrtp_result sealrtp_offer_answer_set_config(struct sealrtp_offer_answer *offer_answer,
+                                               const struct sealrtp_config *config,
+                                               char *reason,
+                                               size_t reason_size);
+
 // Takes our own description, as the PBX made it, and tells how many lines it has. Then for each ask
 // `sealrtp_offer_answer_line`, tell `sealrtp_offer_answer_describe`, and `sealrtp_offer_answer_write` at the end. Refusals as
 // `sealrtp_offer_answer_remote`: nothing may be sent.
@@ -795,6 +805,12 @@ sealrtp_result sealrtp_offer_answer_apply(struct sealrtp_offer_answer *offer_ans
                                           uint32_t *method,
                                           char *reason,
                                           size_t reason_size);
+
+// Adds a step to the explanation, e.g. how a handshake ended.
+//
+// # Safety
+// `offer_answer` is a handle or null, `step` a C string or null.
+sealrtp_result sealrtp_offer_answer_note(struct sealrtp_offer_answer *offer_answer, const char *step);
 
 // Writes each step so far with the rule behind it, one on a line; no keys. SEALRTP_E_BUFFER: `text` holds what fitted.
 //

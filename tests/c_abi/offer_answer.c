@@ -148,6 +148,9 @@ static void refusals(void)
 	CHECK(strstr(strict.reason, "fallback = reject"));
 	CHECK(hear(&strict, &offer, "no sdp", 6) == SEALRTP_E_SDP && strstr(strict.reason, "line 1"));
 	CHECK(apply(&strict) == SEALRTP_METHOD_NONE);
+	CHECK(sealrtp_config_set(strict.config, "fallback", "rtp", NULL, 0) == SEALRTP_OK);
+	CHECK(sealrtp_offer_answer_set_config(strict.offer_answer, strict.config, NULL, 0) == SEALRTP_OK);
+	CHECK(hear(&strict, &offer, clear, strlen(clear)) == SEALRTP_DONE && apply(&strict) == SEALRTP_METHOD_CLEAR);
 	offer.size = 4;
 	CHECK(hear(&strict, &offer, clear, strlen(clear)) == SEALRTP_E_ARGUMENT);
 	CHECK(hear(&strict, NULL, clear, strlen(clear)) == SEALRTP_E_ARGUMENT);
