@@ -12,6 +12,7 @@
 
 #include "asterisk/astobj2.h"
 #include "asterisk/bridge.h"
+#include "asterisk/bridge_channel.h"
 #include "asterisk/channel.h"
 #include "asterisk/datastore.h"
 #include "asterisk/format_cache.h"
@@ -41,9 +42,9 @@ struct sentry {
 	bool refuses;
 	/* It had keys; stays true. */
 	bool secured;
-	/* All channels of its bridge have a sentry, and there were so many. */
+	/* All channels of its bridge have a sentry, and these they were. */
 	bool surrounded;
-	unsigned int members;
+	uintptr_t company;
 	/* A task is on its way that sets sentries. */
 	bool calling;
 	/* Its channel has become another, which has a sentry of its own. */
@@ -260,6 +261,33 @@ static void call_others(struct sentry *sentry, struct ast_channel *chan)
 	}
 }
 
+/* Who is in a bridge, as one number. The bridge is locked. */
+static uintptr_t company_of(struct ast_bridge *bridge)
+{
+	const struct ast_bridge_channel *member;
+	uintptr_t company = 0;
+
+	AST_LIST_TRAVERSE(&bridge->channels, member, entry)
+	{
+		company = company * 31 + (uintptr_t)member;
+	}
+	return company;
+}
+
+/* False if it is known that others are in the bridge than were. A channel's lock comes behind the bridge's, so
+ * that one is not waited for: who holds it may be mixing. */
+static bool is_same_company(struct ast_bridge *bridge, uintptr_t company)
+{
+	bool same;
+
+	if (ao2_trylock(bridge)) {
+		return true;
+	}
+	same = company_of(bridge) == company;
+	ao2_unlock(bridge);
+	return same;
+}
+
 /* A source's frame goes to its bridge: false until everybody there has a sentry. */
 static bool may_enter(
 	struct sentry *sentry, struct ast_channel *chan, struct ast_bridge *bridge, const char *origin)
@@ -270,7 +298,7 @@ static bool may_enter(
 		sentry->surrounded = false;
 		set_key(sentry, KEY_BRIDGE, key, origin);
 	}
-	if (!bridge || (sentry->surrounded && sentry->members == bridge->num_channels)) {
+	if (!bridge || (sentry->surrounded && is_same_company(bridge, sentry->company))) {
 		return true;
 	}
 	sentry->surrounded = false;
@@ -449,8 +477,8 @@ static bool set_one(struct ast_channel *chan)
 	return set;
 }
 
-/* Sentries for all who share a bridge; how many they are. False if one could not be set. No lock is held. */
-static bool set_all(struct ast_bridge *bridge, unsigned int *members)
+/* Sentries for all who share a bridge, and who they are. False if one could not be set. No lock is held. */
+static bool set_all(struct ast_bridge *bridge, uintptr_t *company)
 {
 	struct ao2_container *peers;
 	struct ao2_iterator iterator;
@@ -458,7 +486,7 @@ static bool set_all(struct ast_bridge *bridge, unsigned int *members)
 	bool set = true;
 
 	ast_bridge_lock(bridge);
-	*members = bridge->num_channels;
+	*company = company_of(bridge);
 	peers = ast_bridge_peers_nolock(bridge);
 	ast_bridge_unlock(bridge);
 	if (!peers) {
@@ -484,19 +512,19 @@ static int surround(void *data)
 	struct call *call = data;
 	struct ast_channel *chan = ast_channel_get_by_name(call->id);
 	struct ast_bridge *bridge = NULL;
-	unsigned int members = 0;
+	uintptr_t company = 0;
 	bool set;
 
 	if (chan) {
 		ast_channel_lock(chan);
 		bridge = ast_channel_get_bridge(chan);
 		ast_channel_unlock(chan);
-		set = bridge && set_all(bridge, &members);
+		set = bridge && set_all(bridge, &company);
 		ast_channel_lock(chan);
 		call->sentry->calling = false;
 		if (set && !strcmp(call->sentry->keys[KEY_BRIDGE], bridge->uniqueid)) {
 			call->sentry->surrounded = true;
-			call->sentry->members = members;
+			call->sentry->company = company;
 		}
 		ast_channel_unlock(chan);
 		ao2_cleanup(bridge);
