@@ -116,6 +116,8 @@ def ends(site: Site) -> Outcome:
         clear_call(leg)
         event = downgrade_of(site, user, start)
         assert event["Consequence"] == "Hangup", f"the event tells {event.fields}"
+        site.pbx.manager.wait_event("RequestNotAllowed", lambda other: other["RequestType"] == "Downgrade" and user in other["AccountID"],
+                                    timeout=3, start=start)
         assert leg.call is not None
         leg.call.wait_end(5)
         failed = site.pbx.manager.wait_event("SealRTPFailed", lambda other: other["Channel"] == event["Channel"], start=start)
