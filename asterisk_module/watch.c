@@ -122,6 +122,15 @@ bool watch_is_optimistic(const char *channel)
 	return demand.optimistic;
 }
 
+/* Whether an end point of chan_pjsip has no media_encryption of its own. */
+bool watch_is_clear(const char *endpoint)
+{
+	struct demand demand = {.optimistic = false};
+
+	get_encryption(endpoint, &demand);
+	return !strcmp(demand.encryption, "no");
+}
+
 static bool has_audio(struct ast_channel *chan)
 {
 	struct ast_stream_topology *topology = ast_channel_get_stream_topology(chan);

@@ -643,6 +643,18 @@ uint32_t sealrtp_config_zrtp(const struct sealrtp_config *config);
 uint32_t sealrtp_config_consequence(const struct sealrtp_config *config,
                                     uint32_t failure);
 
+// 1: policy speaks in the descriptions of calls, for `offer` or `accept` names a method. 0: they are left alone.
+//
+// # Safety
+// `config` is a handle or null.
+uint32_t sealrtp_config_is_active(const struct sealrtp_config *config);
+
+// 1: no clear media may pass, ever: policy is active, and has no fallback. 1 for null.
+//
+// # Safety
+// `config` is a handle or null.
+uint32_t sealrtp_config_demands(const struct sealrtp_config *config);
+
 // The whole configuration as text, a line for each key. SEALRTP_E_BUFFER: `text` holds what fitted.
 //
 // # Safety

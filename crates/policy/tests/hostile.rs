@@ -20,10 +20,10 @@ fn exercise(text: &str) -> bool {
     for (line, number) in text.lines().zip(1..) {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             section = name;
-        } else if let Some((key, value)) = line.split_once('=') {
-            if let Err(fault) = builder.set("sealrtp.conf", number, section, key, value) {
-                assert!(fault.to_string().starts_with(&format!("sealrtp.conf line {number}, [")), "{fault}");
-            }
+        } else if let Some((key, value)) = line.split_once('=')
+            && let Err(fault) = builder.set("sealrtp.conf", number, section, key, value)
+        {
+            assert!(fault.to_string().starts_with(&format!("sealrtp.conf line {number}, [")), "{fault}");
         }
     }
     let Ok((policies, _)) = builder.finish() else { return false };
