@@ -98,7 +98,7 @@ struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method)
  * stream is locked. */
 int stream_renew(struct ast_srtp *stream, const sealrtp_config *config, bool demand_security)
 {
-	sealrtp_session *session = session_new(config, demand_security);
+	sealrtp_session *session = session_new(config, demand_security || stream->blocked);
 
 	if (!session) {
 		return -1;
