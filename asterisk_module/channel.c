@@ -159,13 +159,14 @@ bool channel_enrolment(struct ast_channel *chan)
 	return keepsake && keepsake->enrolment;
 }
 
-/* A channel has come to be: if its end point has a policy, a bridge must not be quicker than we are. */
+/* A channel has come to be: if its end point has ZRTP, a bridge must not be quicker than we are. */
 void channel_is_new(const char *name, const char *id)
 {
 	struct settings *settings = config_get();
 	struct ast_channel *chan;
 
-	if (settings && settings->active && sealrtp_config_is_active(config_of_channel(settings, name)) &&
+	if (settings && settings->zid &&
+		sealrtp_config_zrtp(config_of_channel(settings, name)) != SEALRTP_ZRTP_NO &&
 		watch_endpoint(name, NULL, 0) && (chan = ast_channel_get_by_name(id))) {
 		ast_channel_lock(chan);
 		channel_anchor(chan);

@@ -372,6 +372,19 @@ def no_clear_answer(site: Site) -> Outcome:
         return Outcome(detail=said.split(": ", 2)[-1][:60])
 
 
+@scenario("hook-nothing-to-offer", "SDES only over TLS, and the phone is called over UDP: no offer leaves, the call ends", PEER, kinds=PJSIP, reads_log=True)
+def nothing_to_offer(site: Site) -> Outcome:
+    with legs(site, "plain", "hook-needs-tls") as (caller, callee):
+        start = len(site.pbx.log_text())
+        ring_bridge(caller, "hook-needs-tls")
+        final = caller.call.wait_final(10)
+        assert final.status >= 400, final.start
+        said = site.pbx.wait_log(r"Not sending SDP of INVITE.*", start=start)[0]
+        assert "sdes_signalling" in said, said
+        assert not callee.phone.incoming, "the phone was called"
+        return Outcome(detail=final.start)
+
+
 @scenario("hook-reloaded", "the module is unloaded and loaded with a call up", PEER, suite=CM80, kinds=PJSIP, reads_log=True)
 def reloaded(site: Site) -> Outcome:
     with legs(site, "hook") as (leg,):

@@ -73,6 +73,7 @@ HOOK_STRICT = HOOK_POLICY | {"fallback": "reject"}
 HOOK_CALLERS = {"hook": HOOK_POLICY, "hook-strict": HOOK_STRICT, "hook-strict-sdes": HOOK_STRICT | {"offer": "sdes", "accept": "sdes"}}
 HOOK_CALLED = {"hook-sdes": HOOK_POLICY, "hook-dtls": HOOK_POLICY, "hook-clear": HOOK_POLICY | {"offer": "dtls,sdes"}, "hook-early": HOOK_POLICY,
                "hook-forked": HOOK_POLICY, "hook-prack": HOOK_POLICY, "hook-challenged": HOOK_POLICY, "hook-logged": HOOK_POLICY,
+               "hook-needs-tls": HOOK_STRICT | {"offer": "sdes", "accept": "sdes", "sdes_signalling": "tls"},
                "hook-refused": HOOK_STRICT | {"offer": "dtls", "accept": "dtls"}}
 HOOK_OPTIONS = {"hook-challenged": {"pjsip": {"outbound_auth": "hook-challenged-auth"}}}
 ENDPOINTS = tuple(
