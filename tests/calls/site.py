@@ -75,8 +75,10 @@ HOOK_POLICY = {"offer": "zrtp,dtls,sdes", "accept": "sdes,dtls,zrtp", "fallback"
 HOOK_STRICT = HOOK_POLICY | {"fallback": "reject"}
 HOOK_CALLERS = {"hook": HOOK_POLICY, "hook-strict": HOOK_STRICT, "hook-strict-sdes": HOOK_STRICT | {"offer": "sdes", "accept": "sdes"}}
 HOOK_CALLED = {"hook-sdes": HOOK_POLICY, "hook-dtls": HOOK_POLICY, "hook-clear": HOOK_POLICY | {"offer": "dtls,sdes"}, "hook-early": HOOK_POLICY,
-               "hook-forked": HOOK_POLICY, "hook-prack": HOOK_POLICY, "hook-challenged": HOOK_POLICY, "hook-multipart": HOOK_POLICY,
-               "hook-update": HOOK_POLICY, "hook-refused": HOOK_STRICT | {"offer": "dtls", "accept": "dtls"}}
+               "hook-forked": HOOK_POLICY, "hook-prack": HOOK_POLICY, "hook-challenged": HOOK_POLICY, "hook-logged": HOOK_POLICY,
+               "hook-needs-tls": HOOK_STRICT | {"offer": "sdes", "accept": "sdes", "sdes_signalling": "tls"},
+               "hook-refused": HOOK_STRICT | {"offer": "dtls", "accept": "dtls"}}
+HOOK_OPTIONS = {"hook-challenged": {"pjsip": {"outbound_auth": "hook-challenged-auth"}}}
 ENDPOINTS = tuple(
     # chan_sip calls a peer by no user at all unless told; baresip wants its own.
     Endpoint(f"{media.value}{number}", media, options={"sip": {"defaultuser": f"{media.value}{number}"}},
@@ -100,7 +102,8 @@ ENDPOINTS = tuple(
     *(Endpoint(f"zrtp-{label}-called", Media.ZRTP, options={"sip": {"defaultuser": f"zrtp-{label}-called"}}, policy=algorithms.policy)
       for label, algorithms in SETS.items()),
     *(Endpoint(name, media, options=CALLER_OPTIONS.get(name, {})) for name, media in CALLERS.items()),
-    *(Endpoint(name, Media.CLEAR, policy=policy) for name, policy in (HOOK_CALLERS | HOOK_CALLED).items()),
+    *(Endpoint(name, Media.CLEAR, policy=policy, options=HOOK_OPTIONS.get(name, {}))
+      for name, policy in (HOOK_CALLERS | HOOK_CALLED).items()),
 )
 
 
