@@ -215,6 +215,7 @@ static void terms_of(struct ast_channel *chan, struct terms *terms)
 	const char *number;
 
 	terms->enrolment = channel_enrolment(chan);
+	terms->disclosure = false;
 	terms->outgoing = ast_test_flag(ast_channel_flags(chan), AST_FLAG_OUTGOING) != 0;
 	if (terms->outgoing) {
 		struct ast_party_id caller = ast_channel_connected_effective_id(chan);
@@ -277,6 +278,7 @@ void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, cons
 	ast_channel_unlock(chan);
 	call = call_of_sibling(stream, id);
 	if (!call) {
+		terms.disclosure = disclosure_is_due(chan);
 		call = call_new(settings, config, channel, &terms);
 	}
 	ao2_lock(stream);
