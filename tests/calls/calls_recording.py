@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pbx.ari import Ari
 from pbx.configuration import TECHNOLOGY
 from pbx.endpoints import Media
 
@@ -55,6 +56,14 @@ def chanspy(site: Site, who: Speaker) -> list[Path]:
     return [path]
 
 
+def is_recording(rest: Ari, name: str) -> bool:
+    try:
+        rest.ask("GET", f"recordings/live/{name}")
+    except RuntimeError:
+        return False
+    return True
+
+
 def ari(site: Site, who: Speaker) -> list[Path]:
     """A snoop channel, the channel itself, and a bridge."""
     names = [f"{who.user}-{what}" for what in ("snoop", "channel", "bridge")]
@@ -76,6 +85,10 @@ def ari(site: Site, who: Speaker) -> list[Path]:
             rest.ask("POST", f"recordings/live/{names[1]}/stop")
         except RuntimeError:
             assert RECORDED[who.user][0] == "refuse", "the recording had ended by itself"
+        until = time.monotonic() + 5
+        while is_recording(rest, names[1]):
+            assert time.monotonic() < until, "the recording does not end"
+            time.sleep(0.05)
         bridge = rest.ask("POST", "bridges", type="mixing").id
         rest.ask("POST", f"bridges/{bridge}/addChannel", channel=channel)
         rest.ask("POST", f"bridges/{bridge}/record", name=names[2], format="ulaw")
