@@ -68,6 +68,10 @@ enum sealrtp_result
     SEALRTP_E_DTLS = -17,
     // ZRTP: the cache cannot be used, or what the peer's SDP says; the reason tells why.
     SEALRTP_E_ZRTP = -18,
+    // Policy refuses an offer or answer; the reason tells why and what to change.
+    SEALRTP_E_POLICY = -19,
+    // An SDP body cannot be read; the reason tells the line.
+    SEALRTP_E_SDP = -20,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -293,6 +297,9 @@ typedef struct sealrtp_dtls sealrtp_dtls;
 // Master keys of one direction with their suite and session parameters; zeroised when freed.
 typedef struct sealrtp_keys sealrtp_keys;
 
+// The offers and answers of one call with one peer. One thread at a time.
+typedef struct sealrtp_offer_answer sealrtp_offer_answer;
+
 // Offer and answer of one m-line, over the whole call. One thread at a time.
 typedef struct sealrtp_sdes sealrtp_sdes;
 
@@ -308,6 +315,32 @@ typedef struct sealrtp_zrtp sealrtp_zrtp;
 // One call with one peer, whose streams share a SAS: the first one runs Diffie-Hellman, the others Multistream mode. Its
 // streams may be used in different threads.
 typedef struct sealrtp_zrtp_call sealrtp_zrtp_call;
+
+// What is known of the SIP message that a description comes in.
+typedef struct sealrtp_sdp_message {
+    // Set by the caller: sizeof(sealrtp_sdp_message).
+    size_t size;
+    // 1: an INVITE or UPDATE, which offers. 0: a response, ACK or PRACK, which answers if an answer is awaited.
+    uint32_t request;
+    // Number of the CSeq header.
+    uint32_t cseq;
+    // 1: it travels over TLS, as far as we can see.
+    uint32_t tls;
+} sealrtp_sdp_message;
+
+// A line of our own description.
+typedef struct sealrtp_sdp_line {
+    // Set by the caller: sizeof(sealrtp_sdp_line).
+    size_t size;
+    // The RTP port; 0: declined.
+    uint32_t port;
+    // 1: it is RTP. 0: leave it alone.
+    uint32_t rtp;
+    // 1: it may have ZRTP, whose call `sealrtp_offer_answer_describe` and `_apply` take.
+    uint32_t zrtp;
+    // "audio", "video", ...
+    char media[16];
+} sealrtp_sdp_line;
 
 // Counters of one direction.
 typedef struct sealrtp_direction_stats {
@@ -597,6 +630,107 @@ struct sealrtp_keys *sealrtp_keys_new(uint32_t suite,
 // # Safety
 // `keys` is null or a handle that is not used again.
 void sealrtp_keys_free(struct sealrtp_keys *keys);
+
+// Begins a call by policy, with our certificate for its DTLS. `name` is for texts, e.g. "PJSIP/alice".
+//
+// # Safety
+// `config` and `dtls` are handles or null, `name` a C string or null, `out` points to a pointer or is null.
+sealrtp_result sealrtp_offer_answer_new(const struct sealrtp_config *config,
+                                        const struct sealrtp_dtls *dtls,
+                                        const char *name,
+                                        struct sealrtp_offer_answer **out);
+
+// Frees it and zeroises its keys; null is nothing.
+//
+// # Safety
+// `offer_answer` is null or a handle that is not used again.
+void sealrtp_offer_answer_free(struct sealrtp_offer_answer *offer_answer);
+
+// Takes the peer's description of `sdp_len` bytes and writes the text for a PBX that knows of no security; `*len` is the
+// size of `out` and becomes the text's length. SEALRTP_DONE: pass it on as it came. SEALRTP_E_POLICY: refuse it, an offer with
+// 488, an answer by ending the call; `reason` says why and what to change. SEALRTP_E_SDP: it cannot be read. SEALRTP_E_BUFFER:
+// `*len` bytes are needed; ask again.
+//
+// # Safety
+// `offer_answer` is a handle or null, `message` points to a struct with its size set or is null, `sdp` to `sdp_len` bytes or is
+// null, `len` to a number or is null, `out` has `*len` bytes or is null, `reason` has `reason_size` bytes or is null.
+sealrtp_result sealrtp_offer_answer_remote(struct sealrtp_offer_answer *offer_answer,
+                                           const struct sealrtp_sdp_message *message,
+                                           const char *sdp,
+                                           size_t sdp_len,
+                                           char *out,
+                                           size_t *len,
+                                           char *reason,
+                                           size_t reason_size);
+
+// Takes our own description, as the PBX made it, and tells how many lines it has. Then for each ask
+// `sealrtp_offer_answer_line`, tell `sealrtp_offer_answer_describe`, and `sealrtp_offer_answer_write` at the end. Refusals as
+// `sealrtp_offer_answer_remote`: nothing may be sent.
+//
+// # Safety
+// `offer_answer` is a handle or null, `message` points to a struct with its size set or is null, `sdp` to `sdp_len` bytes or is
+// null, `lines` to a number or is null, `reason` has `reason_size` bytes or is null.
+sealrtp_result sealrtp_offer_answer_local(struct sealrtp_offer_answer *offer_answer,
+                                          const struct sealrtp_sdp_message *message,
+                                          const char *sdp,
+                                          size_t sdp_len,
+                                          uint32_t *lines,
+                                          char *reason,
+                                          size_t reason_size);
+
+// What line `index`, from 0 on, of our description is. SEALRTP_DONE past the last.
+//
+// # Safety
+// `offer_answer` is a handle or null, `line` points to a struct with its size set or is null.
+sealrtp_result sealrtp_offer_answer_line(const struct sealrtp_offer_answer *offer_answer,
+                                         uint32_t index,
+                                         struct sealrtp_sdp_line *line);
+
+// Takes fingerprint, role and Hello hash of the line's stream into our description; sets DTLS or ZRTP up in the session where
+// they are to be. `call` null: no ZRTP on this stream, which sends under `ssrc`. Refusals as `sealrtp_offer_answer_remote`.
+//
+// # Safety
+// `offer_answer`, `session` and `call` are handles or null, `reason` has `reason_size` bytes or is null.
+sealrtp_result sealrtp_offer_answer_describe(struct sealrtp_offer_answer *offer_answer,
+                                             uint32_t index,
+                                             struct sealrtp_session *session,
+                                             const struct sealrtp_zrtp_call *call,
+                                             uint32_t ssrc,
+                                             char *reason,
+                                             size_t reason_size);
+
+// Writes our description for the peer; `*len` as in `sealrtp_offer_answer_remote`. The text may hold keys: wipe it after use.
+// SEALRTP_DONE: there is none.
+//
+// # Safety
+// `offer_answer` is a handle or null, `len` points to a number or is null, `out` has `*len` bytes or is null.
+sealrtp_result sealrtp_offer_answer_write(struct sealrtp_offer_answer *offer_answer,
+                                          char *out,
+                                          size_t *len);
+
+// Puts what is agreed on for a line into its session, and tells the `sealrtp_method`; as often as asked, with the same result.
+// To be called when our answer was written and when the peer's was taken. Refusals as `sealrtp_offer_answer_remote`: the call must
+// end.
+//
+// # Safety
+// `offer_answer`, `session` and `call` are handles or null, `method` points to a number or is null, `reason` has `reason_size`
+// bytes or is null.
+sealrtp_result sealrtp_offer_answer_apply(struct sealrtp_offer_answer *offer_answer,
+                                          uint32_t index,
+                                          struct sealrtp_session *session,
+                                          const struct sealrtp_zrtp_call *call,
+                                          uint32_t ssrc,
+                                          uint32_t *method,
+                                          char *reason,
+                                          size_t reason_size);
+
+// Writes each step so far with the rule behind it, one on a line; no keys. SEALRTP_E_BUFFER: `text` holds what fitted.
+//
+// # Safety
+// `offer_answer` is a handle or null, `text` has `text_size` bytes or is null.
+sealrtp_result sealrtp_offer_answer_explain(const struct sealrtp_offer_answer *offer_answer,
+                                            char *text,
+                                            size_t text_size);
 
 // What a result means, in English. Never null; the text lives as long as the library.
 const char *sealrtp_result_text(int32_t result);
