@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pbx.asterisk import Asterisk, PbxError
-from pbx.endpoints import Endpoint, Media, section
+from pbx.endpoints import Endpoint, Media
 from pbx.roots import choose
 
 from calls import sdp
 from calls.media import Capture
 from calls.policy_far import Judged, ZrtpPeer, carried, far_end
-from calls.policy_matrix import (AVP, CLEAR, DECLINED, DTLS, ENDED, NOT_CALLED, PROFILE_OF, REFUSED, SDES, SECURE, ZRTP, Policy, Row, table)
-from calls.policy_signalling import Signalling
+from calls.policy_matrix import (AVP, CLEAR, DECLINED, DTLS, ENDED, NOT_CALLED, PROFILE_OF, REFUSED, SDES, SECURE, WITHIN, ZRTP, Row)
+from calls.policy_signalling import Scripted, Sipp, signalling_for
 from calls.registry import Outcome
 from calls.site import KINDS, Site, module_for
 from calls.streams import check_ours, rows_of_user
@@ -27,7 +27,7 @@ KIND = KINDS["asterisk22"]
 # Calls at a time; a call is mostly waiting.
 AT_ONCE = 8
 # A handshake that nobody answers is given up after so many seconds; ZRTP gives up by itself in about as many.
-HANDSHAKE_SECONDS = 4
+GENERAL = "[general]\ndtls_timeout = 4\n\n"
 ENDS_WITHIN = 20.0
 
 
@@ -44,24 +44,14 @@ class Placed:
 def endpoint_of(row: Row) -> Endpoint:
     """Every row has an end point of its own, so none remembers another's calls."""
     return Endpoint(row.name, Media.CLEAR, options={"pjsip": {"transport": "transport-tls"}} if row.tls else {},
-                    policy={"policy": policy_names()[row.policy]})
-
-
-def policy_names() -> dict[Policy, str]:
-    """The name of each policy of the matrix in sealrtp.conf."""
-    return {policy: f"policy{number}" for number, policy in enumerate(dict.fromkeys(row.policy for row in table()))}
-
-
-def sealrtp_conf() -> str:
-    return f"[general]\ndtls_timeout = {HANDSHAKE_SECONDS}\n\n" + "".join(
-        section(name, {"type": "policy", **policy.keys}) for policy, name in policy_names().items())
+                    policy=row.policy.keys)
 
 
 @contextlib.contextmanager
-def running(directory: Path, rows: Iterable[Row], configuration: str = "") -> Iterator[Site]:
+def running(directory: Path, rows: Iterable[Row]) -> Iterator[Site]:
     """The PBX of these rows, with all of its media captured. Raises when it dies."""
     pbx = Asterisk(choose(KIND.major, KIND.chan), directory / "pbx", module=module_for(choose(KIND.major, KIND.chan)), tls=True,
-                   endpoints=[endpoint_of(row) for row in rows], sealrtp_conf=configuration or sealrtp_conf())
+                   endpoints=[endpoint_of(row) for row in rows], sealrtp_conf=GENERAL)
     with pbx:
         check_ours(pbx)
         site = Site(KIND, pbx, directory)
@@ -95,7 +85,7 @@ def place_all(rows: Iterable[Row], site: Site, told: Callable[[Placed], None]) -
 def run(row: Row, site: Site) -> Outcome:
     """The call of a row. AssertionError when anything is not as the row expects."""
     with contextlib.ExitStack() as stack:
-        signalling = Signalling(site, row.name, row.tls)
+        signalling = signalling_for(site, row.name, row.way, row.tls)
         stack.callback(signalling.close)
         far = far_end(site, row)
         stack.callback(far.close)
@@ -107,15 +97,12 @@ def run(row: Row, site: Site) -> Outcome:
             raise
 
 
-def note(site: Site, signalling: Signalling, error: Exception) -> None:
-    call = signalling.call
-    told = [f"row: {signalling.user}", "".join(traceback.format_exception(error)), "\n".join(signalling.phone.trace)]
-    if call is not None:
-        told += ["far end's SDP:", call.local_sdp, "PBX's SDP:", call.remote_sdp]
-    (site.directory / "failure").write_text("\n".join(told))
+def note(site: Site, signalling: Scripted | Sipp, error: Exception) -> None:
+    (site.directory / "failure").write_text("\n".join([
+        "".join(traceback.format_exception(error)), signalling.trace, "far end's SDP:", signalling.ours, "PBX's SDP:", signalling.theirs]))
 
 
-def calls_in(row: Row, site: Site, signalling: Signalling, far: Judged | ZrtpPeer) -> Outcome:
+def calls_in(row: Row, site: Site, signalling: Scripted | Sipp, far: Judged | ZrtpPeer) -> Outcome:
     """The far end calls the echo."""
     reply = signalling.invite("echo", far.offer())
     if row.expected == REFUSED:
@@ -126,7 +113,7 @@ def calls_in(row: Row, site: Site, signalling: Signalling, far: Judged | ZrtpPee
     return talk(row, site, signalling, far)
 
 
-def called_out(row: Row, site: Site, signalling: Signalling, far: Judged | ZrtpPeer) -> Outcome:
+def called_out(row: Row, site: Site, signalling: Scripted | Sipp, far: Judged | ZrtpPeer) -> Outcome:
     """The PBX calls the far end."""
     signalling.let_call()
     if row.expected == NOT_CALLED:
@@ -147,12 +134,13 @@ def check_offer(row: Row, offer: sdp.Media) -> None:
     """AssertionError unless the PBX's offer is what the policy says: all its methods, in the profile of its first where it is strict."""
     methods = row.policy.without_sdes(row.policy.offers, row.tls)
     profile = PROFILE_OF[methods[0]] if row.policy.fallback == "reject" else AVP
+    methods = [method for method in methods if method in WITHIN[profile]]
     assert offer.profile == profile, f"the offer's profile is {offer.profile}, not {profile}"
     assert carried(offer) == set(methods), f"the offer carries {carried(offer)}, not {set(methods)}"
     assert offer.values("setup") == (["actpass"] if DTLS in methods else []), f"a=setup:{offer.values('setup')}"
 
 
-def talk(row: Row, site: Site, signalling: Signalling, far: Judged | ZrtpPeer) -> Outcome:
+def talk(row: Row, site: Site, signalling: Scripted | Sipp, far: Judged | ZrtpPeer) -> Outcome:
     """Media, or none, as expected; what the PBX shows; and nothing clear in the capture where none is allowed."""
     site.watch(far.port, far.port + 1)
     if row.expected == ENDED:

@@ -248,14 +248,14 @@ class ZrtpPeer:
         while not (path.exists() and path.read_bytes().endswith(b"\r\n")):
             assert self.process is not None and self.process.poll() is None and time.monotonic() < until, f"sealrtp peer: {self.words}"
             time.sleep(0.02)
-        body = path.read_text(newline="")
+        body = path.read_bytes().decode()
         self.port = sdp.read(body).port
         return body
 
     def give(self, path: Path, body: str) -> None:
         """Whole at once: it is being watched for."""
         fresh = path.with_suffix(".new")
-        fresh.write_text(body, newline="")
+        fresh.write_bytes(body.encode())
         fresh.rename(path)
 
     def offer(self) -> str:

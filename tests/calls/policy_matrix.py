@@ -12,6 +12,9 @@ AVP, SAVP, UDP_TLS = "RTP/AVP", "RTP/SAVP", "UDP/TLS/RTP/SAVP"
 # What a strict offer's m-line says when this method comes first.
 PROFILE_OF = {ZRTP: AVP, DTLS: UDP_TLS, SDES: SAVP}
 
+# The methods that a line of this profile can have; ZRTP is done in what SIP takes for clear.
+WITHIN = {AVP: (SDES, DTLS, ZRTP), SAVP: (SDES, DTLS), UDP_TLS: (DTLS,)}
+
 # What may come of a call, besides the name of a method.
 CLEAR = "clear"
 # The PBX answers 488, or sends no INVITE at all where it would call.
@@ -124,6 +127,7 @@ def expected_out(policy: Policy, far: Far, tls: bool) -> str:
     if strict and not offered:
         return NOT_CALLED
     profile = PROFILE_OF[offered[0]] if strict else AVP
+    offered = [method for method in offered if method in WITHIN[profile]]
     for method in far.takes.get(profile, ()):
         if method in offered:
             return method

@@ -1,0 +1,126 @@
+"""The default configuration, unchanged: the sample of sealrtp.conf and end points without media_encryption, and phones of every kind.
+
+Each is connected with the best that it can do: linphonec set to ZRTP, SDES, DTLS and none, baresip with SDES and DTLS; Chromium is
+in tests/webrtc, with the same sample.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pbx.asterisk import Asterisk
+from pbx.endpoints import Endpoint, Media
+from pbx.roots import choose
+
+from calls.audio import SPEECH
+from calls.calls_phones import ENOUGH
+from calls.media import REPOSITORY, Capture
+from calls.phones import Baresip, Linphone, Program, host_address, share_heard
+from calls.policy_matrix import CLEAR, DTLS, REFUSED, SDES, ZRTP
+from calls.registry import Outcome
+from calls.site import KINDS, Site, module_for
+from calls.streams import check_ours, rows_of_user
+from calls.zrtp import ZrtpPhone, line_of
+
+SAMPLE = REPOSITORY / "asterisk_module/sealrtp.conf.sample"
+KIND = KINDS["asterisk22"]
+SECOND = 8000
+
+
+@dataclass(frozen=True)
+class Default:
+    """A phone that calls the echo, and what must come of it."""
+
+    name: str
+    phone: str
+    # media_encryption of linphonec, mediaenc of baresip.
+    encryption: str
+    expected: str
+    tls: bool = False
+
+
+CALLS = {one.name: one for one in (
+    Default("linphonec-zrtp", "linphonec", "zrtp", ZRTP),
+    Default("linphonec-zrtp-tls", "linphonec", "zrtp", ZRTP, tls=True),
+    Default("linphonec-sdes-tls", "linphonec", "srtp", SDES, tls=True),
+    # Its keys would pass in the clear, and it takes no call without them: it is told why it has none.
+    Default("linphonec-sdes-udp", "linphonec", "srtp", REFUSED),
+    Default("linphonec-dtls", "linphonec", "dtls", DTLS),
+    Default("linphonec-none", "linphonec", "none", CLEAR),
+    Default("linphonec-none-tls", "linphonec", "none", CLEAR, tls=True),
+    Default("baresip-sdes-tls", "baresip", "srtp-mand", SDES, tls=True),
+    Default("baresip-dtls", "baresip", "dtls_srtp", DTLS),
+)}
+
+
+@contextlib.contextmanager
+def running(directory: Path) -> Iterator[Site]:
+    """An Asterisk with nothing said about media security anywhere."""
+    root = choose(KIND.major, KIND.chan)
+    endpoints = [Endpoint(call.name, Media.CLEAR, options={"pjsip": {"transport": "transport-tls"}} if call.tls else {}) for call in CALLS.values()]
+    with Asterisk(root, directory / "pbx", module=module_for(root), tls=True, endpoints=endpoints, sealrtp_conf=SAMPLE.read_text(),
+                  address=host_address()) as pbx:
+        check_ours(pbx)
+        site = Site(KIND, pbx, directory)
+        first, last = pbx.ports.rtp
+        with Capture(directory / "media.pcap", f"udp portrange {first}-{last}") as site.capture:
+            yield site
+        check_ours(pbx)
+        pbx.wait_idle(30)
+
+
+def phone_of(call: Default, site: Site) -> Program:
+    """The phone of a call, started."""
+    first, last = site.peer_ports(14)
+    rtp = first + first % 2
+    if call.expected not in (CLEAR, REFUSED):
+        site.watch(first, last - 4)
+    home = site.directory / "phone"
+    if call.phone == "baresip":
+        return Baresip(home, SPEECH, user=call.name, address=site.address, pbx_port=site.pbx.ports.sips if call.tls else site.pbx.sip_port,
+                       sip=last, rtp=(rtp, last - 4), control=last - 2, dtls=call.encryption == "dtls_srtp", transport="tls" if call.tls else "udp")
+    how = {"user": call.name, "address": site.address, "sip": last, "rtp": rtp, "tls": last - 1 if call.tls else 0}
+    if call.encryption == "zrtp":
+        return ZrtpPhone(home, SPEECH, **how)
+    return Linphone(home, SPEECH, encryption=call.encryption, mandatory=call.encryption != "none", **how)
+
+
+def run(call: Default, site: Site) -> Outcome:
+    """Places the call. AssertionError unless it is connected with what is expected, the sound is heard, and nothing clear passed."""
+    site = site.for_call(call.name)
+    uri = f"sip:echo@{site.address}:" + (f"{site.pbx.ports.sips};transport=tls" if call.tls else f"{site.pbx.sip_port}")
+    start = len(site.pbx.manager.events)
+    with phone_of(call, site) as phone:
+        if call.expected == REFUSED:
+            assert isinstance(phone, Linphone)
+            phone.start_call(uri)
+            phone.wait_text("Not acceptable here", 10)
+            return Outcome(detail="488")
+        phone.call(uri)
+        sas: tuple[str, ...] = ()
+        if isinstance(phone, ZrtpPhone):
+            shown = phone.sas()
+            line = line_of(site, call.name)
+            assert line.sas == shown, f"the phone shows {shown}, the PBX {line.sas}"
+            sas = (f"phone {shown}", f"PBX {line.sas}")
+        time.sleep(4.5)
+        rows = rows_of_user(site.pbx, call.name)
+        phone.hang_up()
+        time.sleep(0.8)
+    share = share_heard(SPEECH[SECOND // 2:3 * SECOND], phone.heard())
+    assert share >= ENOUGH, f"only {share:.0%} of the sound is in the recording"
+    if call.expected == CLEAR:
+        assert all(row["Method"] == "-" for row in rows), f"the call of a phone without security is shown as {rows}"
+        return Outcome(detail=f"{share:.0%} of the sound", heard=True)
+    (row,) = rows
+    assert row["Method"].lower() == call.expected, f"the method is {row['Method']}: {row}"
+    seen = site.look()
+    found = seen.from_pbx.found + ([] if call.expected == ZRTP else seen.to_pbx.found)
+    assert not found, f"the capture has {len(found)} datagrams that are not secured: {found[0]}"
+    secured = [event for event in site.pbx.manager.events[start:] if event["Event"] == "SealRTPSecured" and f"/{call.name}-" in event["Channel"]]
+    assert secured, "no event tells that the call is secured"
+    return Outcome(row["Suite-In"], int(row["Packets-In"]), int(row["Packets-Out"]), True, f"{share:.0%} of the sound", sas=sas)
