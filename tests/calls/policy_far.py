@@ -156,7 +156,7 @@ class Judged:
                 return self.body(AVP, [], [])
             case "tag-5":
                 # The trunk's answer, with keys of now.
-                return self.crypto_answer(offer, CM80, profile=SAVP, must_be=5)
+                return self.crypto_answer(offer, row.suite, profile=SAVP, must_be=5)
             case other:
                 raise ValueError(f"no far end answers {other}")
         if row.expected == SDES:
