@@ -172,7 +172,7 @@ typedef uint32_t sealrtp_event_kind;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// Why a handshake or an exchange failed.
+// Why a handshake or an exchange failed, or what else a call's security has suffered.
 enum sealrtp_failure
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
@@ -194,6 +194,10 @@ enum sealrtp_failure
     SEALRTP_FAILURE_OTHER = 7,
     // Of ZRTP, see the text.
     SEALRTP_FAILURE_ZRTP = 8,
+    // For `sealrtp_config_consequence`: SEALRTP_EVENT_CACHE_MISMATCH has come.
+    SEALRTP_FAILURE_CACHE_MISMATCH = 9,
+    // For `sealrtp_config_consequence`: an end point whose calls were secured before has a clear one.
+    SEALRTP_FAILURE_DOWNGRADE = 10,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -284,6 +288,54 @@ enum sealrtp_zrtp_rule
 typedef enum sealrtp_zrtp_rule sealrtp_zrtp_rule;
 #else
 typedef uint32_t sealrtp_zrtp_rule;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Where a line's keys come from.
+enum sealrtp_method
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Nothing is agreed on yet.
+    SEALRTP_METHOD_NONE = 0,
+    // Nobody makes keys, and clear media passes.
+    SEALRTP_METHOD_CLEAR = 1,
+    // SDES: the session has its keys.
+    SEALRTP_METHOD_SDES = 2,
+    // DTLS-SRTP: the session knows the peer's fingerprint; the handshake begins with `sealrtp_session_dtls_start`.
+    SEALRTP_METHOD_DTLS = 3,
+    // ZRTP: it begins with `sealrtp_session_zrtp_start`.
+    SEALRTP_METHOD_ZRTP = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_method sealrtp_method;
+#else
+typedef uint32_t sealrtp_method;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What becomes of a call.
+enum sealrtp_consequence
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // It ends.
+    SEALRTP_CONSEQUENCE_HANGUP = 1,
+    // It stays up, and no media passes.
+    SEALRTP_CONSEQUENCE_BLOCK = 2,
+    // It goes on as it is.
+    SEALRTP_CONSEQUENCE_CONTINUE = 3,
+    // It goes on, and there is nothing to tell.
+    SEALRTP_CONSEQUENCE_NOTHING = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_consequence sealrtp_consequence;
+#else
+typedef uint32_t sealrtp_consequence;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -583,6 +635,26 @@ struct sealrtp_config *sealrtp_config_copy(const struct sealrtp_config *config);
 // `config` is a handle or null.
 uint32_t sealrtp_config_zrtp(const struct sealrtp_config *config);
 
+// What becomes of a call in which a `sealrtp_failure` happened, as `on_failure` and `fallback` have it; an unknown one is of
+// DTLS-SRTP. SEALRTP_CONSEQUENCE_HANGUP for null.
+//
+// # Safety
+// `config` is a handle or null.
+uint32_t sealrtp_config_consequence(const struct sealrtp_config *config,
+                                    uint32_t failure);
+
+// 1: policy speaks in the descriptions of calls, for `offer` or `accept` names a method. 0: they are left alone.
+//
+// # Safety
+// `config` is a handle or null.
+uint32_t sealrtp_config_is_active(const struct sealrtp_config *config);
+
+// 1: no clear media may pass, ever: policy is active, and has no fallback. 1 for null.
+//
+// # Safety
+// `config` is a handle or null.
+uint32_t sealrtp_config_demands(const struct sealrtp_config *config);
+
 // The whole configuration as text, a line for each key. SEALRTP_E_BUFFER: `text` holds what fitted.
 //
 // # Safety
@@ -663,6 +735,16 @@ sealrtp_result sealrtp_offer_answer_remote(struct sealrtp_offer_answer *offer_an
                                            char *reason,
                                            size_t reason_size);
 
+// Another policy for the call from here on, e.g. because the dialplan has chosen one: an offer of the peer that is not answered
+// yet is decided anew, what was agreed on stands. SEALRTP_E_POLICY: that offer is to be answered by 488, and `reason` says why.
+//
+// # Safety
+// `offer_answer` and `config` are handles or null, `reason` has `reason_size` bytes or is null.
+sealrtp_result sealrtp_offer_answer_set_config(struct sealrtp_offer_answer *offer_answer,
+                                               const struct sealrtp_config *config,
+                                               char *reason,
+                                               size_t reason_size);
+
 // Takes our own description, as the PBX made it, and tells how many lines it has. Then for each ask
 // `sealrtp_offer_answer_line`, tell `sealrtp_offer_answer_describe`, and `sealrtp_offer_answer_write` at the end. Refusals as
 // `sealrtp_offer_answer_remote`: nothing may be sent.
@@ -723,6 +805,12 @@ sealrtp_result sealrtp_offer_answer_apply(struct sealrtp_offer_answer *offer_ans
                                           uint32_t *method,
                                           char *reason,
                                           size_t reason_size);
+
+// Adds a step to the explanation, e.g. how a handshake ended.
+//
+// # Safety
+// `offer_answer` is a handle or null, `step` a C string or null.
+sealrtp_result sealrtp_offer_answer_note(struct sealrtp_offer_answer *offer_answer, const char *step);
 
 // Writes each step so far with the rule behind it, one on a line; no keys. SEALRTP_E_BUFFER: `text` holds what fitted.
 //

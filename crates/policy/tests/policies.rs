@@ -69,9 +69,10 @@ fn a_section_begins_as_its_policy_and_that_as_general() {
     for (key, rule) in [
         (Key::Fallback, "fallback = reject (built-in policy strict)"),
         (Key::Recording, "recording = refuse (sealrtp.conf line 21, [vault])"),
-        (Key::Accept, "accept = dtls, zrtp (sealrtp.conf line 4, [general])"),
+        (Key::Accept, "accept = sdes, dtls (built-in policy strict)"),
+        (Key::SdesSignalling, "sdes_signalling = tls (default)"),
         (Key::ZrtpSas, "zrtp_sas = B256 (sealrtp.conf line 8, [PJSIP/alice])"),
-        (Key::Offer, "offer = zrtp, dtls, sdes (default)"),
+        (Key::Offer, "offer = sdes, dtls (built-in policy strict)"),
     ] {
         assert_eq!(alice.rule(key), rule);
     }
@@ -113,7 +114,7 @@ fn built_in_policies_are_there_unless_the_file_has_its_own() {
         let policy = policies.policy(name).unwrap();
         (policy.offer().len(), policy.accept().len(), policy.fallback())
     };
-    assert_eq!(rules("strict"), (3, 3, Fallback::Reject));
+    assert_eq!(rules("strict"), (2, 2, Fallback::Reject));
     assert_eq!(rules("opportunistic"), (3, 3, Fallback::Rtp));
     assert_eq!(rules("clear"), (0, 0, Fallback::Rtp));
     assert!(!policies.any_rejects(), "nobody has chosen the built-in policy strict");
