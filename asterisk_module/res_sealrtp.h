@@ -377,6 +377,7 @@ int watch_start(void);
 void watch_stop(void);
 bool watch_is_optimistic(const char *channel);
 bool watch_is_clear(const char *endpoint);
+bool watch_has_avpf(const char *endpoint);
 bool watch_endpoint(const char *channel, char *endpoint, size_t size);
 
 /* cli.c */

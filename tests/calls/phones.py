@@ -254,22 +254,24 @@ ctrl_tcp_listen 127.0.0.1:{control}
 
 
 class Baresip(Program):
-    """baresip with u-law, and mandatory SDES or DTLS, SIP over UDP or TLS (it believes every certificate); sndfile writes down what it hears."""
+    """baresip with u-law and `encryption`: "srtp-mand" (SDES), "dtls_srtp" or "". SIP is over UDP or TLS, where it believes every
+    certificate; sndfile writes down what it hears."""
 
     program, package = "baresip", "baresip"
     patience = 1.5
 
     def __init__(self, home: Path, say: bytes, *, user: str, address: str, pbx_port: int, sip: int, rtp: tuple[int, int], control: int,
-                 answer: bool = False, dtls: bool = False, transport: str = "udp") -> None:
+                 answer: bool = False, encryption: str = "srtp-mand", transport: str = "udp") -> None:
         super().__init__(home, say)
-        encryption = "dtls_srtp" if dtls else "srtp"
-        modules = next((path for path in BARESIP_MODULES if (path / f"{encryption}.so").exists()), None)
+        # The module of SDES when there is no encryption: it does nothing by itself.
+        module = "dtls_srtp" if encryption == "dtls_srtp" else "srtp"
+        modules = next((path for path in BARESIP_MODULES if (path / f"{module}.so").exists()), None)
         if modules is None:
-            raise Skipped(f"baresip has no module {encryption}.so here")
+            raise Skipped(f"baresip has no module {module}.so here")
         (home / "config").write_text(BARESIP_CONFIG.format(address=address, sip=sip, home=home, rtp=rtp[0], rtp_last=rtp[1],
-                                                           modules=modules, control=control, encryption=encryption))
-        (home / "accounts").write_text(f"<sip:{user}@{address}:{pbx_port};transport={transport}>;regint=0;mediaenc={'dtls_srtp' if dtls else 'srtp-mand'};"
-                                       f"audio_codecs=PCMU/8000/1{';answermode=auto' if answer else ''}\n")
+                                                           modules=modules, control=control, encryption=module))
+        (home / "accounts").write_text(f"<sip:{user}@{address}:{pbx_port};transport={transport}>;regint=0;"
+                                       f"{f'mediaenc={encryption};' if encryption else ''}audio_codecs=PCMU/8000/1{';answermode=auto' if answer else ''}\n")
         (home / "contacts").write_text("")
         self.run(["baresip", "-f", str(home), "-4", "-v"])
         self.control = self.connect(control)
