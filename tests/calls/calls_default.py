@@ -21,7 +21,7 @@ from calls.audio import SPEECH
 from calls.calls_phones import ENOUGH
 from calls.media import REPOSITORY, Capture
 from calls.phones import Baresip, Linphone, Program, host_address, share_heard
-from calls.policy_matrix import CLEAR, DTLS, REFUSED, SDES, ZRTP
+from calls.policy_matrix import CLEAR, DTLS, REFUSED, SDES, SECURE, ZRTP
 from calls.registry import Outcome
 from calls.site import KINDS, Site, module_for
 from calls.streams import check_ours, rows_of_user
@@ -79,7 +79,7 @@ def phone_of(call: Default, site: Site) -> Program:
     """The phone of a call, started."""
     first, last = site.peer_ports(14)
     rtp = first + first % 2
-    if call.expected not in (CLEAR, REFUSED):
+    if call.expected in SECURE:
         site.watch(first, last - 4)
     home = site.directory / "phone"
     if call.phone == "baresip":
@@ -99,19 +99,12 @@ def run(call: Default, site: Site) -> Outcome:
     """Places the call. AssertionError unless it is connected with what is expected, the sound is heard, and nothing clear passed."""
     site = site.for_call(call.name)
     uri = f"sip:echo@{site.address}:" + (f"{site.pbx.ports.sips};transport=tls" if call.tls else f"{site.pbx.sip_port}")
+    if call.expected == REFUSED:
+        return refused(call, site, uri)
     start = len(site.pbx.manager.events)
+    sas: tuple[str, ...] = ()
     with phone_of(call, site) as phone:
-        if call.expected == REFUSED:
-            assert isinstance(phone, Linphone)
-            phone.start_call(uri)
-            phone.wait_text("error", 10)
-            time.sleep(0.5)
-            refusal = re.search(r"SIP/2\.0 (\d+)", (phone.home / "log").read_text(errors="replace").partition("SIP/2.0 100")[2])
-            assert refusal is not None and refusal[1] == "488", f"the call is answered {refusal and refusal[0]}"
-            told = site.pbx.wait_log(rf"PJSIP/{call.name}.*488.*sdes_signalling.*", timeout=5)
-            return Outcome(detail=told[0])
         phone.call(uri)
-        sas: tuple[str, ...] = ()
         if isinstance(phone, ZrtpPhone):
             shown = phone.sas()
             line = line_of(site, call.name)
@@ -124,14 +117,38 @@ def run(call: Default, site: Site) -> Outcome:
     share = share_heard(SPEECH[SECOND // 2:3 * SECOND], phone.heard())
     assert share >= ENOUGH, f"only {share:.0%} of the sound is in the recording"
     if call.expected == CLEAR:
-        assert all(row["Method"] == "-" for row in rows), f"the call of a phone without security is shown as {rows}"
+        assert all(row["Suite-In"] == "-" for row in rows), f"the call of a phone without security is shown as {rows}"
         return Outcome(detail=f"{share:.0%} of the sound", heard=True)
     (row,) = rows
     assert row["Method"].lower() == call.expected, f"the method is {row['Method']}: {row}"
+    nothing_clear(call, site)
+    # SDES has no handshake to tell of.
+    if call.expected != SDES:
+        secured = [event for event in site.pbx.manager.events[start:] if event["Event"] == "SealRTPSecured" and f"/{call.name}-" in event["Channel"]]
+        assert secured, "no event tells that the call is secured"
+    return Outcome(row["Suite-In"], int(row["Packets-In"]), int(row["Packets-Out"]), True, f"{share:.0%} of the sound", sas=sas)
+
+
+def refused(call: Default, site: Site, uri: str) -> Outcome:
+    """The call of a phone that takes nothing less, and has nothing that is taken: 488, and the log tells the administrator what to do."""
+    start = len(site.pbx.log_text())
+    with phone_of(call, site) as phone:
+        assert isinstance(phone, Linphone)
+        phone.start_call(uri)
+        phone.wait_text("error", 10)
+    # Whole when the phone has ended.
+    log = (phone.home / "log").read_text(errors="replace")
+    assert "SIP/2.0 488" in log, f"the call is not answered 488: {set(re.findall('SIP/2.0 [4-6].*', log))}"
+    told = site.pbx.wait_log(rf"PJSIP/{call.name}: (.*sdes_signalling = tls.*)", start=start, timeout=5)
+    return Outcome(detail=told[1])
+
+
+def nothing_clear(call: Default, site: Site) -> None:
+    """AssertionError when the capture has anything clear, but for what a call that nobody announced as secured begins with."""
     seen = site.look()
+    if call.encryption == "none":
+        for way in (seen.from_pbx, seen.to_pbx):
+            assert way.clear_rtp < 50 and way.srtp > 100, f"{way.clear_rtp} packets were clear and {way.srtp} secured"
+        return
     found = seen.from_pbx.found + ([] if call.expected == ZRTP else seen.to_pbx.found)
     assert not found, f"the capture has {len(found)} datagrams that are not secured: {found[0]}"
-    # SDES has no handshake to tell of.
-    secured = [call] if call.expected == SDES else [event for event in site.pbx.manager.events[start:] if event["Event"] == "SealRTPSecured" and f"/{call.name}-" in event["Channel"]]
-    assert secured, "no event tells that the call is secured"
-    return Outcome(row["Suite-In"], int(row["Packets-In"]), int(row["Packets-Out"]), True, f"{share:.0%} of the sound", sas=sas)

@@ -83,15 +83,15 @@ def place_all(rows: Iterable[Row], site: Site, told: Callable[[Placed], None]) -
             told(done.result())
 
 
-def run(row: Row, site: Site) -> Outcome:
-    """The call of a row. AssertionError when anything is not as the row expects."""
+def run(row: Row, site: Site, while_up: Callable[[], None] = lambda: None) -> Outcome:
+    """The call of a row. AssertionError when anything is not as the row expects. `while_up` is called while a secured call is up."""
     with contextlib.ExitStack() as stack:
         signalling = signalling_for(site, row.name, row.way, row.tls)
         stack.callback(signalling.close)
         far = far_end(site, row)
         stack.callback(far.close)
         try:
-            return (calls_in if row.way == "in" else called_out)(row, site, signalling, far)
+            return (calls_in if row.way == "in" else called_out)(row, site, signalling, far, while_up)
         except Exception as error:
             # What passed, for whoever looks into it; the keys in it are this call's alone.
             note(site, signalling, error)
@@ -106,7 +106,8 @@ def note(site: Site, signalling: Scripted | Sipp, error: Exception) -> None:
         "".join(traceback.format_exception(error)), signalling.trace, "far end's SDP:", signalling.ours, "PBX's SDP:", signalling.theirs]))
 
 
-def calls_in(row: Row, site: Site, signalling: Scripted | Sipp, far: Judged | ZrtpPeer) -> Outcome:
+def calls_in(row: Row, site: Site, signalling: Scripted | Sipp, far: Judged | ZrtpPeer,
+         while_up: Callable[[], None]) -> Outcome:
     """The far end calls the echo."""
     reply = signalling.invite("echo", far.offer())
     if row.expected == REFUSED:
@@ -114,10 +115,11 @@ def calls_in(row: Row, site: Site, signalling: Scripted | Sipp, far: Judged | Zr
         return Outcome(detail="488")
     assert reply.status == 200, f"the offer is answered {reply.status}, not 200"
     far.take_answer(reply.body)
-    return talk(row, site, signalling, far)
+    return talk(row, site, signalling, far, while_up)
 
 
-def called_out(row: Row, site: Site, signalling: Scripted | Sipp, far: Judged | ZrtpPeer) -> Outcome:
+def called_out(row: Row, site: Site, signalling: Scripted | Sipp, far: Judged | ZrtpPeer,
+         while_up: Callable[[], None]) -> Outcome:
     """The PBX calls the far end."""
     signalling.let_call()
     if row.expected == NOT_CALLED:
@@ -131,7 +133,7 @@ def called_out(row: Row, site: Site, signalling: Scripted | Sipp, far: Judged | 
         signalling.wait_failure()
         return Outcome(detail="488 by the far end")
     signalling.answer(far.answer(body))
-    return talk(row, site, signalling, far)
+    return talk(row, site, signalling, far, while_up)
 
 
 def check_offer(row: Row, offer: sdp.Media) -> None:
@@ -144,7 +146,8 @@ def check_offer(row: Row, offer: sdp.Media) -> None:
     assert offer.values("setup") == (["actpass"] if DTLS in methods else []), f"a=setup:{offer.values('setup')}"
 
 
-def talk(row: Row, site: Site, signalling: Scripted | Sipp, far: Judged | ZrtpPeer) -> Outcome:
+def talk(row: Row, site: Site, signalling: Scripted | Sipp, far: Judged | ZrtpPeer,
+         while_up: Callable[[], None]) -> Outcome:
     """Media, or none, as expected; what the PBX shows; and nothing clear in the capture where none is allowed."""
     site.watch(far.port, far.port + 1)
     if row.expected == ENDED:
@@ -159,6 +162,8 @@ def talk(row: Row, site: Site, signalling: Scripted | Sipp, far: Judged | ZrtpPe
         # It hangs up by itself when it has heard enough.
         site.pbx.manager.wait_event("SealRTPSecured", lambda event: f"/{row.name}-" in event["Channel"], start=signalling.start)
         shown = rows_of_user(site.pbx, row.name)
+    if row.expected in SECURE:
+        while_up()
     suite, packets = far.talk()
     # A stream that never had keys is not shown at all.
     shown = shown or rows_of_user(site.pbx, row.name) or [{"Method": "-", "Suite-In": ""}]
