@@ -272,7 +272,10 @@ impl Core {
             return self.answer(&Message::Error(ErrorCode::SSRC_COLLISION), now);
         }
         if self.peer_hash.is_some_and(|hash| hash != sha256(raw)) {
-            if !std::mem::replace(&mut self.refused_by_hash, true) && self.peers.is_empty() && self.hello_acked {
+            if !std::mem::replace(&mut self.refused_by_hash, true)
+                && self.peers.is_empty()
+                && self.hello_acked
+            {
                 self.repeat_hello(now);
             }
             return self.alert(Alert::HelloHash);
