@@ -29,7 +29,7 @@ KIND = KINDS["asterisk22"]
 AT_ONCE = 8
 # A handshake that nobody answers is given up after so many seconds; ZRTP gives up by itself in about as many.
 GENERAL = "[general]\ndtls_timeout = 4\n\n"
-ENDS_WITHIN = 20.0
+ENDS_WITHIN = 40.0
 
 
 @dataclass
