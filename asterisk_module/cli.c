@@ -55,9 +55,12 @@ static bool get_stats(struct ast_srtp *stream, sealrtp_session_stats *stats)
 {
 	sealrtp_result result;
 
+	bool passes;
+
 	ao2_lock(stream);
 	result = sealrtp_session_get_stats(stream->session, stats);
 	ao2_unlock(stream);
+	passthrough_stats(stream, stats, &passes);
 	return result >= 0;
 }
 

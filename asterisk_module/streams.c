@@ -145,6 +145,7 @@ struct ast_srtp *stream_of_channel(struct ast_channel *chan, bool video)
 /* The owner's last word: drops its reference. A timer may hold the stream for some time, but no keys. */
 void stream_let_go(struct ast_srtp *stream)
 {
+	passthrough_close(stream);
 	ao2_lock(stream);
 	stream->rtp = NULL;
 	sealrtp_session_free(stream->session);

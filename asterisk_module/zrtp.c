@@ -120,6 +120,7 @@ static void settle(struct ast_srtp *stream, const struct settings *settings, con
 	}
 	stream->zrtp.rule = settings->zid ? sealrtp_config_zrtp(config) : SEALRTP_ZRTP_NO;
 	apply(stream, config, stream->zrtp.rule);
+	passthrough_settle(stream, config);
 	stream->zrtp.settled = true;
 }
 
@@ -155,7 +156,7 @@ static bool is_asked(const struct ast_srtp *stream)
 static bool may_begin(const struct ast_srtp *stream)
 {
 	return stream->session && stream->zrtp.settled && stream->zrtp.rule != SEALRTP_ZRTP_NO &&
-		   stream->zrtp.activated && !stream->zrtp.started && !is_asked(stream) && !stream->zrtp.stopped &&
+		   stream->zrtp.activated && !stream->zrtp.started && !passthrough_holds(stream) && !is_asked(stream) && !stream->zrtp.stopped &&
 		   !stream->keyed && !dtls_serves(stream) && !stream->dtls.bundled &&
 		   (stream->dtls.ice == ICE_UNUSED || stream->dtls.ice == ICE_CHOSEN) && transport_has_remote(stream);
 }
@@ -290,7 +291,7 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	char channel[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
 	struct zrtp_call *call = NULL;
 	struct terms terms;
-	bool wanted;
+	bool wanted, held;
 
 	if (!settings) {
 		return;
@@ -304,8 +305,15 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	if (stream->session) {
 		settle(stream, settings, channel);
 	}
+	held = passthrough_holds(stream);
 	wanted = may_begin(stream) && settings->zid;
 	ao2_unlock(stream);
+	if (held) {
+		ast_channel_lock(chan);
+		channel_anchor(chan);
+		ast_channel_unlock(chan);
+		passthrough_review(chan);
+	}
 	if (wanted) {
 		ast_channel_lock(chan);
 		channel_anchor(chan);
