@@ -19,8 +19,9 @@
 
 #define CONFIG_FILE "sealrtp.conf"
 #define GENERAL "general"
-/* What an end point may have of its own. */
-#define SECTION_KEYS "zrtp"
+/* What an end point may have of its own, by how it begins. */
+static const char *const section_keys[] = {
+	"zrtp", "offer", "accept", "fallback", "sdes_signalling", "recording", "on_failure"};
 /* General only, and ours: the library is handed a path. */
 #define CACHE_KEY "zrtp_cache"
 #define IN_MEMORY "none"
@@ -101,11 +102,16 @@ static enum config_result set_general(struct settings *settings, const struct as
 
 static enum config_result set_section(const struct section *section, const struct ast_variable *variable)
 {
-	if (strncasecmp(variable->name, SECTION_KEYS, strlen(SECTION_KEYS)) ||
-		!strcasecmp(variable->name, CACHE_KEY)) {
+	bool known = false;
+	size_t index;
+
+	for (index = 0; index < ARRAY_LEN(section_keys); index++) {
+		known |= !strncasecmp(variable->name, section_keys[index], strlen(section_keys[index]));
+	}
+	if (!known || !strcasecmp(variable->name, CACHE_KEY)) {
 		ast_log(LOG_ERROR,
-			"%s line %d, [%s]: %s belongs into [" GENERAL "]; the section of an end point takes " SECTION_KEYS
-			" and other keys of ZRTP\n",
+			"%s line %d, [%s]: %s belongs into [" GENERAL "]; the section of an end point takes keys of "
+			"its policy and of ZRTP\n",
 			S_OR(variable->file, CONFIG_FILE), variable->lineno, section->name, variable->name);
 		return CONFIG_REFUSED;
 	}

@@ -96,7 +96,7 @@ pub unsafe extern "C" fn sealrtp_config_zrtp(config: *const sealrtp_config) -> u
     use sealrtp_zrtp_rule::*;
     guard_or(SEALRTP_ZRTP_REQUIRED as u32, || {
         // SAFETY: the caller's promise.
-        let rule = unsafe { shared(config) }.map_or(ZrtpRule::Required, |config| config.0.zrtp().rule());
+        let rule = unsafe { shared(config) }.map_or(ZrtpRule::Required, |config| config.0.zrtp_rule());
         (match rule {
             ZrtpRule::No => SEALRTP_ZRTP_NO,
             ZrtpRule::Yes => SEALRTP_ZRTP_YES,

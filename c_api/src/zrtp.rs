@@ -354,7 +354,7 @@ pub unsafe extern "C" fn sealrtp_zrtp_call_new(
         // SAFETY: the caller's promise.
         let (zrtp, config, options, out) =
             unsafe { (shared(zrtp)?, shared(config)?, options.as_ref(), unique(out)?) };
-        let mut exchange = config.0.zrtp().exchange().clone();
+        let mut exchange = config.0.zrtp().clone();
         let mut number = String::new();
         if let Some(options) = options {
             if options.size < size_of::<sealrtp_zrtp_options>() {

@@ -404,9 +404,11 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	null_is_an_error();
-	CHECK(sealrtp_config_zrtp(config) == SEALRTP_ZRTP_NO);
-	CHECK(sealrtp_config_set(config, "zrtp", "yes", message, sizeof(message)) == SEALRTP_OK);
 	CHECK(sealrtp_config_zrtp(config) == SEALRTP_ZRTP_YES);
+	CHECK(sealrtp_config_set(config, "fallback", "reject", message, sizeof(message)) == SEALRTP_OK);
+	CHECK(sealrtp_config_zrtp(config) == SEALRTP_ZRTP_REQUIRED);
+	CHECK(sealrtp_config_set(config, "zrtp", "yes", message, sizeof(message)) == SEALRTP_E_CONFIG);
+	CHECK(strstr(message, "this key is gone"));
 	CHECK(sealrtp_zrtp_new(argv[1], &pbx, message, sizeof(message)) == SEALRTP_OK && !message[0]);
 	CHECK(sealrtp_zrtp_new(argv[2], &phone, message, sizeof(message)) == SEALRTP_OK && !message[0]);
 	CHECK(sealrtp_zrtp_new(NULL, &memory, message, sizeof(message)) == SEALRTP_OK && !message[0]);

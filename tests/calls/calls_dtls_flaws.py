@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from pbx.endpoints import Media
+from pbx.endpoints import NATIVE, Media
 
 from calls import sdp
 from calls.audio import OTHER_SPEECH, SPEECH, compare
@@ -24,7 +24,7 @@ from calls.streams import row_of
 # Seconds within which a call that cannot be secured must end.
 SOON = 2.5
 # What an administrator may change, at once: a handshake that nobody answers is given up soon, SHA-1 is allowed, one profile is left.
-CHANGED = f"[general]\ndtls_timeout = 3\ndtls_sha1 = yes\ndtls_profiles = {GCM256}\n"
+CHANGED = f"{NATIVE}dtls_timeout = 3\ndtls_sha1 = yes\ndtls_profiles = {GCM256}\n"
 
 
 class Mark(NamedTuple):

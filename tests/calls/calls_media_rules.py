@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pbx.endpoints import Media
+from pbx.endpoints import NATIVE, Media
 
 from calls import sdp
 from calls.audio import OTHER_SPEECH, SPEECH, compare
@@ -86,7 +86,7 @@ def lifetime_of_the_peer(site: Site) -> Outcome:
         return Outcome(CM80, detail="72 packets refused").add(report.sent, report.packets, True)
 
 
-@scenario("lifetime-of-ours", "echo, our key's lifetime ends", PEER, suite=CM80, configuration="[general]\nlifetime = 2^7\n")
+@scenario("lifetime-of-ours", "echo, our key's lifetime ends", PEER, suite=CM80, configuration=f"{NATIVE}lifetime = 2^7\n")
 def lifetime_of_ours(site: Site) -> Outcome:
     """Our key is declared, and is, good for 2^7 packets: nothing more leaves under it; a re-INVITE brings a new one."""
     with legs(site, "secure") as (leg,):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from pbx.endpoints import Media
+from pbx.endpoints import NATIVE, Media
 from pbx.sounds import PLAYBACK
 
 from calls import sdp
@@ -166,7 +166,7 @@ def callee_re_keys(site: Site) -> Outcome:
 
 
 @scenario("aes-192-of-libsrtp", "echo, libsrtp_aes192 = yes", PEER, suite="AES_192_CM_HMAC_SHA1_80",
-          configuration="[general]\nlibsrtp_aes192 = yes\n")
+          configuration=f"{NATIVE}libsrtp_aes192 = yes\n")
 def aes_192_of_libsrtp(site: Site) -> Outcome:
     """A peer that derives AES-192 keys as libsrtp does, and the switch for it."""
     with legs(site, "secure") as (leg,):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from types import SimpleNamespace
 
-from pbx.endpoints import Media
+from pbx.endpoints import NATIVE, Media
 
 from calls.audio import OTHER_SPEECH, SPEECH
 from calls.calls_media import BEYOND_STOCK, CM32, CM80, SECOND
@@ -18,7 +18,7 @@ PEER = "SIPp"
 TALK_MS = 3000
 HEARD = SPEECH[:3 * SECOND]
 # SIPp reads two lines of an offer, so a PBX that calls it offers two.
-SIPP_KNOWS = f"[general]\nsuites = {CM80},{CM32}\n"
+SIPP_KNOWS = f"{NATIVE}suites = {CM80},{CM32}\n"
 # Packets sent before the other side listens or around the BYE.
 LATE = 10
 

@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+from pbx.endpoints import NATIVE
+
 from calls.audio import Heard
 from calls.site import KINDS, Site
 
@@ -45,8 +47,8 @@ class Outcome:
 
 # Suites that are used only where the configuration names them, and a configuration that does.
 BY_NAME = ("AES_192_CM_HMAC_SHA1_32", "AEAD_AES_128_GCM_8", "AEAD_AES_256_GCM_8", "NULL_HMAC_SHA1_80", "NULL_HMAC_SHA1_32")
-NAMING = f"[general]\nsuites = {','.join(BY_NAME)}\n"
-PLAIN = "[general]\n"
+NAMING = f"{NATIVE}suites = {','.join(BY_NAME)}\n"
+PLAIN = NATIVE
 
 
 @dataclass(frozen=True)

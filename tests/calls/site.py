@@ -20,7 +20,7 @@ if str(TESTS) not in sys.path:
     sys.path.insert(0, str(TESTS))
 
 from pbx.asterisk import Asterisk
-from pbx.endpoints import Endpoint, Media
+from pbx.endpoints import NATIVE, ZRTP_WHERE_KNOWN, Endpoint, Media
 from pbx.roots import Root, choose
 from pbx.sounds import ON_HOLD, PLAYBACK
 
@@ -83,7 +83,7 @@ ENDPOINTS = tuple(
     *(Endpoint(name, Media.ZRTP, policy=SETS.get(name.removeprefix("zrtp-"), Algorithms()).policy) for name in ZRTP_CALLERS),
     # Enrolled phones know this PBX by its one ZID.
     *(Endpoint(name, Media.ZRTP, policy=Algorithms().policy | {"zrtp_mitm": "yes"}) for name in ZRTP_ENROLLED),
-    *(Endpoint(name, Media.CLEAR, policy={"zrtp": "yes"}) for name in ZRTP_PERHAPS),
+    *(Endpoint(name, Media.CLEAR, policy=ZRTP_WHERE_KNOWN) for name in ZRTP_PERHAPS),
     # Phones that are called for their algorithms.
     *(Endpoint(f"zrtp-{label}-called", Media.ZRTP, options={"sip": {"defaultuser": f"zrtp-{label}-called"}}, policy=algorithms.policy)
       for label, algorithms in SETS.items()),
@@ -196,7 +196,7 @@ def module_for(root: Root) -> Path:
     return build_module(root)
 
 
-def start(kind: Kind, directory: Path, srtp: str, *, module: Path | None = None, sealrtp_conf: str = "[general]\n",
+def start(kind: Kind, directory: Path, srtp: str, *, module: Path | None = None, sealrtp_conf: str = NATIVE,
           address: str = "127.0.0.1", valgrind: bool = False) -> Site:
     """Starts a PBX of this kind; the caller stops site.pbx."""
     root = choose(kind.major, kind.chan)

@@ -19,7 +19,7 @@ import pytest
 
 from pbx.asterisk import Asterisk
 from pbx.configuration import extensions_conf
-from pbx.endpoints import Endpoint, Media
+from pbx.endpoints import NATIVE, POLICY_OF, ZRTP_WHERE_KNOWN, Endpoint, Media, section
 from pbx.manager import ManagerError
 from pbx.module import SOURCE, build_module
 from pbx.namespace import MissingPermission, check_permission
@@ -34,7 +34,8 @@ from calls.site import Kind, PeerPorts, Site
 DIRECT = {"pjsip": {"direct_media": "yes"}, "sip": {"directmedia": "yes"}}
 USERS = (Endpoint("never", Media.CLEAR), Endpoint("perhaps", Media.CLEAR), Endpoint("always", Media.CLEAR),
          Endpoint("direct", Media.CLEAR, options=DIRECT), Endpoint("direct-too", Media.CLEAR, options=DIRECT))
-SECTIONS = "[perhaps]\nzrtp = yes\n\n[always]\nzrtp = required\n\n[direct]\nzrtp = yes\n"
+SECTIONS = "".join(section(name, policy) for name, policy in {
+    "perhaps": ZRTP_WHERE_KNOWN, "always": POLICY_OF[Media.ZRTP], "direct": ZRTP_WHERE_KNOWN}.items())
 SAMPLE = SOURCE / "asterisk_module/extensions.conf.sample"
 DIALPLAN = """
 include => sealrtp-zrtp
@@ -127,7 +128,7 @@ def make(kind: Kind, directory: Path, conf: str) -> Asterisk:
 
 @pytest.fixture(scope="module")
 def pbx(kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asterisk]:
-    with make(kind, tmp_path_factory.mktemp(f"zrtp-{kind.name}"), "[general]\nzrtp_mitm = yes\n\n" + SECTIONS) as running:
+    with make(kind, tmp_path_factory.mktemp(f"zrtp-{kind.name}"), f"{NATIVE}zrtp_mitm = yes\n\n{SECTIONS}") as running:
         yield running
 
 
@@ -156,7 +157,7 @@ def said(pbx: Asterisk, command: str) -> str:
 
 
 def test_where_nobody_has_zrtp_no_call_has_a_stream(kind: Kind, tmp_path: Path) -> None:
-    with make(kind, tmp_path, "[general]\nzrtp = no\n\n[never]\nzrtp = no\n") as pbx:
+    with make(kind, tmp_path, f"{NATIVE}\n[never]\noffer = dtls\naccept = none\n") as pbx:
         with caller(pbx, "never", "echo") as (plain, _):
             time.sleep(1)
             assert plain.rtp > 20 and plain.hellos == 0
@@ -166,8 +167,8 @@ def test_where_nobody_has_zrtp_no_call_has_a_stream(kind: Kind, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("lines, said", [
-    ("[general]\nzrtp = perhaps\n", r"sealrtp\.conf line 2, \[general\]: .*zrtp.*required"),
-    ("[general]\n[perhaps]\nzrtp = maybe\n", r"sealrtp\.conf line 3, \[perhaps\]: .*zrtp.*required"),
+    ("[general]\nfallback = perhaps\n", r"sealrtp\.conf line 2, \[general\]: fallback = perhaps: expected one of rtp, reject"),
+    ("[general]\n[perhaps]\nzrtp = yes\n", r"sealrtp\.conf line 3, \[perhaps\]: zrtp: this key is gone, write fallback = reject"),
     ("[perhaps]\nsuites = AEAD_AES_256_GCM\n", r"sealrtp\.conf line 2, \[perhaps\]: suites belongs into \[general\]"),
     ("[perhaps]\nzrtp_cache = none\n", r"sealrtp\.conf line 2, \[perhaps\]: zrtp_cache belongs into \[general\]"),
     ("[general]\nzrtp_cache = zid.db\n", r"sealrtp\.conf line 2, \[general\]: zrtp_cache = zid\.db: expected an absolute path"),
@@ -190,7 +191,7 @@ def test_general_counts_for_the_sections_before_it(pbx: Asterisk) -> None:
     path = pbx.workdir / "etc/sealrtp.conf"
     before = path.read_text()
     try:
-        path.write_text("[perhaps]\nzrtp_sas = B256\n\n[never]\nzrtp = no\n\n[general]\nzrtp = required\n")
+        path.write_text("[perhaps]\nzrtp_sas = B256\n\n[never]\noffer = sdes\naccept = none\n\n[general]\nfallback = reject\n")
         pbx.cli("module reload res_sealrtp.so")
         shown = pbx.cli("sealrtp show status")
         assert "[perhaps] zrtp = required" in shown and "[never] zrtp = no" in shown, shown

@@ -26,7 +26,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pbx.configuration import COMMON, DRIVERS, PROVIDERS, configuration_files, manager_conf, write_configuration
-from pbx.endpoints import ENDPOINTS, Endpoint, Site
+from pbx.endpoints import ENDPOINTS, NATIVE, Endpoint, Site
 from pbx.manager import Manager, ManagerError
 from pbx.namespace import Bind, MissingPermission, environment
 from pbx.ports import Ports, free_ports
@@ -63,7 +63,7 @@ class Asterisk:
 
     def __init__(self, root: Root, workdir: Path, *, chan: str = "pjsip", srtp: str = "sealrtp", module: Path | None = None,
                  ports: Ports | None = None, contacts: Mapping[str, int] | None = None, address: str = "127.0.0.1",
-                 endpoints: Sequence[Endpoint] = ENDPOINTS, sealrtp_conf: str = "[general]\n", modules: Sequence[str] = (),
+                 endpoints: Sequence[Endpoint] = ENDPOINTS, sealrtp_conf: str = NATIVE, modules: Sequence[str] = (),
                  without: Sequence[str] = (), files: Mapping[str, str] | None = None, check: bool = True,
                  valgrind: bool = False, valgrind_options: Sequence[str] = (), debug: int = 0) -> None:
         if chan not in DRIVERS or srtp not in PROVIDERS:

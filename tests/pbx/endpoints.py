@@ -34,7 +34,11 @@ class Endpoint:
 
 
 # What such an endpoint's section of sealrtp.conf begins with.
-POLICY_OF: Mapping[Media, Mapping[str, str]] = {Media.ZRTP: {"zrtp": "required"}}
+POLICY_OF: Mapping[Media, Mapping[str, str]] = {Media.ZRTP: {"offer": "zrtp", "accept": "zrtp", "fallback": "reject"}}
+# And where a phone may have ZRTP or not.
+ZRTP_WHERE_KNOWN: Mapping[str, str] = {"offer": "zrtp", "accept": "zrtp", "fallback": "rtp"}
+# The sealrtp.conf of end points without a section: what pjsip.conf or sip.conf says, and no more.
+NATIVE = "[general]\noffer = none\naccept = none\n"
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from pbx.endpoints import NATIVE
 from pbx.sounds import FRAME_BYTES, chirp
 
 from calls.audio import decode, is_silence, tone_share
@@ -306,7 +307,7 @@ class Setup:
     srtp: str
     calls: tuple[str, ...]
     kind: Kind = KINDS["asterisk22"]
-    sealrtp_conf: str = "[general]\n"
+    sealrtp_conf: str = NATIVE
     valgrind: bool = False
 
     def start(self, directory: Path) -> Web:
@@ -316,7 +317,7 @@ class Setup:
 POLICY_CALLS = ("gcm-echo", "gcm-called")
 SETUPS: dict[str, Setup] = {setup.name: setup for setup in (
     Setup("sealrtp", "sealrtp", tuple(name for name in CALLS if name not in POLICY_CALLS)),
-    Setup("gcm-alone", "sealrtp", POLICY_CALLS, sealrtp_conf="[general]\ndtls_profiles = AEAD_AES_256_GCM\n"),
+    Setup("gcm-alone", "sealrtp", POLICY_CALLS, sealrtp_conf=f"{NATIVE}dtls_profiles = AEAD_AES_256_GCM\n"),
     # Without video, in which stock Asterisk sends bytes that it has not written.
     Setup("valgrind", "sealrtp", ("echo", "called-rsa", "ice-restart", "wrong-fingerprint"), valgrind=True),
     Setup("asterisk16", "sealrtp", ("echo", "called", "video", "hold", "wrong-fingerprint"), kind=KINDS["asterisk16-pjsip"]),

@@ -18,7 +18,7 @@ from calls.registry import Skipped
 from calls.site import KINDS, Kind, module_for
 from pbx.asterisk import Asterisk, PbxError
 from pbx.configuration import extensions_conf
-from pbx.endpoints import Endpoint, Media, Site, pjsip_conf
+from pbx.endpoints import NATIVE, Endpoint, Media, Site, pjsip_conf
 from pbx.namespace import MissingPermission, check_permission
 from pbx.ports import free_ports
 from pbx.roots import choose
@@ -76,7 +76,7 @@ class WebSite:
     `srtp` is "sealrtp" or "stock". Under valgrind what it finds of ours is raised at the end.
     """
 
-    def __init__(self, directory: Path, srtp: str, *, kind: Kind = KINDS["asterisk22"], sealrtp_conf: str = "[general]\n",
+    def __init__(self, directory: Path, srtp: str, *, kind: Kind = KINDS["asterisk22"], sealrtp_conf: str = NATIVE,
                  valgrind: bool = False) -> None:
         try:
             check_permission()

@@ -5,11 +5,15 @@ use std::time::Duration;
 use sealrtp_sdes::SessionParameter;
 use sealrtp_srtp::{Limits, Suite};
 
+use crate::origin::{Origin, Origins};
+use crate::rules::{Fallback, Method, OnFailure, Recording, Rules, SdesSignalling, ZrtpMode, ZrtpRule};
 use crate::{ConfigError, Key, Warning};
 
 /// Everything configured for a stream; each value is one that its key takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    pub(crate) origins: Origins,
+    pub(crate) rules: Rules,
     pub(crate) suites: Vec<Suite>,
     pub(crate) limits: Limits,
     pub(crate) lifetime: Option<u64>,
@@ -18,7 +22,7 @@ pub struct Config {
     pub(crate) session_parameters: Vec<SessionParameter>,
     pub(crate) libsrtp_aes192: bool,
     pub(crate) dtls: Dtls,
-    pub(crate) zrtp: Zrtp,
+    pub(crate) exchange: sealrtp_zrtp::Config,
 }
 
 impl Default for Config {
@@ -26,6 +30,8 @@ impl Default for Config {
     /// AES-128 because stacks in the field derive its keys in two ways. Nothing weak is among them.
     fn default() -> Self {
         Self {
+            origins: Origins::default(),
+            rules: Rules::default(),
             suites: vec![
                 Suite::AeadAes256Gcm,
                 Suite::AeadAes128Gcm,
@@ -42,7 +48,7 @@ impl Default for Config {
             session_parameters: Vec::new(),
             libsrtp_aes192: false,
             dtls: Dtls::default(),
-            zrtp: Zrtp::default(),
+            exchange: sealrtp_zrtp::Config::default(),
         }
     }
 }
@@ -53,8 +59,10 @@ impl Config {
     /// # Errors
     /// A [`ConfigError`] with key, value given and value expected; the configuration is as it was.
     pub fn set(&mut self, key: &str, value: &str) -> Result<Option<Warning>, ConfigError> {
-        let key = Key::from_name(key).ok_or_else(|| ConfigError::UnknownKey(key.trim().to_owned()))?;
-        Ok(key.read(self, value)?.map(|text| Warning { key, text }))
+        let key = Key::find(key)?;
+        let text = key.read(self, value)?;
+        self.origins.set(key, Origin::Caller);
+        Ok(text.map(|text| Warning::of(key, text)))
     }
 
     /// The value of a key, as text that [`set`](Self::set) reads back.
@@ -62,17 +70,68 @@ impl Config {
         key.write(self)
     }
 
-    /// One line for each key: name, value, and whether it is the default.
+    /// A key with its value and where that comes from, e.g. `fallback = reject (sealrtp.conf line 12, [strict])`,
+    /// `fallback = rtp (default)`; without origin where [`set`](Self::set) has set it.
+    pub fn rule(&self, key: Key) -> String {
+        format!("{key} = {}{}", self.get(key), self.origins.note(key))
+    }
+
+    /// One line for each key, as [`rule`](Self::rule) gives it, with the values in one column.
     pub fn describe(&self) -> String {
-        let default = Self::default();
         let width = Key::ALL.iter().map(|key| key.name().len()).max().unwrap_or(0);
-        let mut text = String::new();
-        for key in Key::ALL {
-            let value = self.get(key);
-            let note = if value == default.get(key) { " (default)" } else { "" };
-            text.push_str(&format!("{:width$} = {value}{note}\n", key.name()));
+        let line =
+            |key: Key| format!("{:width$} = {}{}\n", key.name(), self.get(key), self.origins.note(key));
+        Key::ALL.into_iter().map(line).collect()
+    }
+
+    /// Methods that our offers carry, best first; may be empty.
+    pub fn offer(&self) -> &[Method] {
+        &self.rules.offer
+    }
+
+    /// Methods that are taken from a peer's offer: the first that it carries; may be empty.
+    pub fn accept(&self) -> &[Method] {
+        &self.rules.accept
+    }
+
+    /// What becomes of a call without a common method.
+    pub fn fallback(&self) -> Fallback {
+        self.rules.fallback
+    }
+
+    /// Over which signalling SDES is done.
+    pub fn sdes_signalling(&self) -> SdesSignalling {
+        self.rules.sdes_signalling
+    }
+
+    /// Whether secured calls may be recorded.
+    pub fn recording(&self) -> Recording {
+        self.rules.recording
+    }
+
+    /// Who is the other end of a phone's ZRTP.
+    pub fn zrtp_mode(&self) -> ZrtpMode {
+        self.rules.zrtp_mode
+    }
+
+    /// Whether ZRTP is done as well on streams that SDES or DTLS has secured.
+    pub fn zrtp_upgrade(&self) -> bool {
+        self.rules.zrtp_upgrade
+    }
+
+    /// What becomes of a call whose security has failed or was lost.
+    pub fn on_failure(&self) -> OnFailure {
+        self.rules.on_failure
+    }
+
+    /// Whether ZRTP is done on streams without keys of another method: what `offer`, `accept` and `fallback` come to.
+    pub fn zrtp_rule(&self) -> ZrtpRule {
+        let done = self.offer().contains(&Method::Zrtp) || self.accept().contains(&Method::Zrtp);
+        match (done, self.fallback()) {
+            (false, _) => ZrtpRule::No,
+            (true, Fallback::Rtp) => ZrtpRule::Yes,
+            (true, Fallback::Reject) => ZrtpRule::Required,
         }
-        text
     }
 
     /// Suites to offer and accept, best first; never empty.
@@ -115,53 +174,8 @@ impl Config {
         &self.dtls
     }
 
-    /// Whether ZRTP is done, and how.
-    pub fn zrtp(&self) -> &Zrtp {
-        &self.zrtp
-    }
-}
-
-/// Whether ZRTP is done on streams without keys of another method.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ZrtpRule {
-    /// It is not.
-    #[default]
-    No,
-    /// Where the peer does it; clear media passes before, and where it does not.
-    Yes,
-    /// No clear media passes, ever.
-    Required,
-}
-
-impl ZrtpRule {
-    /// Every rule.
-    pub const ALL: [Self; 3] = [Self::No, Self::Yes, Self::Required];
-
-    /// The word in the configuration file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::No => "no",
-            Self::Yes => "yes",
-            Self::Required => "required",
-        }
-    }
-}
-
-/// Whether ZRTP is done, and how.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Zrtp {
-    pub(crate) rule: ZrtpRule,
-    pub(crate) exchange: sealrtp_zrtp::Config,
-}
-
-impl Zrtp {
-    /// Whether it is done.
-    pub fn rule(&self) -> ZrtpRule {
-        self.rule
-    }
-
-    /// How exchanges are done; what a single call decides (enrolment, disclosure) is not set.
-    pub fn exchange(&self) -> &sealrtp_zrtp::Config {
+    /// How ZRTP exchanges are done; what a single call decides (enrolment, disclosure) is not set.
+    pub fn zrtp(&self) -> &sealrtp_zrtp::Config {
         &self.exchange
     }
 }

@@ -10,6 +10,14 @@ pub enum ConfigError {
     /// No such key.
     #[error("{}: unknown key, expected one of {}", Given(.0), known_keys())]
     UnknownKey(String),
+    /// The key is no more.
+    #[error("{key}: this key is gone, write {instead}")]
+    ReplacedKey {
+        /// Its name.
+        key: &'static str,
+        /// What to write, in words.
+        instead: &'static str,
+    },
     /// The key does not take the value.
     #[error("{key} = {}: expected {expected}", Given(.given))]
     Value {
@@ -30,6 +38,10 @@ pub struct Warning {
 }
 
 impl Warning {
+    pub(crate) fn of(key: Key, text: String) -> Self {
+        Self { key, text }
+    }
+
     /// Key that was set.
     pub fn key(&self) -> Key {
         self.key

@@ -25,8 +25,11 @@
 mod config;
 mod error;
 mod key;
+mod origin;
+mod rules;
 mod value;
 
-pub use config::{Config, Dtls, Zrtp, ZrtpRule};
+pub use config::{Config, Dtls};
 pub use error::{ConfigError, Warning};
-pub use key::Key;
+pub use key::{Key, Scope};
+pub use rules::{Fallback, Method, OnFailure, Recording, SdesSignalling, ZrtpMode, ZrtpRule};

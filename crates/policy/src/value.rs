@@ -8,13 +8,37 @@ use sealrtp_sdes::SessionParameter;
 use sealrtp_srtp::{Lifetime, Limits, MAX_MKI_LEN, Suite};
 use sealrtp_zrtp::algorithm::Algorithm;
 
-use crate::config::{PROFILES, ZrtpRule};
+use crate::config::PROFILES;
 use crate::error::Given;
+use crate::rules::Method;
 
 type Expected = Cow<'static, str>;
 
 /// A value was read, perhaps with a warning; or what was expected.
 pub(crate) type Parsed = Result<Option<String>, Expected>;
+
+/// `none`, or methods in order without repetition.
+pub(crate) fn methods(text: &str) -> Result<Vec<Method>, Expected> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(Vec::new());
+    }
+    let from_name =
+        |word: &str| Method::ALL.into_iter().find(|method| method.name().eq_ignore_ascii_case(word));
+    let named = list(text, from_name, |bad| {
+        format!("none, or methods out of sdes, dtls, zrtp, best first; not {bad}")
+    })?;
+    if named.is_empty() { Err("none, or at least one of sdes, dtls, zrtp".into()) } else { Ok(named) }
+}
+
+pub(crate) fn write_methods(methods: &[Method]) -> String {
+    if methods.is_empty() { "none".into() } else { join(methods.iter()) }
+}
+
+/// One of the words that a key has.
+pub(crate) fn word<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T, Expected> {
+    let found = all.iter().copied().find(|value| name(*value).eq_ignore_ascii_case(text));
+    found.ok_or_else(|| format!("one of {}", join(all.iter().map(|value| name(*value)))).into())
+}
 
 /// An ordered list of suites without repetition, at least one.
 pub(crate) fn suites(text: &str) -> Result<(Vec<Suite>, Option<String>), Expected> {
@@ -144,11 +168,6 @@ pub(crate) fn openssl_list(text: &str) -> Result<String, Expected> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b":+-!@=_.".contains(&b);
     let good = !text.is_empty() && text.len() <= LONGEST && text.bytes().all(fits);
     good.then(|| text.to_owned()).ok_or_else(|| "names in OpenSSL's words with colons between them".into())
-}
-
-pub(crate) fn zrtp_rule(text: &str) -> Result<ZrtpRule, Expected> {
-    let found = ZrtpRule::ALL.into_iter().find(|rule| rule.name().eq_ignore_ascii_case(text));
-    found.ok_or_else(|| "no, yes (where the peer does it) or required".into())
 }
 
 /// `exchange` with another list of algorithms: an ordered one without repetition, at least one, and no more than a Hello

@@ -1,6 +1,8 @@
 //! What the configuration takes, refuses and tells.
 
-use sealrtp_policy::{Config, ConfigError, Key, ZrtpRule};
+use sealrtp_policy::{
+    Config, ConfigError, Fallback, Key, Method, OnFailure, Recording, SdesSignalling, ZrtpMode, ZrtpRule,
+};
 use sealrtp_sdes::SessionParameter;
 use sealrtp_srtp::Suite;
 use sealrtp_zrtp::algorithm::{AuthTag, Cipher, Hash, KeyAgreement, SasType};
@@ -22,6 +24,14 @@ fn defaults_hold_nothing_weak_and_short_tags_come_last() {
 fn every_key_takes_back_what_it_tells() {
     let mut config = Config::default();
     for (key, value) in [
+        ("offer", "DTLS zrtp"),
+        ("accept", "none"),
+        ("fallback", "Reject"),
+        ("sdes_signalling", "any"),
+        ("recording", "refuse"),
+        ("zrtp_mode", "passthrough"),
+        ("zrtp_upgrade", "yes"),
+        ("on_failure", "block"),
         ("suites", "AES_CM_256_HMAC_SHA1_80 aead_aes_128_gcm,NULL_HMAC_SHA1_80"),
         ("Replay_Window", " 1024 "),
         ("max_ssrcs", "7"),
@@ -37,7 +47,6 @@ fn every_key_takes_back_what_it_tells() {
         ("dtls_ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256:!aNULL"),
         ("dtls_groups", "P-256"),
         ("dtls_extended_master_secret", "no"),
-        ("zrtp", "Required"),
         ("zrtp_key_agreements", "ec38 DH3k"),
         ("zrtp_hashes", "S384"),
         ("zrtp_ciphers", "AES3,AES1"),
@@ -59,8 +68,11 @@ fn every_key_takes_back_what_it_tells() {
     assert_eq!(dtls.profiles(), [Suite::AesCm128HmacSha1_80, Suite::AeadAes256Gcm]);
     assert_eq!((dtls.mtu(), dtls.timeout().as_secs(), dtls.groups()), (1024, 20, "P-256"));
     assert!(dtls.sha1() && !dtls.extended_master_secret());
-    let (rule, zrtp) = (config.zrtp().rule(), config.zrtp().exchange());
-    assert_eq!(rule, ZrtpRule::Required);
+    assert_eq!((config.offer(), config.accept()), (&[Method::Dtls, Method::Zrtp][..], &[][..]));
+    assert_eq!((config.fallback(), config.sdes_signalling()), (Fallback::Reject, SdesSignalling::Any));
+    assert_eq!((config.recording(), config.on_failure()), (Recording::Refuse, OnFailure::Block));
+    assert_eq!((config.zrtp_mode(), config.zrtp_upgrade()), (ZrtpMode::Passthrough, true));
+    let zrtp = config.zrtp();
     assert_eq!(zrtp.agreements, [KeyAgreement::Ec38, KeyAgreement::Dh3k]);
     assert_eq!((&zrtp.hashes[..], &zrtp.ciphers[..]), (&[Hash::S384][..], &[Cipher::Aes3, Cipher::Aes1][..]));
     assert_eq!((&zrtp.auth_tags[..], &zrtp.sas_types[..]), (&[AuthTag::Hs32][..], &[SasType::B256][..]));
@@ -72,6 +84,47 @@ fn every_key_takes_back_what_it_tells() {
         assert_ne!(config.get(key), Config::default().get(key), "{key} was not changed by this test");
     }
     assert_eq!(copy, config);
+}
+
+#[test]
+fn the_default_policy_offers_everything_and_takes_sdes_first() {
+    use Method::{Dtls, Sdes, Zrtp};
+    let config = Config::default();
+    assert_eq!((config.offer(), config.accept()), (&[Zrtp, Dtls, Sdes][..], &[Sdes, Dtls, Zrtp][..]));
+    assert_eq!((config.fallback(), config.sdes_signalling()), (Fallback::Rtp, SdesSignalling::Tls));
+    assert_eq!((config.recording(), config.on_failure()), (Recording::Disclose, OnFailure::Hangup));
+    assert_eq!((config.zrtp_mode(), config.zrtp_upgrade()), (ZrtpMode::Endpoint, false));
+}
+
+#[test]
+fn offer_accept_and_fallback_tell_whether_zrtp_is_done() {
+    for (offer, accept, fallback, rule) in [
+        ("zrtp", "none", "rtp", ZrtpRule::Yes),
+        ("none", "sdes zrtp", "rtp", ZrtpRule::Yes),
+        ("dtls", "zrtp", "reject", ZrtpRule::Required),
+        ("dtls", "sdes", "reject", ZrtpRule::No),
+        ("none", "none", "rtp", ZrtpRule::No),
+    ] {
+        let mut config = Config::default();
+        for (key, value) in [("offer", offer), ("accept", accept), ("fallback", fallback)] {
+            config.set(key, value).unwrap();
+        }
+        assert_eq!(config.zrtp_rule(), rule, "{offer} {accept} {fallback}");
+    }
+}
+
+#[test]
+fn the_key_that_is_gone_says_what_to_write() {
+    for value in ["no", "yes", "required", "nonsense"] {
+        let error = Config::default().set("ZRTP", value).unwrap_err();
+        assert!(matches!(error, ConfigError::ReplacedKey { key: "zrtp", .. }));
+        assert!(
+            error
+                .to_string()
+                .starts_with("zrtp: this key is gone, write fallback = reject for zrtp = required"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -111,7 +164,19 @@ fn a_refusal_names_key_value_and_expectation_and_changes_nothing() {
             "suites = AEAD_AES_128_GCM, AEAD_AES_128_GCM_16: expected each name once, AEAD_AES_128_GCM_16 comes twice",
         ),
         ("libsrtp_aes192", "perhaps", "libsrtp_aes192 = perhaps: expected yes or no"),
-        ("zrtp", "maybe", "zrtp = maybe: expected no, yes (where the peer does it) or required"),
+        ("offer", "", "offer = (nothing): expected none, or at least one of sdes, dtls, zrtp"),
+        (
+            "offer",
+            "zrtp, none",
+            "offer = zrtp, none: expected none, or methods out of sdes, dtls, zrtp, best first; not none",
+        ),
+        ("accept", "dtls dtls", "accept = dtls dtls: expected each name once, dtls comes twice"),
+        ("fallback", "clear", "fallback = clear: expected one of rtp, reject"),
+        ("sdes_signalling", "udp", "sdes_signalling = udp: expected one of tls, any"),
+        ("recording", "no", "recording = no: expected one of disclose, allow, refuse"),
+        ("zrtp_mode", "both", "zrtp_mode = both: expected one of endpoint, passthrough"),
+        ("zrtp_upgrade", "dtls", "zrtp_upgrade = dtls: expected yes or no"),
+        ("on_failure", "ignore", "on_failure = ignore: expected one of hangup, block, warn"),
         ("zrtp_sas", "", "zrtp_sas = (nothing): expected at least one SAS type"),
         (
             "zrtp_key_agreements",
@@ -153,7 +218,7 @@ fn a_refusal_names_key_value_and_expectation_and_changes_nothing() {
     assert!(error.contains("UNENCRYPTED_SRTP") && error.ends_with("not GLUE"), "{error}");
     let error = Config::default().set("sweets", "1").unwrap_err();
     assert!(matches!(error, ConfigError::UnknownKey(_)));
-    assert!(error.to_string().contains("suites, replay_window"), "{error}");
+    assert!(error.to_string().contains("accept, fallback"), "{error}");
 }
 
 #[test]
@@ -184,12 +249,17 @@ fn weak_choices_warn_and_only_they() {
     assert!(config.set("session_parameters", "UNAUTHENTICATED_SRTP,UNENCRYPTED_SRTP").unwrap().is_some());
     assert_eq!(config.set("session_parameters", "FEC_ORDER KDR").unwrap(), None);
     assert_eq!(config.set("session_parameters", "None").unwrap(), None);
+    let warning = config.set("sdes_signalling", "any").unwrap().unwrap();
+    assert_eq!(warning.to_string(), "sdes_signalling: who reads signalling without TLS reads the media too");
+    assert_eq!(config.set("sdes_signalling", "tls").unwrap(), None);
 }
 
 #[test]
 fn description_has_a_line_for_each_key_and_marks_defaults() {
     let mut config = Config::default();
     config.set("mki_length", "4").unwrap();
+    assert_eq!(config.rule(Key::MkiLength), "mki_length = 4");
+    assert_eq!(config.rule(Key::Accept), "accept = sdes, dtls, zrtp (default)");
     let text = config.describe();
     assert_eq!(text.lines().count(), Key::ALL.len());
     for (line, key) in text.lines().zip(Key::ALL) {

@@ -60,6 +60,11 @@ fn attribute_seeds_are_read() {
 }
 
 #[test]
+fn sdp_seeds_are_read() {
+    for_each_seed("sdp_body", sealrtp_fuzz::sdp_body::run);
+}
+
+#[test]
 fn zrtp_message_seeds_are_read() {
     for_each_seed("zrtp_message", sealrtp_fuzz::zrtp_message::run);
 }
