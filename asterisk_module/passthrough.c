@@ -105,7 +105,7 @@ static void get_info(struct passthrough_pair *pair, const struct ast_srtp *strea
 void passthrough_settle(struct ast_srtp *stream, const sealrtp_config *config)
 {
 	stream->passthrough.wanted =
-		stream->zrtp.rule != SEALRTP_ZRTP_NO && sealrtp_config_zrtp_mode(config) == SEALRTP_ZRTP_PASSTHROUGH;
+		stream->zrtp.rule != SEALRTP_ZRTP_NO && sealrtp_config_passthrough(config);
 	if (stream->passthrough.wanted) {
 		__atomic_store_n(&in_use, true, __ATOMIC_RELEASE);
 	}

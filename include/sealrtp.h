@@ -717,6 +717,12 @@ struct sealrtp_keys *sealrtp_keys_new(uint32_t suite,
 // `keys` is null or a handle that is not used again.
 void sealrtp_keys_free(struct sealrtp_keys *keys);
 
+// 1: `zrtp_mode = passthrough`; 0 for null.
+//
+// # Safety
+// `config` is a handle or null.
+uint32_t sealrtp_config_passthrough(const struct sealrtp_config *config);
+
 // Whether a leg and the one it is bridged with (`right`, null: none) can be passed through: a
 // `sealrtp_passthrough_decision`. `waited_ms`: for how long `left` has been up without that; `same_codecs` 1: what one
 // phone sends the other understands; `leads` 1: the stream that decides for its call, the audio. On
@@ -738,7 +744,7 @@ sealrtp_result sealrtp_passthrough_decide(const struct sealrtp_leg *left,
 
 // What becomes of a leg that cannot be passed through, or no longer: a `sealrtp_passthrough_outcome`. `demand_security` 1:
 // nothing clear may pass; `agreed` 1: its phone shares keys with another phone.
-uint32_t sealrtp_passthrough_outcome(uint32_t demand_security,
+uint32_t sealrtp_passthrough_give_up(uint32_t demand_security,
                                      uint32_t agreed);
 
 // Takes a datagram of a leg's phone. SEALRTP_OK: send it to the other's, untouched, from the socket of `*component` (a

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use ::sealrtp_session::WithoutKeys;
 use ::sealrtp_session::passthrough::{Decision, Leg, LegMode, Outcome, Passthrough, Side, Verdict};
+use sealrtp_policy::ZrtpMode;
 
 use crate::boundary::{
     bytes, give, guard, guard_or, put, shared, take_back, unique, write_sized, write_text,
 };
+use crate::config::sealrtp_config;
 use crate::result::sealrtp_result::{self, *};
 
 /// Two legs that are passed through, of one kind of media. One thread at a time may use it.
@@ -104,6 +106,19 @@ fn side(number: u32) -> Result<Side, sealrtp_result> {
         1 => Ok(Side::Right),
         _ => Err(SEALRTP_E_ARGUMENT),
     }
+}
+
+/// 1: `zrtp_mode = passthrough`; 0 for null.
+///
+/// # Safety
+/// `config` is a handle or null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealrtp_config_passthrough(config: *const sealrtp_config) -> u32 {
+    guard_or(0, || {
+        // SAFETY: the caller's promise.
+        let config = unsafe { shared(config) };
+        config.is_ok_and(|config| config.0.zrtp_mode() == ZrtpMode::Passthrough).into()
+    })
 }
 
 /// Whether a leg and the one it is bridged with (`right`, null: none) can be passed through: a
