@@ -367,7 +367,20 @@ static const struct codec *find_codec(const struct leg *leg, const struct ast_fo
 	return NULL;
 }
 
-/* Whether what either phone may send means the same to the other. */
+static bool is_codec(const struct leg *leg, int payload)
+{
+	size_t index;
+
+	for (index = 0; index < leg->count; index++) {
+		if (payload >= 0 && leg->codecs[index].sends == payload) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whether what either phone may send means the same to the other. Digits may not come through: many phones have
+ * a payload type of their own for them, and what a phone does not know it drops. */
 static bool same_codecs(const struct leg *left, const struct leg *right)
 {
 	size_t index;
@@ -382,7 +395,7 @@ static bool same_codecs(const struct leg *left, const struct leg *right)
 			return false;
 		}
 	}
-	return left->dtmf < 0 || right->dtmf < 0 || left->dtmf == right->dtmf;
+	return !is_codec(left, right->dtmf) && !is_codec(right, left->dtmf);
 }
 
 static void join(struct passthrough_pair *pair, uint32_t side)
@@ -510,7 +523,8 @@ static void look_later(struct ast_srtp *stream, uint32_t ms)
 				   due = ast_tvadd(now, ast_samp2tv(ms, 1000));
 
 	ao2_lock(stream);
-	if (ast_tvcmp(*look, now) <= 0 || ast_tvcmp(due, *look) < 0) {
+	/* The scheduler may be early. */
+	if (ast_tvdiff_ms(*look, now) < LOOK_MS / 2 || ast_tvcmp(due, *look) < 0) {
 		*look = due;
 		transport_look_later(stream, ms);
 	}
@@ -597,7 +611,10 @@ static void decide(const struct leg *leg, struct ast_channel *chan, const struct
 			join(pair, SEALRTP_LEFT);
 			join(pair, SEALRTP_RIGHT);
 			if (leads) {
-				ast_verb(3, "SealRTP: %s: passed through to %s\n", leg->channel, other->channel);
+				ast_verb(3, "SealRTP: %s: passed through to %s%s\n", leg->channel, other->channel,
+					leg->dtmf == other->dtmf
+						? ""
+						: "; digits (telephone-event) do not come through, their payload types differ");
 				tick(pair, leg, chan, other, peer);
 			}
 			ao2_ref(pair, -1);

@@ -67,6 +67,10 @@ ZRTP_CALLERS = tuple(f"zrtp-{name}" for name in (
 ZRTP_ENROLLED = ("zrtp-relayed", "zrtp-enrolled")
 # And those whose media is clear unless they turn out to have ZRTP.
 ZRTP_PERHAPS = ("zrtp-perhaps", "zrtp-never", "zrtp-late")
+# Pairs of phones that the PBX passes through to one another: a caller, and who it calls.
+PASSTHROUGH = {"zrtp_mode": "passthrough"}
+PASSED_STRICT = ("pass", "pass-hold", "pass-silent", "pass-mixed")
+PASSED_OR_CLEAR = ("pass-or-clear", "pass-alone", "pass-clear-first", "pass-transfer")
 ENDPOINTS = tuple(
     # chan_sip calls a peer by no user at all unless told; baresip wants its own.
     Endpoint(f"{media.value}{number}", media, options={"sip": {"defaultuser": f"{media.value}{number}"}},
@@ -84,6 +88,9 @@ ENDPOINTS = tuple(
     # Enrolled phones know this PBX by its one ZID.
     *(Endpoint(name, Media.ZRTP, policy=Algorithms().policy | {"zrtp_mitm": "yes"}) for name in ZRTP_ENROLLED),
     *(Endpoint(name, Media.CLEAR, policy=ZRTP_WHERE_KNOWN) for name in ZRTP_PERHAPS),
+    *(Endpoint(name + part, media, options={"sip": {"defaultuser": name + part}}, policy=policy | PASSTHROUGH)
+      for names, media, policy in ((PASSED_STRICT, Media.ZRTP, {}), (PASSED_OR_CLEAR, Media.CLEAR, ZRTP_WHERE_KNOWN))
+      for name in names for part in ("", "-callee")),
     # Phones that are called for their algorithms.
     *(Endpoint(f"zrtp-{label}-called", Media.ZRTP, options={"sip": {"defaultuser": f"zrtp-{label}-called"}}, policy=algorithms.policy)
       for label, algorithms in SETS.items()),
@@ -141,7 +148,7 @@ class Site:
 
     def port_of(self, user: str) -> int:
         """The port at which the PBX calls this user; 0 (any) for those that only call."""
-        only_calls = user in (*CALLERS, *ZRTP_CALLERS, *ZRTP_PERHAPS, *ZRTP_ENROLLED) or user.endswith("video")
+        only_calls = user in (*CALLERS, *ZRTP_CALLERS, *ZRTP_PERHAPS, *ZRTP_ENROLLED) or user in ("video", "dtls-video", "zrtp-video")
         return 0 if only_calls else self.pbx.contact_port(user)
 
     def peer_ports(self, count: int) -> tuple[int, int]:

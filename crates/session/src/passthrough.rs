@@ -198,11 +198,11 @@ impl Passthrough {
         };
         let sides = [(Side::Left, left, right), (Side::Right, right, left)];
         for (side, leg, other) in sides {
-            if leg.keyed {
-                return Decision::Cannot(Cannot::Keyed(side));
-            }
             if leg.mode != LegMode::Passthrough {
                 return Decision::Cannot(Cannot::Policy(side));
+            }
+            if leg.keyed {
+                return Decision::Cannot(Cannot::Keyed(side));
             }
             if leg.agreed_with.is_some_and(|with| with != other.id) {
                 return Decision::Cannot(Cannot::KeysOfAnother(side));
