@@ -206,6 +206,7 @@ const sealrtp_config *config_of_channel(const struct settings *settings, const c
 static enum config_result make_zrtp(struct settings *settings)
 {
 	uint32_t most = sealrtp_config_zrtp(settings->config);
+	bool demands = sealrtp_config_demands(settings->config);
 	struct settings *running;
 	struct section *section;
 	enum config_result result;
@@ -213,8 +214,11 @@ static enum config_result make_zrtp(struct settings *settings)
 	AST_LIST_TRAVERSE(&settings->sections, section, next)
 	{
 		most = MAX(most, sealrtp_config_zrtp(section->config));
+		demands |= sealrtp_config_demands(section->config);
+		settings->active |= sealrtp_config_is_active(section->config);
 	}
-	settings->zrtp_required = most == SEALRTP_ZRTP_REQUIRED;
+	settings->active |= sealrtp_config_is_active(settings->config);
+	settings->zrtp_required = demands;
 	if (most == SEALRTP_ZRTP_NO) {
 		return CONFIG_LOADED;
 	}

@@ -66,6 +66,8 @@ struct settings {
 	struct zid *zid;
 	/* Until it is known whose call it is, nothing clear may pass. */
 	bool zrtp_required;
+	/* Some end point's policy is active: every call has a stream from its first moment on. */
+	bool active;
 };
 
 struct section {
@@ -204,6 +206,17 @@ struct ast_srtp {
 		/* While it is passed through. Also looked at without the stream's lock. */
 		struct passthrough_pair *pair;
 	} passthrough;
+	/* The descriptions of its call, where chan_pjsip's pass through us. */
+	struct sdp {
+		/* NULL where they do not. */
+		struct sdp_dialog *dialog;
+		/* They will say who makes the keys, and have not yet. */
+		bool awaited;
+		/* What they said: a sealrtp_method. */
+		uint32_t decided;
+		/* ZRTP may come on top of SDES. */
+		bool upgrade;
+	} sdp;
 	/* Guarded by the stream's lock alone. */
 	struct transport {
 		/* Sockets by component, -1 for none. */
@@ -226,6 +239,7 @@ void streams_done(void);
 struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method);
 int stream_renew(struct ast_srtp *stream, const sealrtp_config *config, bool demand_security);
 struct ast_srtp *stream_of_channel(struct ast_channel *chan, bool video);
+void stream_block(struct ast_srtp *stream);
 bool stream_has_handshake(const struct ast_srtp *stream);
 void stream_channel_name(struct ast_srtp *stream, char *name, size_t size);
 uint32_t stream_state(struct ast_srtp *stream);
@@ -294,6 +308,7 @@ void dtls_property(struct ast_srtp *stream, enum ast_rtp_property property, int 
 void dtls_remote_address(struct ast_srtp *stream, const struct ast_sockaddr *address);
 void dtls_bundle(struct ast_srtp *stream, bool bundled);
 void dtls_close(struct ast_srtp *stream);
+void dtls_decided(struct ast_srtp *stream, bool answering);
 int dtls_give_up(struct ast_srtp *stream);
 
 /* zrtp.c: the RTP engine's ZRTP. */
@@ -304,6 +319,12 @@ void zrtp_address_known(struct ast_srtp *stream);
 void zrtp_stop(struct ast_srtp *stream);
 void zrtp_look_again(struct ast_srtp *stream);
 bool zrtp_receives(const struct ast_srtp *stream);
+void zrtp_settle(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config);
+void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
+	struct ast_channel *chan);
+const sealrtp_zrtp_call *zrtp_handle(const struct ast_srtp *stream);
+void zrtp_described(struct ast_srtp *stream);
+void zrtp_decided(struct ast_srtp *stream);
 bool zrtp_info(struct ast_srtp *stream, sealrtp_zrtp_info *info);
 
 /* passthrough.c: two bridged legs whose phones are end to end. */
@@ -316,6 +337,15 @@ bool passthrough_read(struct ast_srtp *stream, struct ast_rtp_instance *instance
 void passthrough_review(struct ast_channel *chan);
 void passthrough_bridge_changed(const char *channel_id);
 void passthrough_close(struct ast_srtp *stream);
+
+/* sdp.c: the descriptions of chan_pjsip's calls. */
+int sdp_start(void);
+void sdp_stop(void);
+unsigned int sdp_dialogs(void);
+bool sdp_is_engaged(void);
+bool sdp_speaks_for(const sealrtp_config *config, const char *channel);
+void sdp_forget(struct sdp_dialog *dialog);
+bool sdp_explain(struct ast_srtp *stream, char *text, size_t size);
 
 /* channel.c: what a channel keeps of us. */
 unsigned int channel_keepsakes(void);
@@ -362,16 +392,24 @@ void report_stop(void);
 void report_events(struct ast_srtp *stream);
 void report_not_started(struct ast_srtp *stream, const char *reason);
 void report_failed(struct ast_channel *chan, const char *method, const char *reason, bool hang_up);
+uint32_t report_consequence(const char *channel, uint64_t failure);
 int report_task(int (*task)(void *data), void *data);
 void report_set_trace(const char *method, bool on, const char *channel);
 bool report_trace_is_on(const char *method);
 bool report_any_trace(void);
 unsigned int report_ended(void);
 
+/* downgrade.c: end points that were secured before and are not now. */
+int downgrade_start(void);
+void downgrade_stop(void);
+void downgrade_secured(const char *channel, const char *method);
+void downgrade_watch(const char *name, const char *id);
+
 /* watch.c: ends calls that must be secured and are not. */
 int watch_start(void);
 void watch_stop(void);
 bool watch_is_optimistic(const char *channel);
+bool watch_is_clear(const char *endpoint);
 bool watch_endpoint(const char *channel, char *endpoint, size_t size);
 
 /* cli.c */

@@ -108,6 +108,18 @@ int stream_renew(struct ast_srtp *stream, const sealrtp_config *config, bool dem
 	return 0;
 }
 
+/* From here on nothing passes, and no ZRTP changes that. The stream is locked. */
+void stream_block(struct ast_srtp *stream)
+{
+	if (sealrtp_session_state(stream->session, SEALRTP_RTP) == SEALRTP_STATE_SECURE) {
+		zrtp_stop(stream);
+		if (!stream_renew(stream, NULL, true)) {
+			return;
+		}
+	}
+	sealrtp_session_demand_security(stream->session);
+}
+
 /* Whether the stream's peer is talked to: whether sockets and addresses are of interest. */
 bool stream_has_handshake(const struct ast_srtp *stream)
 {
@@ -145,12 +157,17 @@ struct ast_srtp *stream_of_channel(struct ast_channel *chan, bool video)
 /* The owner's last word: drops its reference. A timer may hold the stream for some time, but no keys. */
 void stream_let_go(struct ast_srtp *stream)
 {
+	struct sdp_dialog *dialog;
+
 	passthrough_close(stream);
 	ao2_lock(stream);
 	stream->rtp = NULL;
 	sealrtp_session_free(stream->session);
 	stream->session = NULL;
+	dialog = stream->sdp.dialog;
+	stream->sdp.dialog = NULL;
 	ao2_unlock(stream);
+	sdp_forget(dialog);
 	ao2_unlink(streams, stream);
 	ao2_ref(stream, -1);
 	ast_module_unref(AST_MODULE_SELF);

@@ -122,6 +122,15 @@ bool watch_is_optimistic(const char *channel)
 	return demand.optimistic;
 }
 
+/* Whether an end point of chan_pjsip has no media_encryption of its own. */
+bool watch_is_clear(const char *endpoint)
+{
+	struct demand demand = {.optimistic = false};
+
+	get_encryption(endpoint, &demand);
+	return !strcmp(demand.encryption, "no");
+}
+
 static bool has_audio(struct ast_channel *chan)
 {
 	struct ast_stream_topology *topology = ast_channel_get_stream_topology(chan);
@@ -320,6 +329,7 @@ static void judge(struct ast_channel_snapshot *before, struct ast_channel_snapsh
 		channel_is_new(BASE(now)->name, BASE(now)->uniqueid);
 	}
 	if (now->state == AST_STATE_UP && (!before || before->state != AST_STATE_UP)) {
+		downgrade_watch(BASE(now)->name, BASE(now)->uniqueid);
 		went_up(BASE(now)->uniqueid, ast_test_flag(&now->flags, AST_FLAG_OUTGOING) != 0);
 	}
 }

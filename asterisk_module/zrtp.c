@@ -71,7 +71,7 @@ int zrtp_install(struct ast_rtp_instance *instance)
 	struct ast_srtp *stream;
 	int res;
 
-	if (!settings || !settings->zid) {
+	if (!settings || !(settings->zid || settings->active)) {
 		ao2_cleanup(settings);
 		return settings ? 0 : -1;
 	}
@@ -101,7 +101,7 @@ static void apply(struct ast_srtp *stream, const sealrtp_config *config, uint32_
 	if (stream->keyed || stream->dtls.configured) {
 		return;
 	}
-	if (rule == SEALRTP_ZRTP_REQUIRED) {
+	if (sealrtp_config_demands(config)) {
 		sealrtp_session_demand_security(stream->session);
 	} else if (state == SEALRTP_STATE_BLOCK) {
 		stream_renew(stream, config, false);
@@ -109,12 +109,9 @@ static void apply(struct ast_srtp *stream, const sealrtp_config *config, uint32_
 	stream->method = rule == SEALRTP_ZRTP_NO ? METHOD_NONE : METHOD_ZRTP;
 }
 
-/* It is the call of an end point. The stream is locked. */
-static void settle(struct ast_srtp *stream, const struct settings *settings, const char *channel)
+/* It is the call of an end point with this configuration. The stream is locked. */
+void zrtp_settle(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config)
 {
-	const sealrtp_config *config = config_of_channel(settings, channel);
-
-	ast_copy_string(stream->channel, channel, sizeof(stream->channel));
 	if (stream->zrtp.settled) {
 		return;
 	}
@@ -122,6 +119,13 @@ static void settle(struct ast_srtp *stream, const struct settings *settings, con
 	apply(stream, config, stream->zrtp.rule);
 	passthrough_settle(stream, config);
 	stream->zrtp.settled = true;
+}
+
+/* It is the call of an end point. The stream is locked. */
+static void settle(struct ast_srtp *stream, const struct settings *settings, const char *channel)
+{
+	ast_copy_string(stream->channel, channel, sizeof(stream->channel));
+	zrtp_settle(stream, settings, config_of_channel(settings, channel));
 }
 
 /* No channel (yet). The stream is locked. */
@@ -156,8 +160,9 @@ static bool is_asked(const struct ast_srtp *stream)
 static bool may_begin(const struct ast_srtp *stream)
 {
 	return stream->session && stream->zrtp.settled && stream->zrtp.rule != SEALRTP_ZRTP_NO &&
-		   stream->zrtp.activated && !stream->zrtp.started && !passthrough_holds(stream) && !is_asked(stream) && !stream->zrtp.stopped &&
-		   !stream->keyed && !dtls_serves(stream) && !stream->dtls.bundled &&
+		   stream->zrtp.activated && !stream->zrtp.started && !is_asked(stream) && !stream->zrtp.stopped &&
+		   !passthrough_holds(stream) && !stream->sdp.awaited && stream->sdp.decided != SEALRTP_METHOD_CLEAR &&
+		   (!stream->keyed || stream->sdp.upgrade) && !dtls_serves(stream) && !stream->dtls.bundled &&
 		   (stream->dtls.ice == ICE_UNUSED || stream->dtls.ice == ICE_CHOSEN) && transport_has_remote(stream);
 }
 
@@ -215,8 +220,8 @@ static void terms_of(struct ast_channel *chan, struct terms *terms)
 	ast_copy_string(terms->number, number, sizeof(terms->number));
 }
 
-static struct zrtp_call *call_new(
-	const struct settings *settings, const char *channel, const struct terms *terms)
+static struct zrtp_call *call_new(const struct settings *settings, const sealrtp_config *config,
+	const char *channel, const struct terms *terms)
 {
 	sealrtp_zrtp_options options = {.size = sizeof(options),
 		.enrolment = terms->enrolment,
@@ -228,14 +233,68 @@ static struct zrtp_call *call_new(
 	if (!call) {
 		return NULL;
 	}
-	result = sealrtp_zrtp_call_new(
-		settings->zid->zrtp, config_of_channel(settings, channel), &options, &call->call);
+	result = sealrtp_zrtp_call_new(settings->zid->zrtp, config, &options, &call->call);
 	if (result < 0) {
 		ast_log(LOG_ERROR, "No ZRTP for %s: %s\n", channel, sealrtp_result_text(result));
 		ao2_ref(call, -1);
 		return NULL;
 	}
 	return call;
+}
+
+/* Gives the stream its share in the call's association before media flows: its description names its Hello.
+ * No stream is locked. */
+void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
+	struct ast_channel *chan)
+{
+	char channel[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
+	struct zrtp_call *call;
+	struct terms terms;
+	bool has;
+
+	ao2_lock(stream);
+	has = stream->zrtp.call || !stream->zrtp.candidate;
+	ao2_unlock(stream);
+	if (has || !settings->zid) {
+		return;
+	}
+	ast_channel_lock(chan);
+	ast_copy_string(channel, ast_channel_name(chan), sizeof(channel));
+	ast_copy_string(id, ast_channel_uniqueid(chan), sizeof(id));
+	terms_of(chan, &terms);
+	ast_channel_unlock(chan);
+	call = call_of_sibling(stream, id);
+	if (!call) {
+		call = call_new(settings, config, channel, &terms);
+	}
+	ao2_lock(stream);
+	if (!stream->zrtp.call) {
+		stream->zrtp.call = ao2_bump(call);
+	}
+	ao2_unlock(stream);
+	ao2_cleanup(call);
+}
+
+/* The association that zrtp_prepare() gave, or NULL. The stream is locked. */
+const sealrtp_zrtp_call *zrtp_handle(const struct ast_srtp *stream)
+{
+	return stream->zrtp.call ? stream->zrtp.call->call : NULL;
+}
+
+/* The session may have got or lost its share by a description. The stream is locked. */
+void zrtp_described(struct ast_srtp *stream)
+{
+	char hash[128];
+	bool used = sealrtp_session_zrtp_local_hash(stream->session, hash, sizeof(hash)) == SEALRTP_OK;
+
+	__atomic_store_n(&stream->zrtp.used, used, __ATOMIC_RELEASE);
+}
+
+/* Offer and answer leave the keys to it. The stream is locked. */
+void zrtp_decided(struct ast_srtp *stream)
+{
+	stream->method = METHOD_ZRTP;
+	stream->zrtp.stopped = stream->keyed = false;
 }
 
 /* Sends Hello. The stream is locked and has its call. */
@@ -289,9 +348,10 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 {
 	struct settings *settings = config_get();
 	char channel[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
+	const sealrtp_config *config;
 	struct zrtp_call *call = NULL;
 	struct terms terms;
-	bool wanted, held;
+	bool wanted, held, awaited = false;
 
 	if (!settings) {
 		return;
@@ -301,7 +361,13 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	ast_copy_string(id, ast_channel_uniqueid(chan), sizeof(id));
 	terms_of(chan, &terms);
 	ast_channel_unlock(chan);
+	config = config_of_channel(settings, channel);
+	if (!stream->zrtp.settled) {
+		awaited = sdp_speaks_for(config, channel);
+	}
 	ao2_lock(stream);
+	/* In a race its description has come meanwhile. */
+	stream->sdp.awaited |= awaited && !stream->sdp.dialog;
 	if (stream->session) {
 		settle(stream, settings, channel);
 	}
@@ -320,7 +386,7 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 		ast_channel_unlock(chan);
 		call = call_of_sibling(stream, id);
 		if (!call) {
-			call = call_new(settings, channel, &terms);
+			call = call_new(settings, config, channel, &terms);
 		}
 	}
 	ao2_lock(stream);
@@ -414,7 +480,8 @@ void zrtp_stop(struct ast_srtp *stream)
 /* Whether a ZRTP datagram is the stream's. */
 bool zrtp_receives(const struct ast_srtp *stream)
 {
-	return __atomic_load_n(&stream->zrtp.used, __ATOMIC_ACQUIRE) && !stream->zrtp.stopped;
+	return __atomic_load_n(&stream->zrtp.used, __ATOMIC_ACQUIRE) && !stream->zrtp.stopped &&
+		   !passthrough_holds(stream);
 }
 
 /* What ZRTP agreed on; false if it made no keys. */

@@ -1,5 +1,6 @@
 //! The configuration of a stream.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sealrtp_sdes::SessionParameter;
@@ -12,6 +13,7 @@ use crate::{ConfigError, Key, Warning};
 /// Everything configured for a stream; each value is one that its key takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    pub(crate) section: Arc<str>,
     pub(crate) origins: Origins,
     pub(crate) rules: Rules,
     pub(crate) suites: Vec<Suite>,
@@ -30,6 +32,7 @@ impl Default for Config {
     /// AES-128 because stacks in the field derive its keys in two ways. Nothing weak is among them.
     fn default() -> Self {
         Self {
+            section: "".into(),
             origins: Origins::default(),
             rules: Rules::default(),
             suites: vec![
@@ -82,6 +85,44 @@ impl Config {
         let line =
             |key: Key| format!("{:width$} = {}{}\n", key.name(), self.get(key), self.origins.note(key));
         Key::ALL.into_iter().map(line).collect()
+    }
+
+    /// The section whose values these are, as it stands in the file: `general`, a policy's or an end point's name; empty
+    /// for a configuration of [`set`](Self::set) alone.
+    pub fn section(&self) -> &str {
+        &self.section
+    }
+
+    /// What is consistent and yet hardly meant.
+    pub fn doubts(&self) -> Vec<Warning> {
+        let only_sdes_over_tls =
+            |methods: &[Method]| methods == [Method::Sdes] && self.sdes_signalling() == SdesSignalling::Tls;
+        let nothing = self.offer().is_empty() && self.accept().is_empty();
+        let zrtp = [self.offer(), self.accept()].iter().any(|methods| methods.contains(&Method::Zrtp));
+        let cases = [
+            (
+                Key::Fallback,
+                self.fallback() == Fallback::Reject && nothing,
+                "reject, but nothing is offered or accepted: only end points that their channel driver secures can call",
+            ),
+            (
+                Key::Offer,
+                only_sdes_over_tls(self.offer()),
+                "over signalling without TLS our offers carry no security",
+            ),
+            (
+                Key::Accept,
+                only_sdes_over_tls(self.accept()),
+                "over signalling without TLS no security is taken",
+            ),
+            (
+                Key::ZrtpUpgrade,
+                self.zrtp_upgrade() && !zrtp,
+                "yes does nothing without zrtp in offer or accept",
+            ),
+        ];
+        let true_cases = cases.into_iter().filter(|(_, holds, _)| *holds);
+        true_cases.map(|(key, _, text)| Warning::of(key, text.into()).at(self.origins.place(key))).collect()
     }
 
     /// Methods that our offers carry, best first; may be empty.

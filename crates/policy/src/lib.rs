@@ -1,4 +1,5 @@
-//! What an administrator configures for a stream: the keys and values of `sealrtp.conf`, as types and back as text.
+//! What an administrator configures: the keys and values of `sealrtp.conf` as types and back as text ([`Config`]), and its
+//! sections for end points and policies ([`Policies`]).
 //!
 //! One vocabulary serves every PBX. [`Config::set`] takes a key and its value as they stand in the file; what it refuses it
 //! says with the key, the value given and the value expected. Weak choices are taken only where they are named, and come
@@ -23,13 +24,20 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod decision;
 mod error;
+mod failure;
 mod key;
 mod origin;
+mod policies;
 mod rules;
 mod value;
 
 pub use config::{Config, Dtls};
-pub use error::{ConfigError, Warning};
+pub use decision::{Carried, Decision, Offer, PolicyRefusal, Security, Signalling, Taken};
+pub use error::{ConfigError, Fault, FaultKind, Warning};
+pub use failure::{Consequence, Failure};
 pub use key::{Key, Scope};
+pub use origin::Place;
+pub use policies::{Builder, GENERAL, MAX_DEPTH, MAX_NAME, MAX_SECTIONS, MAX_VALUE, Policies};
 pub use rules::{Fallback, Method, OnFailure, Recording, SdesSignalling, ZrtpMode, ZrtpRule};

@@ -23,7 +23,6 @@ impl fmt::Display for Place {
     }
 }
 
-#[expect(dead_code, reason = "the reader of sections follows")]
 /// Who has set a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -52,6 +51,14 @@ impl Origins {
 
     pub(crate) fn get(&self, key: Key) -> &Origin {
         &self.0[key as usize]
+    }
+
+    /// The line that has set a value.
+    pub(crate) fn place(&self, key: Key) -> Option<Arc<Place>> {
+        match self.get(key) {
+            Origin::Line(place) => Some(Arc::clone(place)),
+            _ => None,
+        }
     }
 
     /// The origin behind a value: empty, or ` (...)`.
