@@ -250,9 +250,9 @@ static struct ast_custom_function function = {
 	.syntax = "SEALRTP(item[,stream])",
 	.arguments =
 		"item:\n"
-		"  state           SECURE, BLOCK (nothing passes without keys), CLEAR, or empty before there is "
-		"media\n"
-		"  method          ZRTP, DTLS-SRTP, SDES, or empty\n"
+		"  state           SECURE, BLOCK (nothing passes without keys), CLEAR, FORWARD (from phone to phone, "
+		"untouched), or empty before there is media\n"
+		"  method          ZRTP, DTLS-SRTP, SDES, PASSTHROUGH, or empty\n"
 		"  suite           the SRTP suite we send by\n"
 		"  role            ours in the handshake: initiator or responder, client or server\n"
 		"  cipher          ZRTP's cipher type, or the DTLS cipher suite\n"

@@ -293,7 +293,9 @@ void zrtp_described(struct ast_srtp *stream)
 /* Offer and answer leave the keys to it. The stream is locked. */
 void zrtp_decided(struct ast_srtp *stream)
 {
-	stream->method = METHOD_ZRTP;
+	if (!passthrough_runs(stream)) {
+		stream->method = METHOD_ZRTP;
+	}
 	stream->zrtp.stopped = stream->keyed = false;
 }
 

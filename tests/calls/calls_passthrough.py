@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from pbx.endpoints import Media
+from pbx.manager import Message
 from pbx.sounds import FRAME_BYTES
 
 from calls.audio import OTHER_SPEECH, SPEECH, is_silence
@@ -27,6 +28,11 @@ def one_sas(caller: ZrtpPhone, callee: ZrtpPhone) -> str:
     near, far = caller.sas(), callee.sas()
     assert near == far, f"the caller shows {near}, the called phone {far}"
     return near
+
+
+def is_of(event: Message, user: str) -> bool:
+    """Whether a manager's event is about a channel of this end point."""
+    return event["Channel"].rpartition("-")[0].endswith(f"/{user}")
 
 
 def passed_through(site: Site, user: str) -> dict[str, str]:
@@ -123,7 +129,7 @@ def refused(site: Site) -> Outcome:
         caller.start_call(uri(site, name))
         callee.accept()
         callee.say(SPEECH[:2 * SECOND])
-        failed = site.pbx.manager.wait_event("SealRTPFailed", lambda event: f"/{user}-" in event["Channel"], start=start, timeout=10)
+        failed = site.pbx.manager.wait_event("SealRTPFailed", lambda event: is_of(event, user), start=start, timeout=10)
         assert (failed["Method"], failed["Reason"]) == (METHOD, "the other phone has sent no ZRTP"), f"the event tells {failed.fields}"
         assert callee.call is not None
         callee.call.wait_end(10)
@@ -199,7 +205,7 @@ def mixed(site: Site) -> Outcome:
     start = len(site.pbx.manager.events)
     with site.callee(Media.ZRTP) as name, zrtp_phone(site, name, answer=True) as callee, zrtp_phone(site, user) as caller:
         caller.start_call(uri(site, name))
-        failed = site.pbx.manager.wait_event("SealRTPFailed", lambda event: f"/{user}-" in event["Channel"], start=start, timeout=10)
+        failed = site.pbx.manager.wait_event("SealRTPFailed", lambda event: is_of(event, user), start=start, timeout=10)
         assert (failed["Method"], failed["Reason"]) == (METHOD, "the other leg has no zrtp_mode = passthrough, or has been given up"), (
             f"the event tells {failed.fields}")
         caller.wait_text("ended", 10)
@@ -221,7 +227,7 @@ def parted(site: Site) -> Outcome:
         failed = event_of(site, "SealRTPFailed", line["Channel"], start, timeout=10)
         assert (failed["Method"], failed["Reason"]) == (METHOD, "it is not bridged with one other phone"), f"the event tells {failed.fields}"
         ended = site.pbx.manager.wait_event("SealRTPFailed", lambda event: event["Channel"] == line["Channel"] and event["Method"] == "ZRTP",
-                                            start=start, timeout=10)
+                                            start=start, timeout=20)
         callee.wait_text("ended", 10)
         assert callee.sas() == sas, "another SAS"
     return Outcome("the phones' own", detail=f"{failed['Reason']}; {ended['Reason']}", sas=(f"caller {sas}", f"called phone {sas}"))
