@@ -67,6 +67,9 @@ ZRTP_CALLERS = tuple(f"zrtp-{name}" for name in (
 ZRTP_ENROLLED = ("zrtp-relayed", "zrtp-enrolled")
 # And those whose media is clear unless they turn out to have ZRTP.
 ZRTP_PERHAPS = ("zrtp-perhaps", "zrtp-never", "zrtp-late")
+# Callers that were secured and are not any more: by what their sections say of it.
+LAPSED = {"lapsed": {}, "lapsed-ends": {"on_failure": "hangup"}, "lapsed-blocks": {"on_failure": "block"}}
+ZRTP_LAPSED = "zrtp-lapsed"
 # End points of chan_pjsip whose descriptions are policy's: callers, and phones that are called, each by one call.
 HOOK_POLICY = {"offer": "zrtp,dtls,sdes", "accept": "sdes,dtls,zrtp", "fallback": "rtp", "sdes_signalling": "any"}
 HOOK_NO_ZRTP = HOOK_POLICY | {"offer": "dtls,sdes", "accept": "sdes,dtls"}
@@ -95,6 +98,8 @@ ENDPOINTS = tuple(
     # Enrolled phones know this PBX by its one ZID.
     *(Endpoint(name, Media.ZRTP, policy=Algorithms().policy | {"zrtp_mitm": "yes"}) for name in ZRTP_ENROLLED),
     *(Endpoint(name, Media.CLEAR, policy=ZRTP_WHERE_KNOWN) for name in ZRTP_PERHAPS),
+    *(Endpoint(name, Media.OPTIMISTIC, policy={"offer": "sdes", "accept": "sdes", **policy}) for name, policy in LAPSED.items()),
+    Endpoint(ZRTP_LAPSED, Media.CLEAR, policy=ZRTP_WHERE_KNOWN),
     # Phones that are called for their algorithms.
     *(Endpoint(f"zrtp-{label}-called", Media.ZRTP, options={"sip": {"defaultuser": f"zrtp-{label}-called"}}, policy=algorithms.policy)
       for label, algorithms in SETS.items()),
@@ -154,7 +159,8 @@ class Site:
 
     def port_of(self, user: str) -> int:
         """The port at which the PBX calls this user; 0 (any) for those that only call."""
-        only_calls = user in (*CALLERS, *HOOK_CALLERS, *ZRTP_CALLERS, *ZRTP_PERHAPS, *ZRTP_ENROLLED) or user.endswith("video")
+        only_calls = (user in (*CALLERS, *HOOK_CALLERS, *ZRTP_CALLERS, *ZRTP_PERHAPS, *ZRTP_ENROLLED, *LAPSED, ZRTP_LAPSED)
+                      or user.endswith("video"))
         return 0 if only_calls else self.pbx.contact_port(user)
 
     def peer_ports(self, count: int) -> tuple[int, int]:
