@@ -17,7 +17,7 @@ FOLDER = SOURCE / "asterisk_module/pjsip"
 WRONG = {
     "as it is": ("", ""),
     "a member more in front of the Call-ID": ("	pjsip_cid_hdr *call_id;", "msg_info.cid"),
-    "a member more in front of the body": ("	pjsip_msg_body *body;\n} pjsip_msg;", "pjsip_msg.body"),
+    "a member more in front of the body": ("	pjsip_msg_body *body;\n} pjsip_msg;", r"pjsip_msg\S+"),
     "a member more in front of the body's text": ("	void *data;", "pjsip_msg_body.data"),
 }
 
