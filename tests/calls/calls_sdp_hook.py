@@ -40,6 +40,14 @@ def shows(site: Site, leg: Leg, method: str) -> None:
     assert (row["Method"], row["State"]) == (method, "SECURE"), f"`sealrtp show streams` tells {row}"
 
 
+def explains(site: Site, whose: str, *texts: str) -> str:
+    """What `sealrtp explain` tells; AssertionError unless these texts are in it."""
+    explained = site.pbx.cli(f"sealrtp explain {whose}")
+    missing = [text for text in texts if text not in explained]
+    assert not missing, f"{missing} are not in what `sealrtp explain {whose}` tells:\n{explained}"
+    return explained
+
+
 @scenario("hook-sdes-offered", "a SDES offer to a policy end point: echo", PEER, suite=CM80, kinds=PJSIP)
 def sdes_offered(site: Site) -> Outcome:
     with legs(site, "hook") as (leg,):
@@ -49,7 +57,9 @@ def sdes_offered(site: Site) -> Outcome:
         leg.say(SAID)
         leg.media.drain(6)
         shows(site, leg, "SDES")
+        explained = explains(site, "PJSIP/hook", "sdes is taken", "Now: keys by SDES, media is secured both ways")
         assert leg.theirs is not None
+        assert "inline:" not in explained and key_text(leg.theirs) not in explained
         asks_keys_nowhere(site, key_text(ours), key_text(leg.theirs))
         assert leg.call is not None
         leg.call.bye()
@@ -351,6 +361,7 @@ def no_clear_offer(site: Site) -> Outcome:
         assert final.status == 488, final.start
         said = site.pbx.wait_log(r"Refusing with 488 the offer.*", start=start)[0]
         assert "fallback" in said and leg.call.call_id in said, said
+        explains(site, "PJSIP/hook-strict-sdes", "offer from the peer: audio RTP/AVP with no keys: refused", "fallback = reject")
         return Outcome(detail="488")
 
 
@@ -369,6 +380,7 @@ def no_clear_answer(site: Site) -> Outcome:
         said = site.pbx.wait_log(r"Ending the call, refused SDP.*", start=start)[0]
         final = caller.call.wait_final(10)
         assert final.status >= 400, f"the caller gets {final.start}"
+        explains(site, "PJSIP/hook-refused", "our offer: audio UDP/TLS/RTP/SAVP with dtls", "the answer is clear")
         return Outcome(detail=said.split(": ", 2)[-1][:60])
 
 
