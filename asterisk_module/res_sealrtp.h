@@ -348,6 +348,13 @@ bool sdp_is_engaged(void);
 bool sdp_speaks_for(const sealrtp_config *config, const char *channel);
 void sdp_forget(struct sdp_dialog *dialog);
 bool sdp_explain(struct ast_srtp *stream, char *text, size_t size);
+void sdp_note(struct ast_srtp *stream, const char *step);
+
+/* explain.c: why a call is secured as it is. Room for the library's steps, in bytes. */
+#define EXPLAIN_SIZE (68 * 1024)
+int explain_start(void);
+void explain_stop(void);
+void explain_keep(const char *channel, const char *endpoint, const char *steps);
 
 /* channel.c: what a channel keeps of us. */
 unsigned int channel_keepsakes(void);

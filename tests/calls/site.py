@@ -76,13 +76,15 @@ LAPSED = {"lapsed": {}, "lapsed-ends": {"on_failure": "hangup"}, "lapsed-blocks"
 ZRTP_LAPSED = "zrtp-lapsed"
 # End points of chan_pjsip whose descriptions are policy's: callers, and phones that are called, each by one call.
 HOOK_POLICY = {"offer": "zrtp,dtls,sdes", "accept": "sdes,dtls,zrtp", "fallback": "rtp", "sdes_signalling": "any"}
+HOOK_NO_ZRTP = HOOK_POLICY | {"offer": "dtls,sdes", "accept": "sdes,dtls"}
 HOOK_STRICT = HOOK_POLICY | {"fallback": "reject"}
-HOOK_CALLERS = {"hook": HOOK_POLICY, "hook-strict": HOOK_STRICT, "hook-strict-sdes": HOOK_STRICT | {"offer": "sdes", "accept": "sdes"}}
-HOOK_CALLED = {"hook-sdes": HOOK_POLICY, "hook-dtls": HOOK_POLICY, "hook-clear": HOOK_POLICY | {"offer": "dtls,sdes"}, "hook-early": HOOK_POLICY,
+HOOK_CALLERS = {"hook": HOOK_POLICY, "hook-direct": HOOK_NO_ZRTP, "hook-strict": HOOK_STRICT, "hook-strict-sdes": HOOK_STRICT | {"offer": "sdes", "accept": "sdes"}}
+HOOK_CALLED = {"hook-sdes": HOOK_POLICY, "hook-direct-called": HOOK_NO_ZRTP, "hook-dtls": HOOK_POLICY, "hook-clear": HOOK_NO_ZRTP, "hook-early": HOOK_POLICY,
                "hook-forked": HOOK_POLICY, "hook-prack": HOOK_POLICY, "hook-challenged": HOOK_POLICY, "hook-logged": HOOK_POLICY,
                "hook-needs-tls": HOOK_STRICT | {"offer": "sdes", "accept": "sdes", "sdes_signalling": "tls"},
                "hook-refused": HOOK_STRICT | {"offer": "dtls", "accept": "dtls"}}
-HOOK_OPTIONS = {"hook-challenged": {"pjsip": {"outbound_auth": "hook-challenged-auth"}}}
+HOOK_OPTIONS = {**dict.fromkeys(("hook-direct", "hook-direct-called"), {"pjsip": {"direct_media": "yes"}}),
+                "hook-challenged": {"pjsip": {"outbound_auth": "hook-challenged-auth"}}}
 ENDPOINTS = tuple(
     # chan_sip calls a peer by no user at all unless told; baresip wants its own.
     Endpoint(f"{media.value}{number}", media, options={"sip": {"defaultuser": f"{media.value}{number}"}},
