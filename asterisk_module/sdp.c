@@ -526,6 +526,29 @@ static sealrtp_result apply(
 	return result;
 }
 
+/* Media that is secured here comes through here: chan_pjsip, which knows nothing of it, would send it from
+ * phone to phone. */
+static void anchor(struct sdp_dialog *dialog)
+{
+	struct ast_channel *chan;
+	bool secured = false;
+	size_t index;
+
+	for (index = 0; !secured && index < ARRAY_LEN(dialog->streams); index++) {
+		const struct ast_srtp *stream = dialog->streams[index];
+
+		secured = stream &&
+				  (stream->sdp.decided == SEALRTP_METHOD_SDES || stream->sdp.decided == SEALRTP_METHOD_DTLS);
+	}
+	chan = secured ? channel_of(dialog) : NULL;
+	if (chan) {
+		ast_channel_lock(chan);
+		channel_anchor(chan);
+		ast_channel_unlock(chan);
+		ast_channel_unref(chan);
+	}
+}
+
 static sealrtp_result apply_all(struct sdp_dialog *dialog, bool answering, char *reason, size_t size)
 {
 	sealrtp_result result = SEALRTP_OK;
@@ -534,6 +557,7 @@ static sealrtp_result apply_all(struct sdp_dialog *dialog, bool answering, char 
 	for (index = 0; result >= 0 && index < ARRAY_LEN(dialog->streams); index++) {
 		result = apply(dialog, index, answering, reason, size);
 	}
+	anchor(dialog);
 	return result;
 }
 
