@@ -419,7 +419,7 @@ static void prepare_zrtp(struct sdp_dialog *dialog, struct ast_srtp *stream)
 	struct ast_channel *chan = channel_of(dialog);
 
 	if (chan) {
-		zrtp_prepare(stream, dialog->settings, dialog->config, chan);
+		zrtp_prepare(stream, dialog->settings, dialog->config, chan, dialog->initiated);
 		ast_channel_unref(chan);
 	}
 }
