@@ -35,6 +35,7 @@
 #define METHOD_SDES "SDES"
 #define METHOD_DTLS "DTLS"
 #define METHOD_ZRTP "ZRTP"
+#define METHOD_PASSTHROUGH "PASSTHROUGH"
 /* A peer's name in the cache. */
 #define PEER_NAME_SIZE 80
 /* Kinds of refused packets that are told apart in the log; the last is "other". */
@@ -196,6 +197,24 @@ struct ast_srtp {
 		/* Shared by the streams of a call. */
 		struct zrtp_call *call;
 	} zrtp;
+	/* The phones are end to end, or may be. */
+	struct passthrough {
+		/* The end point's policy asks for it. */
+		bool wanted;
+		/* It was given up: we are the end of the phone's ZRTP. */
+		bool over;
+		/* It was given up, and the call ends. */
+		bool refused;
+		/* Number of the stream whose phone shares keys with this one's; 0 for none. */
+		unsigned int agreed_with;
+		/* Since when it is up and on its own, and when it is looked at again; zero for neither. */
+		struct timeval since;
+		struct timeval look;
+		/* Where the peer's datagrams come from, by component, where its description does not tell. */
+		struct ast_sockaddr learnt[2];
+		/* While it is passed through. Also looked at without the stream's lock. */
+		struct passthrough_pair *pair;
+	} passthrough;
 	/* The descriptions of its call, where chan_pjsip's pass through us. */
 	struct sdp {
 		/* NULL where they do not. */
@@ -311,11 +330,22 @@ void zrtp_look_again(struct ast_srtp *stream);
 bool zrtp_receives(const struct ast_srtp *stream);
 void zrtp_settle(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config);
 void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
-	struct ast_channel *chan);
+	struct ast_channel *chan, bool outgoing);
 const sealrtp_zrtp_call *zrtp_handle(const struct ast_srtp *stream);
 void zrtp_described(struct ast_srtp *stream);
 void zrtp_decided(struct ast_srtp *stream);
 bool zrtp_info(struct ast_srtp *stream, sealrtp_zrtp_info *info);
+
+/* passthrough.c: two bridged legs whose phones are end to end. */
+void passthrough_settle(struct ast_srtp *stream, const sealrtp_config *config);
+bool passthrough_holds(const struct ast_srtp *stream);
+bool passthrough_runs(const struct ast_srtp *stream);
+bool passthrough_stats(struct ast_srtp *stream, sealrtp_session_stats *stats, bool *passes);
+void passthrough_address_known(struct ast_srtp *stream);
+bool passthrough_read(struct ast_srtp *stream, struct ast_rtp_instance *instance, int rtcp);
+void passthrough_review(struct ast_channel *chan);
+void passthrough_bridge_changed(const char *channel_id);
+void passthrough_close(struct ast_srtp *stream);
 
 /* sdp.c: the descriptions of chan_pjsip's calls. */
 int sdp_start(void);
@@ -405,6 +435,9 @@ int zrtp_cli_register(void);
 void zrtp_cli_unregister(void);
 
 /* transport.c: datagrams of DTLS and ZRTP, and the timer. */
+/* The largest UDP payload. */
+#define TRANSPORT_RECEIVE_SIZE 65535
+uint8_t *transport_buffer(void);
 int transport_start(void);
 void transport_stop(void);
 void transport_start_later(struct ast_srtp *stream, int ms);
@@ -443,6 +476,7 @@ int watch_start(void);
 void watch_stop(void);
 bool watch_is_optimistic(const char *channel);
 bool watch_is_clear(const char *endpoint);
+bool watch_has_avpf(const char *endpoint);
 bool watch_endpoint(const char *channel, char *endpoint, size_t size);
 
 /* cli.c */

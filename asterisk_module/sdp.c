@@ -236,6 +236,9 @@ static struct sdp_dialog *dialog_new(const struct sealrtp_sip *sip, bool initiat
 	ast_copy_string(dialog->call_id, sip->call_id, sizeof(dialog->call_id));
 	ast_copy_string(dialog->tag, initiated ? sip->local_tag : sip->remote_tag, sizeof(dialog->tag));
 	result = sealrtp_offer_answer_new(dialog->config, settings->dtls, endpoint, &dialog->offer_answer);
+	if (result >= 0) {
+		result = sealrtp_offer_answer_set_feedback(dialog->offer_answer, watch_has_avpf(sip->endpoint));
+	}
 	if (result < 0 || !ao2_link(dialogs, dialog)) {
 		ast_log(LOG_ERROR, "No SDP of ours for %s: %s\n", endpoint, sealrtp_result_text(result));
 		ao2_ref(dialog, -1);
@@ -416,7 +419,7 @@ static void prepare_zrtp(struct sdp_dialog *dialog, struct ast_srtp *stream)
 	struct ast_channel *chan = channel_of(dialog);
 
 	if (chan) {
-		zrtp_prepare(stream, dialog->settings, dialog->config, chan);
+		zrtp_prepare(stream, dialog->settings, dialog->config, chan, dialog->initiated);
 		ast_channel_unref(chan);
 	}
 }
@@ -523,6 +526,29 @@ static sealrtp_result apply(
 	return result;
 }
 
+/* Media that is secured here comes through here: chan_pjsip, which knows nothing of it, would send it from
+ * phone to phone. */
+static void anchor(struct sdp_dialog *dialog)
+{
+	struct ast_channel *chan;
+	bool secured = false;
+	size_t index;
+
+	for (index = 0; !secured && index < ARRAY_LEN(dialog->streams); index++) {
+		const struct ast_srtp *stream = dialog->streams[index];
+
+		secured = stream &&
+				  (stream->sdp.decided == SEALRTP_METHOD_SDES || stream->sdp.decided == SEALRTP_METHOD_DTLS);
+	}
+	chan = secured ? channel_of(dialog) : NULL;
+	if (chan) {
+		ast_channel_lock(chan);
+		channel_anchor(chan);
+		ast_channel_unlock(chan);
+		ast_channel_unref(chan);
+	}
+}
+
 static sealrtp_result apply_all(struct sdp_dialog *dialog, bool answering, char *reason, size_t size)
 {
 	sealrtp_result result = SEALRTP_OK;
@@ -531,6 +557,7 @@ static sealrtp_result apply_all(struct sdp_dialog *dialog, bool answering, char 
 	for (index = 0; result >= 0 && index < ARRAY_LEN(dialog->streams); index++) {
 		result = apply(dialog, index, answering, reason, size);
 	}
+	anchor(dialog);
 	return result;
 }
 

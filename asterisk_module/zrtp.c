@@ -119,6 +119,7 @@ void zrtp_settle(struct ast_srtp *stream, const struct settings *settings, const
 	}
 	stream->zrtp.rule = settings->zid ? sealrtp_config_zrtp(config) : SEALRTP_ZRTP_NO;
 	apply(stream, config, stream->zrtp.rule);
+	passthrough_settle(stream, config);
 	stream->zrtp.settled = true;
 }
 
@@ -169,8 +170,9 @@ static bool may_begin(const struct ast_srtp *stream)
 {
 	return stream->session && stream->zrtp.settled && stream->zrtp.rule != SEALRTP_ZRTP_NO &&
 		   stream->zrtp.activated && !stream->zrtp.started && !is_asked(stream) && !stream->zrtp.stopped &&
-		   !stream->sdp.awaited && stream->sdp.decided != SEALRTP_METHOD_CLEAR &&
-		   (!stream->keyed || stream->sdp.upgrade) && !dtls_serves(stream) && !stream->dtls.bundled &&
+		   !passthrough_holds(stream) && !stream->sdp.awaited &&
+		   stream->sdp.decided != SEALRTP_METHOD_CLEAR && (!stream->keyed || stream->sdp.upgrade) &&
+		   !dtls_serves(stream) && !stream->dtls.bundled &&
 		   (stream->dtls.ice == ICE_UNUSED || stream->dtls.ice == ICE_CHOSEN) && transport_has_remote(stream);
 }
 
@@ -210,13 +212,13 @@ struct terms {
 };
 
 /* The channel is locked. */
-static void terms_of(struct ast_channel *chan, struct terms *terms)
+static void terms_of(struct ast_channel *chan, bool outgoing, struct terms *terms)
 {
 	const char *number;
 
 	terms->enrolment = channel_enrolment(chan);
 	terms->disclosure = false;
-	terms->outgoing = ast_test_flag(ast_channel_flags(chan), AST_FLAG_OUTGOING) != 0;
+	terms->outgoing = outgoing;
 	if (terms->outgoing) {
 		struct ast_party_id caller = ast_channel_connected_effective_id(chan);
 
@@ -258,7 +260,7 @@ static struct zrtp_call *call_new(const struct settings *settings, const sealrtp
 /* Gives the stream its share in the call's association before media flows: its description names its Hello.
  * No stream is locked. */
 void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
-	struct ast_channel *chan)
+	struct ast_channel *chan, bool outgoing)
 {
 	char channel[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
 	struct zrtp_call *call;
@@ -274,7 +276,7 @@ void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, cons
 	ast_channel_lock(chan);
 	ast_copy_string(channel, ast_channel_name(chan), sizeof(channel));
 	ast_copy_string(id, ast_channel_uniqueid(chan), sizeof(id));
-	terms_of(chan, &terms);
+	terms_of(chan, outgoing, &terms);
 	ast_channel_unlock(chan);
 	call = call_of_sibling(stream, id);
 	if (!call) {
@@ -307,7 +309,9 @@ void zrtp_described(struct ast_srtp *stream)
 /* Offer and answer leave the keys to it. The stream is locked. */
 void zrtp_decided(struct ast_srtp *stream)
 {
-	stream->method = METHOD_ZRTP;
+	if (!passthrough_runs(stream)) {
+		stream->method = METHOD_ZRTP;
+	}
 	stream->zrtp.stopped = stream->keyed = false;
 }
 
@@ -366,7 +370,7 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	const sealrtp_config *config;
 	struct zrtp_call *call = NULL;
 	struct terms terms;
-	bool wanted, awaited = false;
+	bool wanted, held, awaited = false;
 
 	if (!settings) {
 		return;
@@ -374,7 +378,7 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	ast_channel_lock(chan);
 	ast_copy_string(channel, ast_channel_name(chan), sizeof(channel));
 	ast_copy_string(id, ast_channel_uniqueid(chan), sizeof(id));
-	terms_of(chan, &terms);
+	terms_of(chan, ast_test_flag(ast_channel_flags(chan), AST_FLAG_OUTGOING) != 0, &terms);
 	recording_rule(chan);
 	ast_channel_unlock(chan);
 	release(stream);
@@ -388,8 +392,15 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	if (stream->session) {
 		settle(stream, settings, channel);
 	}
+	held = passthrough_holds(stream);
 	wanted = may_begin(stream) && settings->zid;
 	ao2_unlock(stream);
+	if (held) {
+		ast_channel_lock(chan);
+		channel_anchor(chan);
+		ast_channel_unlock(chan);
+		passthrough_review(chan);
+	}
 	if (wanted) {
 		ast_channel_lock(chan);
 		channel_anchor(chan);
@@ -491,7 +502,8 @@ void zrtp_stop(struct ast_srtp *stream)
 /* Whether a ZRTP datagram is the stream's. */
 bool zrtp_receives(const struct ast_srtp *stream)
 {
-	return __atomic_load_n(&stream->zrtp.used, __ATOMIC_ACQUIRE) && !stream->zrtp.stopped;
+	return __atomic_load_n(&stream->zrtp.used, __ATOMIC_ACQUIRE) && !stream->zrtp.stopped &&
+		   !passthrough_holds(stream);
 }
 
 /* What ZRTP agreed on; false if it made no keys. */
