@@ -50,7 +50,7 @@ class Ports:
     @property
     def peers_rtp(self) -> tuple[int, int]:
         """For the media of test peers (SIPp and others)."""
-        return self.base + 300, self.base + 999
+        return self.base + 400, self.base + 999
 
 
 def free_ports() -> Ports:
