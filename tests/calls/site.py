@@ -73,7 +73,8 @@ ZRTP_LAPSED = "zrtp-lapsed"
 # End points of chan_pjsip whose descriptions are policy's: callers, and phones that are called, each by one call.
 HOOK_POLICY = {"offer": "zrtp,dtls,sdes", "accept": "sdes,dtls,zrtp", "fallback": "rtp", "sdes_signalling": "any"}
 HOOK_STRICT = HOOK_POLICY | {"fallback": "reject"}
-HOOK_CALLERS = {"hook": HOOK_POLICY, "hook-strict": HOOK_STRICT, "hook-strict-sdes": HOOK_STRICT | {"offer": "sdes", "accept": "sdes"}}
+HOOK_CALLERS = {"hook": HOOK_POLICY, "hook-strict": HOOK_STRICT, "hook-strict-sdes": HOOK_STRICT | {"offer": "sdes", "accept": "sdes"},
+                "hook-lapsed": HOOK_POLICY | {"on_failure": "hangup"}}
 HOOK_CALLED = {"hook-sdes": HOOK_POLICY, "hook-dtls": HOOK_POLICY, "hook-clear": HOOK_POLICY | {"offer": "dtls,sdes"}, "hook-early": HOOK_POLICY,
                "hook-forked": HOOK_POLICY, "hook-prack": HOOK_POLICY, "hook-challenged": HOOK_POLICY, "hook-logged": HOOK_POLICY,
                "hook-needs-tls": HOOK_STRICT | {"offer": "sdes", "accept": "sdes", "sdes_signalling": "tls"},
