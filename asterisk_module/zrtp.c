@@ -117,6 +117,7 @@ void zrtp_settle(struct ast_srtp *stream, const struct settings *settings, const
 	}
 	stream->zrtp.rule = settings->zid ? sealrtp_config_zrtp(config) : SEALRTP_ZRTP_NO;
 	apply(stream, config, stream->zrtp.rule);
+	passthrough_settle(stream, config);
 	stream->zrtp.settled = true;
 }
 
@@ -160,7 +161,7 @@ static bool may_begin(const struct ast_srtp *stream)
 {
 	return stream->session && stream->zrtp.settled && stream->zrtp.rule != SEALRTP_ZRTP_NO &&
 		   stream->zrtp.activated && !stream->zrtp.started && !is_asked(stream) && !stream->zrtp.stopped &&
-		   !stream->sdp.awaited && stream->sdp.decided != SEALRTP_METHOD_CLEAR &&
+		   !passthrough_holds(stream) && !stream->sdp.awaited && stream->sdp.decided != SEALRTP_METHOD_CLEAR &&
 		   (!stream->keyed || stream->sdp.upgrade) && !dtls_serves(stream) && !stream->dtls.bundled &&
 		   (stream->dtls.ice == ICE_UNUSED || stream->dtls.ice == ICE_CHOSEN) && transport_has_remote(stream);
 }
@@ -292,7 +293,9 @@ void zrtp_described(struct ast_srtp *stream)
 /* Offer and answer leave the keys to it. The stream is locked. */
 void zrtp_decided(struct ast_srtp *stream)
 {
-	stream->method = METHOD_ZRTP;
+	if (!passthrough_runs(stream)) {
+		stream->method = METHOD_ZRTP;
+	}
 	stream->zrtp.stopped = stream->keyed = false;
 }
 
@@ -350,7 +353,7 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	const sealrtp_config *config;
 	struct zrtp_call *call = NULL;
 	struct terms terms;
-	bool wanted, awaited = false;
+	bool wanted, held, awaited = false;
 
 	if (!settings) {
 		return;
@@ -370,8 +373,15 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	if (stream->session) {
 		settle(stream, settings, channel);
 	}
+	held = passthrough_holds(stream);
 	wanted = may_begin(stream) && settings->zid;
 	ao2_unlock(stream);
+	if (held) {
+		ast_channel_lock(chan);
+		channel_anchor(chan);
+		ast_channel_unlock(chan);
+		passthrough_review(chan);
+	}
 	if (wanted) {
 		ast_channel_lock(chan);
 		channel_anchor(chan);
@@ -472,7 +482,8 @@ void zrtp_stop(struct ast_srtp *stream)
 /* Whether a ZRTP datagram is the stream's. */
 bool zrtp_receives(const struct ast_srtp *stream)
 {
-	return __atomic_load_n(&stream->zrtp.used, __ATOMIC_ACQUIRE) && !stream->zrtp.stopped;
+	return __atomic_load_n(&stream->zrtp.used, __ATOMIC_ACQUIRE) && !stream->zrtp.stopped &&
+		   !passthrough_holds(stream);
 }
 
 /* What ZRTP agreed on; false if it made no keys. */
