@@ -161,8 +161,9 @@ static bool may_begin(const struct ast_srtp *stream)
 {
 	return stream->session && stream->zrtp.settled && stream->zrtp.rule != SEALRTP_ZRTP_NO &&
 		   stream->zrtp.activated && !stream->zrtp.started && !is_asked(stream) && !stream->zrtp.stopped &&
-		   !passthrough_holds(stream) && !stream->sdp.awaited && stream->sdp.decided != SEALRTP_METHOD_CLEAR &&
-		   (!stream->keyed || stream->sdp.upgrade) && !dtls_serves(stream) && !stream->dtls.bundled &&
+		   !passthrough_holds(stream) && !stream->sdp.awaited &&
+		   stream->sdp.decided != SEALRTP_METHOD_CLEAR && (!stream->keyed || stream->sdp.upgrade) &&
+		   !dtls_serves(stream) && !stream->dtls.bundled &&
 		   (stream->dtls.ice == ICE_UNUSED || stream->dtls.ice == ICE_CHOSEN) && transport_has_remote(stream);
 }
 
