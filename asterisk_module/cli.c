@@ -204,7 +204,8 @@ static char *show_streams(struct ast_cli_entry *entry, int cmd, struct ast_cli_a
 		entry->usage =
 			"Usage: sealrtp show streams\n"
 			"       Lists the secured media streams, oldest first: who made the keys, whether media passes\n"
-			"       (SECURE, BLOCK: none until there are keys, BYPASS: clear, FORWARD: from phone to phone, untouched), our RTP address, suites, RTP "
+			"       (SECURE, BLOCK: none until there are keys, BYPASS: clear, FORWARD: from phone to phone, "
+			"untouched), our RTP address, suites, RTP "
 			"and RTCP packets that passed, packets that failed authentication, were\n"
 			"       replayed or were refused for another reason.\n";
 		return NULL;
