@@ -124,11 +124,11 @@ static int reload_module(void)
  * even then. */
 static int unload_module(void)
 {
-	if (streams_alive() || sdes_alive() || rtp_engine_instances() || channel_keepsakes()) {
+	if (streams_alive() || sdes_alive() || rtp_engine_instances() || channel_keepsakes() || policy_choices()) {
 		ast_log(LOG_WARNING,
 			"In use by %u RTP instances, %u SRTP streams, %u SDES negotiations and %u channels: not "
 			"unloaded\n",
-			rtp_engine_instances(), streams_alive(), sdes_alive(), channel_keepsakes());
+			rtp_engine_instances(), streams_alive(), sdes_alive(), MAX(channel_keepsakes(), policy_choices()));
 		return -1;
 	}
 	/* First no new streams, then no new instances; who slipped in keeps us. */

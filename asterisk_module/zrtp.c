@@ -54,10 +54,10 @@ bool zrtp_demands(const struct ast_srtp *stream)
 		return false;
 	}
 	if (stream->zrtp.settled) {
-		return stream->zrtp.rule == SEALRTP_ZRTP_REQUIRED;
+		return stream->zrtp.demands;
 	}
 	settings = config_get();
-	demands = !settings || settings->zrtp_required;
+	demands = !settings || config_wants(settings) & SEALRTP_WANTS_NOTHING_CLEAR;
 	ao2_cleanup(settings);
 	return demands;
 }
@@ -71,7 +71,7 @@ int zrtp_install(struct ast_rtp_instance *instance)
 	struct ast_srtp *stream;
 	int res;
 
-	if (!settings || !settings->zid) {
+	if (!settings || !config_wants(settings)) {
 		ao2_cleanup(settings);
 		return settings ? 0 : -1;
 	}
@@ -83,7 +83,7 @@ int zrtp_install(struct ast_rtp_instance *instance)
 		ao2_lock(stream);
 		stream->zrtp.candidate = true;
 		stream->zrtp.ssrc = ast_rtp_instance_get_ssrc(instance);
-		if (!settings->zrtp_required) {
+		if (!(config_wants(settings) & SEALRTP_WANTS_NOTHING_CLEAR)) {
 			res = stream_renew(stream, settings->config, false);
 		}
 		transport_look_later(stream, pauses[0].ms);
@@ -93,15 +93,16 @@ int zrtp_install(struct ast_rtp_instance *instance)
 	return stream ? res : -1;
 }
 
-/* What passes without keys, as the end point's rule says. The stream is locked. */
+/* What passes without keys, as the policy says. The stream is locked. */
 static void apply(struct ast_srtp *stream, const sealrtp_config *config, uint32_t rule)
 {
+	bool demands = sealrtp_config_rejects(config);
 	uint32_t state = sealrtp_session_state(stream->session, SEALRTP_RTP);
 
 	if (stream->keyed || stream->dtls.configured) {
 		return;
 	}
-	if (rule == SEALRTP_ZRTP_REQUIRED) {
+	if (demands) {
 		sealrtp_session_demand_security(stream->session);
 	} else if (state == SEALRTP_STATE_BLOCK) {
 		stream_renew(stream, config, false);
@@ -110,15 +111,15 @@ static void apply(struct ast_srtp *stream, const sealrtp_config *config, uint32_
 }
 
 /* It is the call of an end point. The stream is locked. */
-static void settle(struct ast_srtp *stream, const struct settings *settings, const char *channel)
+static void settle(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
+	const char *channel)
 {
-	const sealrtp_config *config = config_of_channel(settings, channel);
-
 	ast_copy_string(stream->channel, channel, sizeof(stream->channel));
 	if (stream->zrtp.settled) {
 		return;
 	}
 	stream->zrtp.rule = settings->zid ? sealrtp_config_zrtp(config) : SEALRTP_ZRTP_NO;
+	stream->zrtp.demands = sealrtp_config_rejects(config);
 	apply(stream, config, stream->zrtp.rule);
 	stream->zrtp.settled = true;
 }
@@ -214,8 +215,8 @@ static void terms_of(struct ast_channel *chan, struct terms *terms)
 	ast_copy_string(terms->number, number, sizeof(terms->number));
 }
 
-static struct zrtp_call *call_new(
-	const struct settings *settings, const char *channel, const struct terms *terms)
+static struct zrtp_call *call_new(const struct settings *settings, const sealrtp_config *config,
+	const char *channel, const struct terms *terms)
 {
 	sealrtp_zrtp_options options = {.size = sizeof(options),
 		.enrolment = terms->enrolment,
@@ -227,8 +228,7 @@ static struct zrtp_call *call_new(
 	if (!call) {
 		return NULL;
 	}
-	result = sealrtp_zrtp_call_new(
-		settings->zid->zrtp, config_of_channel(settings, channel), &options, &call->call);
+	result = sealrtp_zrtp_call_new(settings->zid->zrtp, config, &options, &call->call);
 	if (result < 0) {
 		ast_log(LOG_ERROR, "No ZRTP for %s: %s\n", channel, sealrtp_result_text(result));
 		ao2_ref(call, -1);
@@ -287,12 +287,14 @@ static void activate_siblings(struct ast_srtp *audio, const char *channel_id)
 static void found(struct ast_srtp *stream, struct ast_channel *chan)
 {
 	struct settings *settings = config_get();
+	sealrtp_config *config = settings ? config_for_channel(settings, chan) : NULL;
 	char channel[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
 	struct zrtp_call *call = NULL;
 	struct terms terms;
 	bool wanted;
 
-	if (!settings) {
+	if (!config) {
+		ao2_cleanup(settings);
 		return;
 	}
 	ast_channel_lock(chan);
@@ -302,7 +304,7 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	ast_channel_unlock(chan);
 	ao2_lock(stream);
 	if (stream->session) {
-		settle(stream, settings, channel);
+		settle(stream, settings, config, channel);
 	}
 	wanted = may_begin(stream) && settings->zid;
 	ao2_unlock(stream);
@@ -312,7 +314,7 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 		ast_channel_unlock(chan);
 		call = call_of_sibling(stream, id);
 		if (!call) {
-			call = call_new(settings, channel, &terms);
+			call = call_new(settings, config, channel, &terms);
 		}
 	}
 	ao2_lock(stream);
@@ -327,7 +329,35 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 		activate_siblings(stream, id);
 	}
 	ao2_cleanup(call);
+	sealrtp_config_free(config);
 	ao2_ref(settings, -1);
+}
+
+/* Whether the dialplan may still choose the stream's policy. */
+bool zrtp_policy_may_change(struct ast_srtp *stream)
+{
+	bool may;
+
+	ao2_lock(stream);
+	may = !stream->zrtp.activated && !stream->zrtp.started;
+	ao2_unlock(stream);
+	return may;
+}
+
+/* The dialplan has chosen it. No lock is held. */
+void zrtp_policy_changed(struct ast_srtp *stream, struct ast_channel *chan)
+{
+	struct settings *settings = config_get();
+	sealrtp_config *config = settings ? config_for_channel(settings, chan) : NULL;
+
+	ao2_lock(stream);
+	if (config && stream->session && stream->zrtp.candidate) {
+		stream->zrtp.settled = false;
+		settle(stream, settings, config, ast_channel_name(chan));
+	}
+	ao2_unlock(stream);
+	sealrtp_config_free(config);
+	ao2_cleanup(settings);
 }
 
 static int look(void *data)

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use sealrtp_policy::{
-    Builder, Fallback, FaultKind, Key, MAX_DEPTH, MAX_NAME, MAX_SECTIONS, MAX_VALUE, Method, Policies,
-    Recording,
+    Builder, Config, Fallback, FaultKind, Key, MAX_DEPTH, MAX_NAME, MAX_SECTIONS, MAX_VALUE, Method,
+    Policies, Recording,
 };
 
 const FILE: &str = "sealrtp.conf";
@@ -90,7 +90,7 @@ fn an_end_point_is_found_with_its_driver_first_then_without_then_in_general() {
     // A policy is no end point, and an end point no policy.
     assert_eq!(section("PJSIP/vault"), "general");
     assert!(policies.policy("alice").is_none());
-    let names: Vec<_> = policies.names().collect();
+    let names: Vec<_> = policies.policies().map(Config::section).collect();
     assert_eq!(names, ["clear", "opportunistic", "strict", "vault"]);
 }
 
@@ -116,6 +116,7 @@ fn built_in_policies_are_there_unless_the_file_has_its_own() {
     assert_eq!(rules("strict"), (3, 3, Fallback::Reject));
     assert_eq!(rules("opportunistic"), (3, 3, Fallback::Rtp));
     assert_eq!(rules("clear"), (0, 0, Fallback::Rtp));
+    assert!(policies.any_secures() && policies.any_has_zrtp());
     assert!(!policies.any_rejects(), "nobody has chosen the built-in policy strict");
 
     let policies = good("[strict]\ntype = policy\nfallback = reject\naccept = zrtp\n");
@@ -125,6 +126,9 @@ fn built_in_policies_are_there_unless_the_file_has_its_own() {
     let policies = good("[general]\noffer = none\naccept = none\n[a]\npolicy = opportunistic\n");
     assert_eq!(policies.endpoint("a").offer().len(), 3);
     assert_eq!(policies.endpoint("b").offer(), []);
+    assert!(policies.any_has_zrtp());
+    let policies = good("[general]\noffer = none\naccept = none\n");
+    assert!(!policies.any_secures() && !policies.any_has_zrtp());
 }
 
 #[test]
@@ -313,7 +317,7 @@ fn expected(lines: &[(String, String, String)], section: &str, key: Key) -> Stri
     let mut at = Some(section.to_owned());
     while let Some(name) = at {
         if let Some(value) = find(&name, key.name()) {
-            let mut config = sealrtp_policy::Config::default();
+            let mut config = Config::default();
             config.set(key.name(), &value).unwrap();
             return config.get(key);
         }
@@ -349,7 +353,7 @@ proptest! {
                 prop_assert_eq!(config.get(key), same.get(key));
             }
         }
-        let rejects = |config: &sealrtp_policy::Config| config.fallback() == Fallback::Reject;
+        let rejects = |config: &Config| config.fallback() == Fallback::Reject;
         let of_file = ["p0", "p1", "p2", "p3"].iter().filter_map(|name| policies.policy(name));
         let any = rejects(policies.general()) || policies.endpoints().any(rejects) || of_file.clone().any(rejects);
         prop_assert_eq!(policies.any_rejects(), any);
