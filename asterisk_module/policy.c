@@ -161,6 +161,20 @@ sealrtp_config *config_for_channel(const struct settings *settings, struct ast_c
 	return config;
 }
 
+/* The same by the name of a channel. No lock is held. */
+sealrtp_config *config_for_call(const struct settings *settings, const char *channel)
+{
+	struct ast_channel *chan = ast_channel_get_by_name(channel);
+	sealrtp_config *config;
+
+	if (!chan) {
+		return config_for_name(settings, channel);
+	}
+	config = config_for_channel(settings, chan);
+	ast_channel_unref(chan);
+	return config;
+}
+
 /* The name of the policy or section that holds for the channel's call. */
 void policy_name(struct ast_channel *chan, char *name, size_t size)
 {

@@ -175,29 +175,72 @@ static void release(struct ast_channel *chan)
 	ast_channel_unlock(chan);
 }
 
-/* The call ends, unless its end point may do without. */
+/* What becomes of a channel's call after a sealrtp_failure. */
+uint32_t report_consequence(const char *channel, uint64_t failure)
+{
+	struct settings *settings = config_get();
+	sealrtp_config *config = settings ? config_for_call(settings, channel) : NULL;
+	uint32_t consequence = sealrtp_config_consequence(config, (uint32_t)failure);
+
+	sealrtp_config_free(config);
+	ao2_cleanup(settings);
+	return consequence;
+}
+
+/* How a line in the log on a call begins. */
+static const char *doing(uint32_t consequence)
+{
+	return consequence == SEALRTP_CONSEQUENCE_HANGUP  ? "Hanging up "
+		   : consequence == SEALRTP_CONSEQUENCE_BLOCK ? "Blocking "
+													  : "";
+}
+
+static void block(struct ast_srtp *stream)
+{
+	ao2_lock(stream);
+	if (stream->session) {
+		stream_block(stream);
+	}
+	ao2_unlock(stream);
+}
+
+static bool demands(struct ast_srtp *stream)
+{
+	bool demanded;
+
+	ao2_lock(stream);
+	demanded = zrtp_demands(stream);
+	ao2_unlock(stream);
+	return demanded;
+}
+
+/* What becomes of the call is its end point's on_failure. */
 static void tell_failed(struct report *report)
 {
-	bool hang_up = strcmp(report->method, METHOD_ZRTP) != 0;
+	uint32_t consequence;
 	char name[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
 	struct ast_channel *chan;
 
 	stream_channel_name(report->stream, name, sizeof(name));
 	stream_channel_id(report->stream, id, sizeof(id));
-	if (!hang_up) {
-		ao2_lock(report->stream);
-		hang_up = zrtp_demands(report->stream);
-		ao2_unlock(report->stream);
+	consequence = report_consequence(name, report->event.value);
+	if (consequence == SEALRTP_CONSEQUENCE_CONTINUE && demands(report->stream)) {
+		/* The configuration is another one than that under which the call began. */
+		consequence = SEALRTP_CONSEQUENCE_HANGUP;
+	}
+	if (consequence == SEALRTP_CONSEQUENCE_BLOCK) {
+		block(report->stream);
 	}
 	if (report->event.value == SEALRTP_FAILURE_FINGERPRINT) {
 		security_event(report, "FingerprintMismatch", name, id);
 	}
-	ast_log(LOG_WARNING, "%s%s: %s. %s\n", hang_up ? "Hanging up " : "", name, report->event.text,
+	ast_log(LOG_WARNING, "%s%s: %s. %s\n", doing(consequence), name, report->event.text,
 		advice(report->event.value));
 	chan = get_channel(report);
 	if (chan) {
-		report_failed(chan, report->method, report->event.text, hang_up);
-		if (!hang_up) {
+		report_failed(
+			chan, report->method, report->event.text, consequence == SEALRTP_CONSEQUENCE_HANGUP);
+		if (consequence == SEALRTP_CONSEQUENCE_CONTINUE) {
 			release(chan);
 		}
 		ast_channel_unref(chan);
@@ -209,12 +252,8 @@ static void tell_no_answer(struct report *report)
 {
 	struct ast_channel *chan;
 	char name[AST_CHANNEL_NAME];
-	bool demands;
 
-	ao2_lock(report->stream);
-	demands = zrtp_demands(report->stream);
-	ao2_unlock(report->stream);
-	if (demands) {
+	if (demands(report->stream)) {
 		report->event.value = SEALRTP_FAILURE_ZRTP;
 		tell_failed(report);
 		return;
@@ -260,6 +299,7 @@ static void tell_secured(struct report *report)
 	if (report->event.rtcp) {
 		return;
 	}
+	downgrade_secured(name, DTLS_METHOD);
 	manager_event(EVENT_FLAG_CALL, "SealRTPSecured",
 		"Channel: %s\r\n"
 		"Uniqueid: %s\r\n"
@@ -294,6 +334,7 @@ static void tell_zrtp_secured(struct report *report)
 	stream_channel_name(report->stream, name, sizeof(name));
 	stream_channel_id(report->stream, id, sizeof(id));
 	zid_peer_name(info->peer_zid, peer, sizeof(peer));
+	downgrade_secured(name, METHOD_ZRTP);
 	ast_verb(3, "SealRTP: %s: %s\n", name, report->event.text);
 	manager_event(EVENT_FLAG_CALL, "SealRTPSecured",
 		"Channel: %s\r\n"
@@ -321,16 +362,22 @@ static void tell_zrtp_secured(struct report *report)
 	relay_sas(id);
 }
 
-/* The call goes on: people can compare the SAS, and must. */
+/* If the call goes on, people can compare the SAS, and must. */
 static void tell_mismatch(struct report *report)
 {
 	const sealrtp_zrtp_info *info = &report->zrtp;
 	char name[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID], peer[PEER_NAME_SIZE];
+	struct ast_channel *chan;
+	uint32_t consequence;
 
 	stream_channel_name(report->stream, name, sizeof(name));
+	consequence = report_consequence(name, SEALRTP_FAILURE_CACHE_MISMATCH);
+	if (consequence == SEALRTP_CONSEQUENCE_BLOCK) {
+		block(report->stream);
+	}
 	stream_channel_id(report->stream, id, sizeof(id));
 	zid_peer_name(info->peer_zid, peer, sizeof(peer));
-	ast_log(LOG_WARNING, "%s: %s\n", name, report->event.text);
+	ast_log(LOG_WARNING, "%s%s: %s\n", doing(consequence), name, report->event.text);
 	security_event(report, "CacheMismatch", name, id);
 	manager_event(EVENT_FLAG_CALL, "SealRTPCacheMismatch",
 		"Channel: %s\r\n"
@@ -339,6 +386,11 @@ static void tell_mismatch(struct report *report)
 		"PeerName: %s\r\n"
 		"Reason: %s\r\n",
 		name, id, info->peer_zid, peer, report->event.text);
+	chan = consequence == SEALRTP_CONSEQUENCE_CONTINUE ? NULL : get_channel(report);
+	if (chan) {
+		report_failed(chan, METHOD_ZRTP, report->event.text, consequence == SEALRTP_CONSEQUENCE_HANGUP);
+		ast_channel_unref(chan);
+	}
 }
 
 static void tell_verified(struct report *report)

@@ -36,8 +36,8 @@ static int start_helpers(void)
 	if (config_load() != CONFIG_LOADED) {
 		return -1;
 	}
-	if (streams_init() || dtls_init() || report_start() || transport_start() || watch_start() ||
-		relay_start() || guard_start() || cli_register() || zrtp_cli_register() || functions_register()) {
+	if (streams_init() || dtls_init() || report_start() || transport_start() || downgrade_start() || watch_start() ||
+		relay_start() || guard_start() || cli_register() || zrtp_cli_register() || policy_cli_register() || functions_register()) {
 		ast_log(LOG_ERROR, "No memory, or no thread could be started\n");
 		return -1;
 	}
@@ -47,11 +47,13 @@ static int start_helpers(void)
 static void stop_helpers(void)
 {
 	functions_unregister();
+	policy_cli_unregister();
 	zrtp_cli_unregister();
 	cli_unregister();
 	guard_stop();
 	relay_stop();
 	watch_stop();
+	downgrade_stop();
 	transport_stop();
 	report_stop();
 	dtls_done();

@@ -84,6 +84,7 @@ uint32_t config_wants(const struct settings *settings);
 
 /* policy.c: under which policy a channel's call is. */
 sealrtp_config *config_for_channel(const struct settings *settings, struct ast_channel *chan);
+sealrtp_config *config_for_call(const struct settings *settings, const char *channel);
 unsigned int policy_choices(void);
 uint32_t policy_wants(void);
 int policy_choose(struct ast_channel *chan, const char *item, const char *name, bool dialled);
@@ -216,6 +217,7 @@ void streams_done(void);
 struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method);
 int stream_renew(struct ast_srtp *stream, const sealrtp_config *config, bool demand_security);
 struct ast_srtp *stream_of_channel(struct ast_channel *chan, bool video);
+void stream_block(struct ast_srtp *stream);
 bool stream_has_handshake(const struct ast_srtp *stream);
 void stream_channel_name(struct ast_srtp *stream, char *name, size_t size);
 uint32_t stream_state(struct ast_srtp *stream);
@@ -344,11 +346,18 @@ void report_stop(void);
 void report_events(struct ast_srtp *stream);
 void report_not_started(struct ast_srtp *stream, const char *reason);
 void report_failed(struct ast_channel *chan, const char *method, const char *reason, bool hang_up);
+uint32_t report_consequence(const char *channel, uint64_t failure);
 int report_task(int (*task)(void *data), void *data);
 void report_set_trace(const char *method, bool on, const char *channel);
 bool report_trace_is_on(const char *method);
 bool report_any_trace(void);
 unsigned int report_ended(void);
+
+/* downgrade.c: end points that were secured before and are not now. */
+int downgrade_start(void);
+void downgrade_stop(void);
+void downgrade_secured(const char *channel, const char *method);
+void downgrade_watch(const char *name, const char *id);
 
 /* watch.c: ends calls that must be secured and are not. */
 int watch_start(void);

@@ -108,6 +108,18 @@ int stream_renew(struct ast_srtp *stream, const sealrtp_config *config, bool dem
 	return 0;
 }
 
+/* From here on nothing passes, and no ZRTP changes that. The stream is locked. */
+void stream_block(struct ast_srtp *stream)
+{
+	if (sealrtp_session_state(stream->session, SEALRTP_RTP) == SEALRTP_STATE_SECURE) {
+		zrtp_stop(stream);
+		if (!stream_renew(stream, NULL, true)) {
+			return;
+		}
+	}
+	sealrtp_session_demand_security(stream->session);
+}
+
 /* Whether the stream's peer is talked to: whether sockets and addresses are of interest. */
 bool stream_has_handshake(const struct ast_srtp *stream)
 {

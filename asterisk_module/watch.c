@@ -336,6 +336,7 @@ static void judge(struct ast_channel_snapshot *before, struct ast_channel_snapsh
 		channel_is_new(BASE(now)->name, BASE(now)->uniqueid);
 	}
 	if (now->state == AST_STATE_UP && (!before || before->state != AST_STATE_UP)) {
+		downgrade_watch(BASE(now)->name, BASE(now)->uniqueid);
 		went_up(BASE(now)->uniqueid, ast_test_flag(&now->flags, AST_FLAG_OUTGOING) != 0);
 	}
 }

@@ -68,6 +68,10 @@ enum sealrtp_result
     SEALRTP_E_DTLS = -17,
     // ZRTP: the cache cannot be used, or what the peer's SDP says; the reason tells why.
     SEALRTP_E_ZRTP = -18,
+    // Policy refuses an offer or answer; the reason tells why and what to change.
+    SEALRTP_E_POLICY = -19,
+    // An SDP body cannot be read; the reason tells the line.
+    SEALRTP_E_SDP = -20,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -168,7 +172,7 @@ typedef uint32_t sealrtp_event_kind;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// Why a handshake or an exchange failed.
+// Why a handshake or an exchange failed, or what else a call's security has suffered.
 enum sealrtp_failure
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
@@ -190,6 +194,10 @@ enum sealrtp_failure
     SEALRTP_FAILURE_OTHER = 7,
     // Of ZRTP, see the text.
     SEALRTP_FAILURE_ZRTP = 8,
+    // For `sealrtp_config_consequence`: SEALRTP_EVENT_CACHE_MISMATCH has come.
+    SEALRTP_FAILURE_CACHE_MISMATCH = 9,
+    // For `sealrtp_config_consequence`: an end point whose calls were secured before has a clear one.
+    SEALRTP_FAILURE_DOWNGRADE = 10,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -283,6 +291,71 @@ typedef uint32_t sealrtp_zrtp_rule;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// What becomes of a call.
+enum sealrtp_consequence
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // It ends.
+    SEALRTP_CONSEQUENCE_HANGUP = 1,
+    // It stays up, and no media passes.
+    SEALRTP_CONSEQUENCE_BLOCK = 2,
+    // It goes on as it is.
+    SEALRTP_CONSEQUENCE_CONTINUE = 3,
+    // It goes on, and there is nothing to tell.
+    SEALRTP_CONSEQUENCE_NOTHING = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_consequence sealrtp_consequence;
+#else
+typedef uint32_t sealrtp_consequence;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What a section is.
+enum sealrtp_section_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // [general]
+    SEALRTP_SECTION_GENERAL = 0,
+    // A policy, of the file or built in.
+    SEALRTP_SECTION_POLICY = 1,
+    // An end point.
+    SEALRTP_SECTION_ENDPOINT = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_section_kind sealrtp_section_kind;
+#else
+typedef uint32_t sealrtp_section_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What a whole file asks for: bits of `sealrtp_policies_wants`.
+enum sealrtp_wants
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Somebody offers or accepts a method, or demands security: calls need a look at all.
+    SEALRTP_WANTS_SECURITY = 1,
+    // Somebody has ZRTP.
+    SEALRTP_WANTS_ZRTP = 2,
+    // Somebody has `fallback = reject`: until it is known whose call it is, nothing clear may pass.
+    SEALRTP_WANTS_NOTHING_CLEAR = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_wants sealrtp_wants;
+#else
+typedef uint32_t sealrtp_wants;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What streams and negotiations may do. They copy what they need: a later change concerns later calls.
 typedef struct sealrtp_config sealrtp_config;
 
@@ -292,6 +365,9 @@ typedef struct sealrtp_dtls sealrtp_dtls;
 
 // Master keys of one direction with their suite and session parameters; zeroised when freed.
 typedef struct sealrtp_keys sealrtp_keys;
+
+// The offers and answers of one call with one peer. One thread at a time.
+typedef struct sealrtp_offer_answer sealrtp_offer_answer;
 
 // A configuration file: taken line by line, then finished, then read.
 typedef struct sealrtp_policies sealrtp_policies;
@@ -311,6 +387,32 @@ typedef struct sealrtp_zrtp sealrtp_zrtp;
 // One call with one peer, whose streams share a SAS: the first one runs Diffie-Hellman, the others Multistream mode. Its
 // streams may be used in different threads.
 typedef struct sealrtp_zrtp_call sealrtp_zrtp_call;
+
+// What is known of the SIP message that a description comes in.
+typedef struct sealrtp_sdp_message {
+    // Set by the caller: sizeof(sealrtp_sdp_message).
+    size_t size;
+    // 1: an INVITE or UPDATE, which offers. 0: a response, ACK or PRACK, which answers if an answer is awaited.
+    uint32_t request;
+    // Number of the CSeq header.
+    uint32_t cseq;
+    // 1: it travels over TLS, as far as we can see.
+    uint32_t tls;
+} sealrtp_sdp_message;
+
+// A line of our own description.
+typedef struct sealrtp_sdp_line {
+    // Set by the caller: sizeof(sealrtp_sdp_line).
+    size_t size;
+    // The RTP port; 0: declined.
+    uint32_t port;
+    // 1: it is RTP. 0: leave it alone.
+    uint32_t rtp;
+    // 1: it may have ZRTP, whose call `sealrtp_offer_answer_describe` and `_apply` take.
+    uint32_t zrtp;
+    // "audio", "video", ...
+    char media[16];
+} sealrtp_sdp_line;
 
 // Counters of one direction.
 typedef struct sealrtp_direction_stats {
@@ -553,6 +655,14 @@ struct sealrtp_config *sealrtp_config_copy(const struct sealrtp_config *config);
 // `config` is a handle or null.
 uint32_t sealrtp_config_zrtp(const struct sealrtp_config *config);
 
+// What becomes of a call in which a `sealrtp_failure` happened, as `on_failure` and `fallback` have it; an unknown one is of
+// DTLS-SRTP. SEALRTP_CONSEQUENCE_HANGUP for null.
+//
+// # Safety
+// `config` is a handle or null.
+uint32_t sealrtp_config_consequence(const struct sealrtp_config *config,
+                                    uint32_t failure);
+
 // The whole configuration as text, a line for each key. SEALRTP_E_BUFFER: `text` holds what fitted.
 //
 // # Safety
@@ -600,6 +710,107 @@ struct sealrtp_keys *sealrtp_keys_new(uint32_t suite,
 // # Safety
 // `keys` is null or a handle that is not used again.
 void sealrtp_keys_free(struct sealrtp_keys *keys);
+
+// Begins a call by policy, with our certificate for its DTLS. `name` is for texts, e.g. "PJSIP/alice".
+//
+// # Safety
+// `config` and `dtls` are handles or null, `name` a C string or null, `out` points to a pointer or is null.
+sealrtp_result sealrtp_offer_answer_new(const struct sealrtp_config *config,
+                                        const struct sealrtp_dtls *dtls,
+                                        const char *name,
+                                        struct sealrtp_offer_answer **out);
+
+// Frees it and zeroises its keys; null is nothing.
+//
+// # Safety
+// `offer_answer` is null or a handle that is not used again.
+void sealrtp_offer_answer_free(struct sealrtp_offer_answer *offer_answer);
+
+// Takes the peer's description of `sdp_len` bytes and writes the text for a PBX that knows of no security; `*len` is the
+// size of `out` and becomes the text's length. SEALRTP_DONE: pass it on as it came. SEALRTP_E_POLICY: refuse it, an offer with
+// 488, an answer by ending the call; `reason` says why and what to change. SEALRTP_E_SDP: it cannot be read. SEALRTP_E_BUFFER:
+// `*len` bytes are needed; ask again.
+//
+// # Safety
+// `offer_answer` is a handle or null, `message` points to a struct with its size set or is null, `sdp` to `sdp_len` bytes or is
+// null, `len` to a number or is null, `out` has `*len` bytes or is null, `reason` has `reason_size` bytes or is null.
+sealrtp_result sealrtp_offer_answer_remote(struct sealrtp_offer_answer *offer_answer,
+                                           const struct sealrtp_sdp_message *message,
+                                           const char *sdp,
+                                           size_t sdp_len,
+                                           char *out,
+                                           size_t *len,
+                                           char *reason,
+                                           size_t reason_size);
+
+// Takes our own description, as the PBX made it, and tells how many lines it has. Then for each ask
+// `sealrtp_offer_answer_line`, tell `sealrtp_offer_answer_describe`, and `sealrtp_offer_answer_write` at the end. Refusals as
+// `sealrtp_offer_answer_remote`: nothing may be sent.
+//
+// # Safety
+// `offer_answer` is a handle or null, `message` points to a struct with its size set or is null, `sdp` to `sdp_len` bytes or is
+// null, `lines` to a number or is null, `reason` has `reason_size` bytes or is null.
+sealrtp_result sealrtp_offer_answer_local(struct sealrtp_offer_answer *offer_answer,
+                                          const struct sealrtp_sdp_message *message,
+                                          const char *sdp,
+                                          size_t sdp_len,
+                                          uint32_t *lines,
+                                          char *reason,
+                                          size_t reason_size);
+
+// What line `index`, from 0 on, of our description is. SEALRTP_DONE past the last.
+//
+// # Safety
+// `offer_answer` is a handle or null, `line` points to a struct with its size set or is null.
+sealrtp_result sealrtp_offer_answer_line(const struct sealrtp_offer_answer *offer_answer,
+                                         uint32_t index,
+                                         struct sealrtp_sdp_line *line);
+
+// Takes fingerprint, role and Hello hash of the line's stream into our description; sets DTLS or ZRTP up in the session where
+// they are to be. `call` null: no ZRTP on this stream, which sends under `ssrc`. Refusals as `sealrtp_offer_answer_remote`.
+//
+// # Safety
+// `offer_answer`, `session` and `call` are handles or null, `reason` has `reason_size` bytes or is null.
+sealrtp_result sealrtp_offer_answer_describe(struct sealrtp_offer_answer *offer_answer,
+                                             uint32_t index,
+                                             struct sealrtp_session *session,
+                                             const struct sealrtp_zrtp_call *call,
+                                             uint32_t ssrc,
+                                             char *reason,
+                                             size_t reason_size);
+
+// Writes our description for the peer; `*len` as in `sealrtp_offer_answer_remote`. The text may hold keys: wipe it after use.
+// SEALRTP_DONE: there is none.
+//
+// # Safety
+// `offer_answer` is a handle or null, `len` points to a number or is null, `out` has `*len` bytes or is null.
+sealrtp_result sealrtp_offer_answer_write(struct sealrtp_offer_answer *offer_answer,
+                                          char *out,
+                                          size_t *len);
+
+// Puts what is agreed on for a line into its session, and tells the `sealrtp_method`; as often as asked, with the same result.
+// To be called when our answer was written and when the peer's was taken. Refusals as `sealrtp_offer_answer_remote`: the call must
+// end.
+//
+// # Safety
+// `offer_answer`, `session` and `call` are handles or null, `method` points to a number or is null, `reason` has `reason_size`
+// bytes or is null.
+sealrtp_result sealrtp_offer_answer_apply(struct sealrtp_offer_answer *offer_answer,
+                                          uint32_t index,
+                                          struct sealrtp_session *session,
+                                          const struct sealrtp_zrtp_call *call,
+                                          uint32_t ssrc,
+                                          uint32_t *method,
+                                          char *reason,
+                                          size_t reason_size);
+
+// Writes each step so far with the rule behind it, one on a line; no keys. SEALRTP_E_BUFFER: `text` holds what fitted.
+//
+// # Safety
+// `offer_answer` is a handle or null, `text` has `text_size` bytes or is null.
+sealrtp_result sealrtp_offer_answer_explain(const struct sealrtp_offer_answer *offer_answer,
+                                            char *text,
+                                            size_t text_size);
 
 // An empty file. Null only if the library is at fault.
 struct sealrtp_policies *sealrtp_policies_new(void);

@@ -2,10 +2,11 @@
 
 use std::ffi::c_char;
 
-use sealrtp_policy::{Config, ZrtpRule};
+use sealrtp_policy::{Config, Consequence, Failure, ZrtpRule};
 use sealrtp_srtp::Limits;
 
 use crate::boundary::{give, guard, guard_or, shared, take_back, text, unique, write_text};
+use crate::event::sealrtp_failure;
 use crate::result::sealrtp_result::{self, *};
 
 /// What streams and negotiations may do. They copy what they need: a later change concerns later calls.
@@ -101,6 +102,49 @@ pub unsafe extern "C" fn sealrtp_config_zrtp(config: *const sealrtp_config) -> u
             ZrtpRule::No => SEALRTP_ZRTP_NO,
             ZrtpRule::Yes => SEALRTP_ZRTP_YES,
             ZrtpRule::Required => SEALRTP_ZRTP_REQUIRED,
+        }) as u32
+    })
+}
+
+/// What becomes of a call.
+#[allow(non_camel_case_types)]
+#[repr(u32)]
+pub enum sealrtp_consequence {
+    /// It ends.
+    SEALRTP_CONSEQUENCE_HANGUP = 1,
+    /// It stays up, and no media passes.
+    SEALRTP_CONSEQUENCE_BLOCK = 2,
+    /// It goes on as it is.
+    SEALRTP_CONSEQUENCE_CONTINUE = 3,
+    /// It goes on, and there is nothing to tell.
+    SEALRTP_CONSEQUENCE_NOTHING = 4,
+}
+
+/// What becomes of a call in which a `sealrtp_failure` happened, as `on_failure` and `fallback` have it; an unknown one is of
+/// DTLS-SRTP. SEALRTP_CONSEQUENCE_HANGUP for null.
+///
+/// # Safety
+/// `config` is a handle or null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealrtp_config_consequence(config: *const sealrtp_config, failure: u32) -> u32 {
+    use sealrtp_consequence::*;
+    use sealrtp_failure::*;
+    guard_or(SEALRTP_CONSEQUENCE_HANGUP as u32, || {
+        let failure = match failure {
+            _ if failure == SEALRTP_FAILURE_FINGERPRINT as u32 => Failure::Fingerprint,
+            _ if failure == SEALRTP_FAILURE_ZRTP as u32 => Failure::Zrtp,
+            _ if failure == SEALRTP_FAILURE_CACHE_MISMATCH as u32 => Failure::CacheMismatch,
+            _ if failure == SEALRTP_FAILURE_DOWNGRADE as u32 => Failure::Downgrade,
+            _ => Failure::Dtls,
+        };
+        // SAFETY: the caller's promise.
+        let consequence =
+            unsafe { shared(config) }.map_or(Consequence::Hangup, |config| config.0.consequence(failure));
+        (match consequence {
+            Consequence::Hangup => SEALRTP_CONSEQUENCE_HANGUP,
+            Consequence::Block => SEALRTP_CONSEQUENCE_BLOCK,
+            Consequence::Continue => SEALRTP_CONSEQUENCE_CONTINUE,
+            Consequence::Nothing => SEALRTP_CONSEQUENCE_NOTHING,
         }) as u32
     })
 }

@@ -47,7 +47,7 @@ pub enum sealrtp_event_kind {
     SEALRTP_EVENT_CACHE_UNUSABLE = 16,
 }
 
-/// Why a handshake or an exchange failed.
+/// Why a handshake or an exchange failed, or what else a call's security has suffered.
 #[allow(non_camel_case_types)]
 #[repr(u32)]
 pub enum sealrtp_failure {
@@ -67,6 +67,10 @@ pub enum sealrtp_failure {
     SEALRTP_FAILURE_OTHER = 7,
     /// Of ZRTP, see the text.
     SEALRTP_FAILURE_ZRTP = 8,
+    /// For `sealrtp_config_consequence`: SEALRTP_EVENT_CACHE_MISMATCH has come.
+    SEALRTP_FAILURE_CACHE_MISMATCH = 9,
+    /// For `sealrtp_config_consequence`: an end point whose calls were secured before has a clear one.
+    SEALRTP_FAILURE_DOWNGRADE = 10,
 }
 
 /// Something the owner of a stream should log or act on.

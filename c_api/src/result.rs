@@ -53,6 +53,10 @@ pub enum sealrtp_result {
     SEALRTP_E_DTLS = -17,
     /// ZRTP: the cache cannot be used, or what the peer's SDP says; the reason tells why.
     SEALRTP_E_ZRTP = -18,
+    /// Policy refuses an offer or answer; the reason tells why and what to change.
+    SEALRTP_E_POLICY = -19,
+    /// An SDP body cannot be read; the reason tells the line.
+    SEALRTP_E_SDP = -20,
 }
 
 use sealrtp_result::*;
@@ -60,7 +64,7 @@ use sealrtp_result::*;
 /// What a result means, in English. Never null; the text lives as long as the library.
 #[unsafe(no_mangle)]
 pub extern "C" fn sealrtp_result_text(result: i32) -> *const c_char {
-    const TEXTS: [(sealrtp_result, &CStr); 22] = [
+    const TEXTS: [(sealrtp_result, &CStr); 24] = [
         (SEALRTP_OK, c"done"),
         (SEALRTP_OK_EVENT, c"done, an event is waiting"),
         (SEALRTP_OK_KEYS_CHANGED, c"negotiated, keys are new"),
@@ -83,6 +87,8 @@ pub extern "C" fn sealrtp_result_text(result: i32) -> *const c_char {
         (SEALRTP_E_RANDOM, c"random generator failed"),
         (SEALRTP_E_DTLS, c"DTLS cannot be used"),
         (SEALRTP_E_ZRTP, c"ZRTP, or its cache, cannot be used"),
+        (SEALRTP_E_POLICY, c"refused by policy"),
+        (SEALRTP_E_SDP, c"SDP cannot be read"),
     ];
     let text =
         TEXTS.iter().find(|(known, _)| *known as i32 == result).map_or(c"unknown result", |(_, text)| text);

@@ -104,7 +104,7 @@ impl sealrtp_dtls_info {
 }
 
 /// What [`SetSession`](::sealrtp_dtls::SetSession) asks for.
-fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(), ErrorStack> {
+pub(crate) fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(), ErrorStack> {
     // SAFETY: the caller's promise: the session is in the cache of no other context.
     unsafe { ssl.set_session(session) }
 }

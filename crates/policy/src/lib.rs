@@ -24,7 +24,9 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod decision;
 mod error;
+mod failure;
 mod key;
 mod origin;
 mod policies;
@@ -32,7 +34,9 @@ mod rules;
 mod value;
 
 pub use config::{Config, Dtls};
+pub use decision::{Carried, Decision, Offer, PolicyRefusal, Security, Signalling, Taken};
 pub use error::{ConfigError, Fault, FaultKind, Warning};
+pub use failure::{Consequence, Failure};
 pub use key::{Key, Scope};
 pub use origin::Place;
 pub use policies::{Builder, GENERAL, MAX_DEPTH, MAX_NAME, MAX_SECTIONS, MAX_VALUE, Policies};

@@ -28,6 +28,7 @@ pub enum Outcome {
 }
 
 /// The attribute of each side that is in force.
+#[derive(Clone)]
 struct Chosen {
     local: CryptoAttribute,
     remote: CryptoAttribute,
@@ -46,6 +47,7 @@ struct Chosen {
 /// - Once keys are negotiated, what cannot be an answer is an offer: ours may have been rejected meanwhile.
 /// - An offer with the running keys, whatever else it lists, changes nothing: an offer of new keys also gets a fresh key
 ///   of ours.
+#[derive(Clone)]
 pub struct Negotiator {
     config: Config,
     /// The attributes of our first offer, for as long as answers to it may come.
@@ -190,6 +192,12 @@ impl Negotiator {
         if self.chosen.is_some() {
             self.offered.clear();
         }
+    }
+
+    /// Tells that what the peer sends next is an offer: ours, if one is open, is void. The keys run on.
+    pub fn expect_offer(&mut self) {
+        self.reoffered = false;
+        self.offered.clear();
     }
 
     /// The negotiated suite.

@@ -254,6 +254,11 @@ impl Session {
         }
     }
 
+    /// Whether DTLS is set up.
+    pub fn uses_dtls(&self) -> bool {
+        matches!(self.method, Method::Dtls(_))
+    }
+
     /// As client resumes RTP's session where RTCP has a handshake of its own, which then begins when RTP has its keys; to be
     /// said before [`Session::dtls_use`]. As server it lets the peer do so in any case.
     pub fn dtls_resume_with(&mut self, set_session: SetSession) {
