@@ -31,12 +31,13 @@ fuzz:
 header:
 	SEALRTP_BLESS=1 cargo test --quiet -p sealrtp --test header
 
-# target/release/res_sealrtp.so for the Asterisk whose headers are in /usr/include (or SEALRTP_ASTERISK_INCLUDE).
+# target/release/res_sealrtp.so and res_sealrtp_pjsip.so for the Asterisk whose headers are in /usr/include (or SEALRTP_ASTERISK_INCLUDE).
 module:
-	cargo build --release --locked -p res_sealrtp
+	cargo build --release --locked -p res_sealrtp -p res_sealrtp_pjsip
 	@nm --defined-only target/release/libres_sealrtp.so | grep -q ' __internal_res_sealrtp_self$$' || \
 		{ echo "no Asterisk headers found: install your Asterisk's -dev package, or set SEALRTP_ASTERISK_INCLUDE"; exit 1; }
 	install -m 0644 target/release/libres_sealrtp.so target/release/res_sealrtp.so
+	install -m 0644 target/release/libres_sealrtp_pjsip.so target/release/res_sealrtp_pjsip.so
 
 # libsealrtp.so and libsealrtp.a with nothing but sealrtp_* to see, in target/lib.
 lib:
@@ -51,11 +52,11 @@ lib:
 
 install: module
 	@test -n "$(MODULES)" || { echo "no Asterisk module folder under $(PREFIX)/lib: set MODULES=..."; exit 1; }
-	install -m 0644 target/release/res_sealrtp.so $(DESTDIR)$(MODULES)/
+	install -m 0644 target/release/res_sealrtp.so target/release/res_sealrtp_pjsip.so $(DESTDIR)$(MODULES)/
 	test -e $(DESTDIR)/etc/asterisk/sealrtp.conf || install -D -m 0640 asterisk_module/sealrtp.conf.sample $(DESTDIR)/etc/asterisk/sealrtp.conf
 
 uninstall:
-	rm -f $(DESTDIR)$(MODULES)/res_sealrtp.so
+	rm -f $(DESTDIR)$(MODULES)/res_sealrtp.so $(DESTDIR)$(MODULES)/res_sealrtp_pjsip.so
 
 clean:
 	cargo clean

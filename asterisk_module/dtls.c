@@ -447,6 +447,26 @@ void dtls_activate(struct ast_srtp *stream, struct ast_rtp_instance *instance)
 	ao2_unlock(stream);
 }
 
+/* Offer and answer have agreed on it, and the session knows the peer's terms. The stream is locked. */
+void dtls_decided(struct ast_srtp *stream, bool answering)
+{
+	bool fresh = !stream->dtls.configured;
+
+	stream->dtls.configured = stream->dtls.used = stream->dtls.peer_has_dtls = true;
+	stream->dtls.stopped = false;
+	stream->method = METHOD_DTLS;
+	zrtp_stop(stream);
+	/* chan_pjsip activates the media of an answer of ours before it sends it, and of the peer's when it has
+	 * taken it. */
+	if (fresh) {
+		stream->dtls.activated = stream->zrtp.activated;
+	}
+	if (answering && stream->dtls.activated) {
+		stream->dtls.started = false;
+		transport_start_later(stream, ANSWER_LEAD_MS);
+	}
+}
+
 void dtls_ice_candidate(struct ast_srtp *stream)
 {
 	stream->dtls.has_candidates = true;

@@ -161,7 +161,22 @@ sealrtp_config *config_for_channel(const struct settings *settings, struct ast_c
 	return config;
 }
 
-/* The same by the name of a channel. No lock is held. */
+/* What the dialplan has chosen for the channel's call, or NULL; the caller frees it. */
+sealrtp_config *policy_chosen(struct ast_channel *chan)
+{
+	struct ast_datastore *datastore;
+	const struct choice *choice;
+	sealrtp_config *config;
+
+	ast_channel_lock(chan);
+	datastore = find(chan);
+	choice = datastore ? datastore->data : NULL;
+	config = choice && choice->chosen ? sealrtp_config_copy(choice->config) : NULL;
+	ast_channel_unlock(chan);
+	return config;
+}
+
+/* What holds for a call by the name of a channel. No lock is held. */
 sealrtp_config *config_for_call(const struct settings *settings, const char *channel)
 {
 	struct ast_channel *chan = ast_channel_get_by_name(channel);
@@ -241,7 +256,7 @@ int policy_choose(struct ast_channel *chan, const char *item, const char *name, 
 		ao2_ref(settings, -1);
 		return -1;
 	}
-	wanted = (sealrtp_config_rejects(config) ? SEALRTP_WANTS_NOTHING_CLEAR : 0) | SEALRTP_WANTS_SECURITY;
+	wanted = (sealrtp_config_demands(config) ? SEALRTP_WANTS_NOTHING_CLEAR : 0) | SEALRTP_WANTS_SECURITY;
 	if (sealrtp_config_zrtp(config) != SEALRTP_ZRTP_NO && !settings->zid) {
 		ast_log(LOG_WARNING,
 			"%s: policy %s has no ZRTP, since nobody in sealrtp.conf has: name it there as policy of a "

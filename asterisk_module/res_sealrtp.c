@@ -36,8 +36,9 @@ static int start_helpers(void)
 	if (config_load() != CONFIG_LOADED) {
 		return -1;
 	}
-	if (streams_init() || dtls_init() || report_start() || transport_start() || downgrade_start() || watch_start() ||
-		relay_start() || guard_start() || cli_register() || zrtp_cli_register() || policy_cli_register() || functions_register()) {
+	if (streams_init() || sdp_start() || dtls_init() || report_start() || transport_start() ||
+		downgrade_start() || watch_start() || relay_start() || guard_start() || cli_register() ||
+		zrtp_cli_register() || policy_cli_register() || functions_register()) {
 		ast_log(LOG_ERROR, "No memory, or no thread could be started\n");
 		return -1;
 	}
@@ -57,6 +58,7 @@ static void stop_helpers(void)
 	transport_stop();
 	report_stop();
 	dtls_done();
+	sdp_stop();
 	streams_done();
 	config_done();
 	openssl_release();

@@ -85,6 +85,7 @@ uint32_t config_wants(const struct settings *settings);
 /* policy.c: under which policy a channel's call is. */
 sealrtp_config *config_for_channel(const struct settings *settings, struct ast_channel *chan);
 sealrtp_config *config_for_call(const struct settings *settings, const char *channel);
+sealrtp_config *policy_chosen(struct ast_channel *chan);
 unsigned int policy_choices(void);
 uint32_t policy_wants(void);
 int policy_choose(struct ast_channel *chan, const char *item, const char *name, bool dialled);
@@ -170,7 +171,7 @@ struct ast_srtp {
 		bool settled;
 		/* What the end point asks for: a sealrtp_config_zrtp(). */
 		uint32_t rule;
-		/* Nothing clear may pass: a sealrtp_config_rejects(). */
+		/* Nothing clear may pass: a sealrtp_config_demands(). */
 		bool demands;
 		/* Media may flow. */
 		bool activated;
@@ -195,6 +196,17 @@ struct ast_srtp {
 		/* Shared by the streams of a call. */
 		struct zrtp_call *call;
 	} zrtp;
+	/* The descriptions of its call, where chan_pjsip's pass through us. */
+	struct sdp {
+		/* NULL where they do not. */
+		struct sdp_dialog *dialog;
+		/* They will say who makes the keys, and have not yet. */
+		bool awaited;
+		/* What they said: a sealrtp_method. */
+		uint32_t decided;
+		/* ZRTP may come on top of SDES. */
+		bool upgrade;
+	} sdp;
 	/* Guarded by the stream's lock alone. */
 	struct transport {
 		/* Sockets by component, -1 for none. */
@@ -286,6 +298,7 @@ void dtls_property(struct ast_srtp *stream, enum ast_rtp_property property, int 
 void dtls_remote_address(struct ast_srtp *stream, const struct ast_sockaddr *address);
 void dtls_bundle(struct ast_srtp *stream, bool bundled);
 void dtls_close(struct ast_srtp *stream);
+void dtls_decided(struct ast_srtp *stream, bool answering);
 int dtls_give_up(struct ast_srtp *stream);
 
 /* zrtp.c: the RTP engine's ZRTP. */
@@ -298,7 +311,22 @@ void zrtp_look_again(struct ast_srtp *stream);
 bool zrtp_policy_may_change(struct ast_srtp *stream);
 void zrtp_policy_changed(struct ast_srtp *stream, struct ast_channel *chan);
 bool zrtp_receives(const struct ast_srtp *stream);
+void zrtp_settle(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config);
+void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
+	struct ast_channel *chan);
+const sealrtp_zrtp_call *zrtp_handle(const struct ast_srtp *stream);
+void zrtp_described(struct ast_srtp *stream);
+void zrtp_decided(struct ast_srtp *stream);
 bool zrtp_info(struct ast_srtp *stream, sealrtp_zrtp_info *info);
+
+/* sdp.c: the descriptions of chan_pjsip's calls. */
+int sdp_start(void);
+void sdp_stop(void);
+unsigned int sdp_dialogs(void);
+bool sdp_is_engaged(void);
+bool sdp_speaks_for(const sealrtp_config *config, const char *channel);
+void sdp_forget(struct sdp_dialog *dialog);
+bool sdp_explain(struct ast_srtp *stream, char *text, size_t size);
 
 /* channel.c: what a channel keeps of us. */
 unsigned int channel_keepsakes(void);
@@ -363,6 +391,7 @@ void downgrade_watch(const char *name, const char *id);
 int watch_start(void);
 void watch_stop(void);
 bool watch_is_optimistic(const char *channel);
+bool watch_is_clear(const char *endpoint);
 bool watch_endpoint(const char *channel, char *endpoint, size_t size);
 
 /* cli.c */

@@ -157,11 +157,16 @@ struct ast_srtp *stream_of_channel(struct ast_channel *chan, bool video)
 /* The owner's last word: drops its reference. A timer may hold the stream for some time, but no keys. */
 void stream_let_go(struct ast_srtp *stream)
 {
+	struct sdp_dialog *dialog;
+
 	ao2_lock(stream);
 	stream->rtp = NULL;
 	sealrtp_session_free(stream->session);
 	stream->session = NULL;
+	dialog = stream->sdp.dialog;
+	stream->sdp.dialog = NULL;
 	ao2_unlock(stream);
+	sdp_forget(dialog);
 	ao2_unlink(streams, stream);
 	ao2_ref(stream, -1);
 	ast_module_unref(AST_MODULE_SELF);

@@ -116,7 +116,7 @@ static void get_demand(struct ast_channel *chan, struct demand *demand)
 	sealrtp_config *config = settings ? config_for_channel(settings, chan) : NULL;
 
 	get_native(ast_channel_name(chan), demand);
-	demand->security = sealrtp_config_rejects(config);
+	demand->security = sealrtp_config_demands(config);
 	demand->zrtp = sealrtp_config_zrtp(config) == SEALRTP_ZRTP_REQUIRED;
 	sealrtp_config_free(config);
 	ao2_cleanup(settings);
@@ -129,6 +129,15 @@ bool watch_is_optimistic(const char *channel)
 
 	get_native(channel, &demand);
 	return demand.optimistic;
+}
+
+/* Whether an end point of chan_pjsip has no media_encryption of its own. */
+bool watch_is_clear(const char *endpoint)
+{
+	struct demand demand = {.optimistic = false};
+
+	get_encryption(endpoint, &demand);
+	return !strcmp(demand.encryption, "no");
 }
 
 static bool has_audio(struct ast_channel *chan)

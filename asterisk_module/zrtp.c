@@ -96,7 +96,7 @@ int zrtp_install(struct ast_rtp_instance *instance)
 /* What passes without keys, as the policy says. The stream is locked. */
 static void apply(struct ast_srtp *stream, const sealrtp_config *config, uint32_t rule)
 {
-	bool demands = sealrtp_config_rejects(config);
+	bool demands = sealrtp_config_demands(config);
 	uint32_t state = sealrtp_session_state(stream->session, SEALRTP_RTP);
 
 	if (stream->keyed || stream->dtls.configured) {
@@ -110,18 +110,24 @@ static void apply(struct ast_srtp *stream, const sealrtp_config *config, uint32_
 	stream->method = rule == SEALRTP_ZRTP_NO ? METHOD_NONE : METHOD_ZRTP;
 }
 
+/* It is the call of an end point with this configuration. The stream is locked. */
+void zrtp_settle(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config)
+{
+	if (stream->zrtp.settled) {
+		return;
+	}
+	stream->zrtp.rule = settings->zid ? sealrtp_config_zrtp(config) : SEALRTP_ZRTP_NO;
+	stream->zrtp.demands = sealrtp_config_demands(config);
+	apply(stream, config, stream->zrtp.rule);
+	stream->zrtp.settled = true;
+}
+
 /* It is the call of an end point. The stream is locked. */
 static void settle(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
 	const char *channel)
 {
 	ast_copy_string(stream->channel, channel, sizeof(stream->channel));
-	if (stream->zrtp.settled) {
-		return;
-	}
-	stream->zrtp.rule = settings->zid ? sealrtp_config_zrtp(config) : SEALRTP_ZRTP_NO;
-	stream->zrtp.demands = sealrtp_config_rejects(config);
-	apply(stream, config, stream->zrtp.rule);
-	stream->zrtp.settled = true;
+	zrtp_settle(stream, settings, config);
 }
 
 /* No channel (yet). The stream is locked. */
@@ -157,7 +163,8 @@ static bool may_begin(const struct ast_srtp *stream)
 {
 	return stream->session && stream->zrtp.settled && stream->zrtp.rule != SEALRTP_ZRTP_NO &&
 		   stream->zrtp.activated && !stream->zrtp.started && !is_asked(stream) && !stream->zrtp.stopped &&
-		   !stream->keyed && !dtls_serves(stream) && !stream->dtls.bundled &&
+		   !stream->sdp.awaited && stream->sdp.decided != SEALRTP_METHOD_CLEAR &&
+		   (!stream->keyed || stream->sdp.upgrade) && !dtls_serves(stream) && !stream->dtls.bundled &&
 		   (stream->dtls.ice == ICE_UNUSED || stream->dtls.ice == ICE_CHOSEN) && transport_has_remote(stream);
 }
 
@@ -237,6 +244,61 @@ static struct zrtp_call *call_new(const struct settings *settings, const sealrtp
 	return call;
 }
 
+/* Gives the stream its share in the call's association before media flows: its description names its Hello.
+ * No stream is locked. */
+void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
+	struct ast_channel *chan)
+{
+	char channel[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
+	struct zrtp_call *call;
+	struct terms terms;
+	bool has;
+
+	ao2_lock(stream);
+	has = stream->zrtp.call || !stream->zrtp.candidate;
+	ao2_unlock(stream);
+	if (has || !settings->zid) {
+		return;
+	}
+	ast_channel_lock(chan);
+	ast_copy_string(channel, ast_channel_name(chan), sizeof(channel));
+	ast_copy_string(id, ast_channel_uniqueid(chan), sizeof(id));
+	terms_of(chan, &terms);
+	ast_channel_unlock(chan);
+	call = call_of_sibling(stream, id);
+	if (!call) {
+		call = call_new(settings, config, channel, &terms);
+	}
+	ao2_lock(stream);
+	if (!stream->zrtp.call) {
+		stream->zrtp.call = ao2_bump(call);
+	}
+	ao2_unlock(stream);
+	ao2_cleanup(call);
+}
+
+/* The association that zrtp_prepare() gave, or NULL. The stream is locked. */
+const sealrtp_zrtp_call *zrtp_handle(const struct ast_srtp *stream)
+{
+	return stream->zrtp.call ? stream->zrtp.call->call : NULL;
+}
+
+/* The session may have got or lost its share by a description. The stream is locked. */
+void zrtp_described(struct ast_srtp *stream)
+{
+	char hash[128];
+	bool used = sealrtp_session_zrtp_local_hash(stream->session, hash, sizeof(hash)) == SEALRTP_OK;
+
+	__atomic_store_n(&stream->zrtp.used, used, __ATOMIC_RELEASE);
+}
+
+/* Offer and answer leave the keys to it. The stream is locked. */
+void zrtp_decided(struct ast_srtp *stream)
+{
+	stream->method = METHOD_ZRTP;
+	stream->zrtp.stopped = stream->keyed = false;
+}
+
 /* Sends Hello. The stream is locked and has its call. */
 static void begin(struct ast_srtp *stream)
 {
@@ -291,7 +353,7 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	char channel[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
 	struct zrtp_call *call = NULL;
 	struct terms terms;
-	bool wanted;
+	bool wanted, awaited = false;
 
 	if (!config) {
 		ao2_cleanup(settings);
@@ -302,7 +364,12 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	ast_copy_string(id, ast_channel_uniqueid(chan), sizeof(id));
 	terms_of(chan, &terms);
 	ast_channel_unlock(chan);
+	if (!stream->zrtp.settled) {
+		awaited = sdp_speaks_for(config, channel);
+	}
 	ao2_lock(stream);
+	/* In a race its description has come meanwhile. */
+	stream->sdp.awaited |= awaited && !stream->sdp.dialog;
 	if (stream->session) {
 		settle(stream, settings, config, channel);
 	}

@@ -291,6 +291,31 @@ typedef uint32_t sealrtp_zrtp_rule;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// Where a line's keys come from.
+enum sealrtp_method
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Nothing is agreed on yet.
+    SEALRTP_METHOD_NONE = 0,
+    // Nobody makes keys, and clear media passes.
+    SEALRTP_METHOD_CLEAR = 1,
+    // SDES: the session has its keys.
+    SEALRTP_METHOD_SDES = 2,
+    // DTLS-SRTP: the session knows the peer's fingerprint; the handshake begins with `sealrtp_session_dtls_start`.
+    SEALRTP_METHOD_DTLS = 3,
+    // ZRTP: it begins with `sealrtp_session_zrtp_start`.
+    SEALRTP_METHOD_ZRTP = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_method sealrtp_method;
+#else
+typedef uint32_t sealrtp_method;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What becomes of a call.
 enum sealrtp_consequence
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -663,6 +688,18 @@ uint32_t sealrtp_config_zrtp(const struct sealrtp_config *config);
 uint32_t sealrtp_config_consequence(const struct sealrtp_config *config,
                                     uint32_t failure);
 
+// 1: policy speaks in the descriptions of calls, for `offer` or `accept` names a method. 0: they are left alone.
+//
+// # Safety
+// `config` is a handle or null.
+uint32_t sealrtp_config_is_active(const struct sealrtp_config *config);
+
+// 1: no clear media may pass, ever: `fallback = reject`. 1 for null.
+//
+// # Safety
+// `config` is a handle or null.
+uint32_t sealrtp_config_demands(const struct sealrtp_config *config);
+
 // The whole configuration as text, a line for each key. SEALRTP_E_BUFFER: `text` holds what fitted.
 //
 // # Safety
@@ -743,6 +780,16 @@ sealrtp_result sealrtp_offer_answer_remote(struct sealrtp_offer_answer *offer_an
                                            char *reason,
                                            size_t reason_size);
 
+// Another policy for the call from here on, e.g. because the dialplan has chosen one: an offer of the peer that is not answered
+// yet is decided anew, what was agreed on stands. SEALRTP_E_POLICY: that offer is to be answered by 488, and `reason` says why.
+//
+// # Safety
+// `offer_answer` and `config` are handles or null, `reason` has `reason_size` bytes or is null.
+sealrtp_result sealrtp_offer_answer_set_config(struct sealrtp_offer_answer *offer_answer,
+                                               const struct sealrtp_config *config,
+                                               char *reason,
+                                               size_t reason_size);
+
 // Takes our own description, as the PBX made it, and tells how many lines it has. Then for each ask
 // `sealrtp_offer_answer_line`, tell `sealrtp_offer_answer_describe`, and `sealrtp_offer_answer_write` at the end. Refusals as
 // `sealrtp_offer_answer_remote`: nothing may be sent.
@@ -803,6 +850,12 @@ sealrtp_result sealrtp_offer_answer_apply(struct sealrtp_offer_answer *offer_ans
                                           uint32_t *method,
                                           char *reason,
                                           size_t reason_size);
+
+// Adds a step to the explanation, e.g. how a handshake ended.
+//
+// # Safety
+// `offer_answer` is a handle or null, `step` a C string or null.
+sealrtp_result sealrtp_offer_answer_note(struct sealrtp_offer_answer *offer_answer, const char *step);
 
 // Writes each step so far with the rule behind it, one on a line; no keys. SEALRTP_E_BUFFER: `text` holds what fitted.
 //
@@ -906,12 +959,6 @@ sealrtp_result sealrtp_config_rule(const struct sealrtp_config *config,
                                    const char *key,
                                    char *rule,
                                    size_t rule_size);
-
-// Whether nothing clear may pass, ever (`fallback = reject`): 1, or 0; 1 for null.
-//
-// # Safety
-// `config` is a handle or null.
-uint32_t sealrtp_config_rejects(const struct sealrtp_config *config);
 
 // Frees the file; configurations that it handed out stay. Null is nothing.
 //

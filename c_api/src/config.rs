@@ -149,6 +149,28 @@ pub unsafe extern "C" fn sealrtp_config_consequence(config: *const sealrtp_confi
     })
 }
 
+/// 1: policy speaks in the descriptions of calls, for `offer` or `accept` names a method. 0: they are left alone.
+///
+/// # Safety
+/// `config` is a handle or null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealrtp_config_is_active(config: *const sealrtp_config) -> u32 {
+    // SAFETY: the caller's promise.
+    guard_or(0, || unsafe { shared(config) }.map_or(0, |config| config.0.is_active().into()))
+}
+
+/// 1: no clear media may pass, ever: `fallback = reject`. 1 for null.
+///
+/// # Safety
+/// `config` is a handle or null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealrtp_config_demands(config: *const sealrtp_config) -> u32 {
+    guard_or(1, || {
+        // SAFETY: the caller's promise.
+        unsafe { shared(config) }.map_or(1, |config| config.0.rejects().into())
+    })
+}
+
 /// The whole configuration as text, a line for each key. SEALRTP_E_BUFFER: `text` holds what fitted.
 ///
 /// # Safety

@@ -142,6 +142,27 @@ pub unsafe extern "C" fn sealrtp_offer_answer_remote(
     })
 }
 
+/// Another policy for the call from here on, e.g. because the dialplan has chosen one: an offer of the peer that is not answered
+/// yet is decided anew, what was agreed on stands. SEALRTP_E_POLICY: that offer is to be answered by 488, and `reason` says why.
+///
+/// # Safety
+/// `offer_answer` and `config` are handles or null, `reason` has `reason_size` bytes or is null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealrtp_offer_answer_set_config(
+    offer_answer: *mut sealrtp_offer_answer,
+    config: *const sealrtp_config,
+    reason: *mut c_char,
+    reason_size: usize,
+) -> sealrtp_result {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let (this, config) = unsafe { (unique(offer_answer)?, shared(config)?) };
+        let set = this.inner.set_config(config.0.clone());
+        // SAFETY: the caller's promise.
+        set.map(|()| SEALRTP_OK).map_err(|refusal| unsafe { refuse(reason, reason_size, &refusal) })
+    })
+}
+
 /// Takes our own description, as the PBX made it, and tells how many lines it has. Then for each ask
 /// `sealrtp_offer_answer_line`, tell `sealrtp_offer_answer_describe`, and `sealrtp_offer_answer_write` at the end. Refusals as
 /// `sealrtp_offer_answer_remote`: nothing may be sent.
@@ -302,6 +323,23 @@ pub unsafe extern "C" fn sealrtp_offer_answer_apply(
             Ok(SEALRTP_OK)
         })
     }
+}
+
+/// Adds a step to the explanation, e.g. how a handshake ended.
+///
+/// # Safety
+/// `offer_answer` is a handle or null, `step` a C string or null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealrtp_offer_answer_note(
+    offer_answer: *mut sealrtp_offer_answer,
+    step: *const c_char,
+) -> sealrtp_result {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let (this, step) = unsafe { (unique(offer_answer)?, text(step)?) };
+        this.inner.note(step);
+        Ok(SEALRTP_OK)
+    })
 }
 
 /// Writes each step so far with the rule behind it, one on a line; no keys. SEALRTP_E_BUFFER: `text` holds what fitted.

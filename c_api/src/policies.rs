@@ -324,18 +324,6 @@ unsafe fn tell(
     })
 }
 
-/// Whether nothing clear may pass, ever (`fallback = reject`): 1, or 0; 1 for null.
-///
-/// # Safety
-/// `config` is a handle or null.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn sealrtp_config_rejects(config: *const sealrtp_config) -> u32 {
-    guard_or(1, || {
-        // SAFETY: the caller's promise.
-        unsafe { shared(config) }.map_or(1, |config| u32::from(config.0.rejects()))
-    })
-}
-
 /// Frees the file; configurations that it handed out stay. Null is nothing.
 ///
 /// # Safety

@@ -81,6 +81,8 @@ class Leg:
     def wait_offer(self, timeout: float = 15.0) -> sdp.Media:
         """The offer of a call that comes in."""
         self.call = self.phone.wait_call(timeout)
+        assert self.call.invite_received is not None
+        self.call.invite_received.require_sdp()
         self.call.ring()
         return sdp.read(self.call.remote_sdp)
 

@@ -51,6 +51,11 @@ class Message:
     def all(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key == name]
 
+    def require_sdp(self) -> None:
+        """SipError unless the body is said to be what it is: phones do not look into another."""
+        if self.get("content-type") != "application/sdp":
+            raise SipError(f"{self.start} has a body of type {self.get('content-type')!r}")
+
     def encode(self) -> bytes:
         body = self.body.encode()
         lines = [self.start, *(f"{key}: {value}" for key, value in self.headers if key != "content-length"),
@@ -135,6 +140,7 @@ class Call:
         if final.status < 300:
             self.learn(final)
             if final.body:
+                final.require_sdp()
                 self.remote_sdp = final.body
         self.acknowledge(final)
         return final

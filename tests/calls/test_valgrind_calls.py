@@ -51,6 +51,8 @@ def place_calls(site: Site, names: tuple[str, ...], round_name: str) -> list[str
 def unload(site: Site) -> None:
     """Unloads the module; it refuses while chan_sip keeps ended calls, which is half a minute and more."""
     until = time.monotonic() + 120
+    if site.kind.chan == "pjsip":
+        site.pbx.cli("module unload res_sealrtp_pjsip.so")
     while "Unloaded res_sealrtp.so" not in (said := site.pbx.cli("module unload res_sealrtp.so")):
         assert time.monotonic() < until, said + site.pbx.cli("sealrtp show streams")
         time.sleep(2)

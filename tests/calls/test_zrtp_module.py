@@ -292,6 +292,7 @@ def test_unloads_after_zrtp_calls_and_loads_again(pbx: Asterisk) -> None:
         assert "Unloaded" not in pbx.cli("module unload res_sealrtp.so")
     # chan_sip keeps a dialog for half a minute.
     until = time.monotonic() + 60
+    pbx.cli("module unload res_sealrtp_pjsip.so")
     while "Unloaded res_sealrtp.so" not in pbx.cli("module unload res_sealrtp.so"):
         assert time.monotonic() < until, pbx.cli("sealrtp show streams")
         time.sleep(1)

@@ -26,6 +26,7 @@ TARGETS = [
     "dtls_datagrams",
     "dtls_client_hello",
     "dtls_attributes",
+    "offer_answer",
     "sdp_body",
     "session",
     "zrtp_message",

@@ -25,7 +25,7 @@ from xml.etree.ElementTree import ParseError
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from pbx.configuration import COMMON, DRIVERS, PROVIDERS, configuration_files, manager_conf, write_configuration
+from pbx.configuration import COMMON, DRIVERS, PROVIDERS, SDP_MODULES, configuration_files, manager_conf, write_configuration
 from pbx.endpoints import ENDPOINTS, NATIVE, Endpoint, Site
 from pbx.manager import Manager, ManagerError
 from pbx.namespace import Bind, MissingPermission, environment
@@ -84,7 +84,8 @@ class Asterisk:
         self.contacts |= contacts or {}
         self.password = secrets.token_hex(8)
         self.sealrtp_conf = sealrtp_conf
-        wanted = (*COMMON, *DRIVERS[chan], *PROVIDERS[srtp], *modules)
+        sdp = (SDP_MODULES[chan],) if srtp == "sealrtp" and chan in SDP_MODULES else ()
+        wanted = (*COMMON, *DRIVERS[chan], *PROVIDERS[srtp], *sdp, *modules)
         self.modules = tuple(name for name in dict.fromkeys(wanted) if name not in without)
         self.files = dict(files or {})
         self.check = check
@@ -309,9 +310,10 @@ class Asterisk:
         for module in self.root.inside(self.root.module_directory).glob("*.so"):
             (farm / module.name).symlink_to(f"{self.root.module_directory}/{module.name}")
         if self.module is not None:
-            ours = farm / "res_sealrtp.so"
-            ours.unlink(missing_ok=True)
-            shutil.copyfile(self.module, ours)
+            others = [self.module.with_name(f"{name}.so") for name in SDP_MODULES.values()]
+            for name, path in {"res_sealrtp.so": self.module, **{path.name: path for path in others if path.exists()}}.items():
+                (farm / name).unlink(missing_ok=True)
+                shutil.copyfile(path, farm / name)
 
 
 def describe_exit(code: int) -> str:

@@ -27,6 +27,8 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
 }
 # Who does SRTP.
 PROVIDERS: Mapping[str, tuple[str, ...]] = {"sealrtp": ("res_sealrtp",), "stock": ("res_srtp",), "none": ()}
+# Our module that shows res_sealrtp the SDP of a channel driver.
+SDP_MODULES: Mapping[str, str] = {"pjsip": "res_sealrtp_pjsip"}
 # Channel technology in Dial() by driver.
 TECHNOLOGY: Mapping[str, str] = {"pjsip": "PJSIP", "sip": "SIP"}
 # Files whose absence Asterisk complains of at every start.

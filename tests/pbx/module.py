@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""res_sealrtp.so for a PBX: built against the Asterisk headers of its root, with the compiler and C library there.
+"""res_sealrtp.so and res_sealrtp_pjsip.so for a PBX: built against the Asterisk headers of its root, with the compiler and C library there.
 
     python3 tests/pbx/module.py testing|bullseye|host ...   build what is out of date, print where it is
 
@@ -23,8 +23,9 @@ from pbx.namespace import Bind, MissingPermission, environment
 from pbx.roots import Root, RootError, cache_directory, ensure, locked, run_step
 
 SOURCE = Path(__file__).resolve().parents[2]
-PACKAGE = "res_sealrtp"
-CARGO = ("build", "--release", "--offline", "--locked", "-p", PACKAGE)
+# The module, and the one that shows it chan_pjsip's SDP.
+PACKAGES = ("res_sealrtp", "res_sealrtp_pjsip")
+CARGO = ("build", "--release", "--offline", "--locked", *(word for package in PACKAGES for word in ("-p", package)))
 
 
 def rust_sysroot() -> Path:
@@ -53,7 +54,8 @@ def fetch_crates(log: Path) -> None:
 
 
 def build_module(root: Root) -> Path:
-    """Builds res_sealrtp.so for this root (cargo finds out what is out of date) and returns its path. Raises RootError."""
+    """Builds the modules for this root (cargo finds out what is out of date) and returns the path of res_sealrtp.so, beside which
+    the other one lies. Raises RootError."""
     if not (root.headers / "asterisk.h").exists():
         raise RootError(f"{root.name}: no Asterisk headers in {root.headers}")
     target = cache_directory() / "target" / root.name
@@ -62,7 +64,7 @@ def build_module(root: Root) -> Path:
     with locked(target.with_suffix(".lock"), f"module for {root.name}"):
         log.write_text("")
         fetch_crates(log)
-        title = f"{PACKAGE}.so for {root.name}"
+        title = f"{PACKAGES[0]}.so for {root.name}"
         if root.is_host:
             argv = ["nice", "cargo", *CARGO]
             run_step(title, argv, log, cwd=SOURCE, env=os.environ | {"CARGO_TARGET_DIR": str(target)})
@@ -70,15 +72,16 @@ def build_module(root: Root) -> Path:
             run_step(title, command_inside(root, target), log, env=environment({
                 "PATH": "/run/rust/bin:" + environment()["PATH"], "CARGO_HOME": "/run/cargo",
                 "CARGO_TARGET_DIR": "/run/target", "CARGO_TERM_COLOR": "never"}))
-        built = target / "release" / f"lib{PACKAGE}.so"
-        if not built.exists():
-            raise RootError(f"{title}: cargo made no {built.name}")
-        result = target / f"{PACKAGE}.so"
-        if not result.exists() or result.read_bytes() != built.read_bytes():
-            fresh = result.with_suffix(".new")
-            shutil.copyfile(built, fresh)
-            fresh.replace(result)
-    return result
+        for package in PACKAGES:
+            built = target / "release" / f"lib{package}.so"
+            if not built.exists():
+                raise RootError(f"{title}: cargo made no {built.name}")
+            result = target / f"{package}.so"
+            if not result.exists() or result.read_bytes() != built.read_bytes():
+                fresh = result.with_suffix(".new")
+                shutil.copyfile(built, fresh)
+                fresh.replace(result)
+    return target / f"{PACKAGES[0]}.so"
 
 
 def command_inside(root: Root, target: Path) -> list[str]:

@@ -86,8 +86,18 @@ pub struct OfferAnswer {
     config: Config,
     exchange: Exchange,
     lines: Vec<Line>,
+    /// The peer's offer while it is unanswered.
+    unanswered: Option<Unanswered>,
     local: Option<Local>,
     explanation: Explanation,
+}
+
+/// An offer of the peer, and where things stood before it.
+struct Unanswered {
+    body: Text,
+    message: Message,
+    exchange: Exchange,
+    lines: Vec<Line>,
 }
 
 impl OfferAnswer {
@@ -98,6 +108,7 @@ impl OfferAnswer {
             config,
             exchange: Exchange::default(),
             lines: Vec::new(),
+            unanswered: None,
             local: None,
             explanation: Explanation::default(),
         }
@@ -111,14 +122,24 @@ impl OfferAnswer {
         let description = Description::parse(body).map_err(|error| Refusal::Sdp(error.to_string()))?;
         let before = (self.exchange.clone(), self.lines.clone());
         let read = self.read(&description, message);
-        if read.is_err() {
-            (self.exchange, self.lines) = before;
+        match &read {
+            Err(_) => (self.exchange, self.lines) = before,
+            Ok((Role::Offer, _)) => {
+                // Until it is answered another policy may still be chosen for the call.
+                let (exchange, lines) = match self.unanswered.take() {
+                    Some(first) if first.message.cseq == message.cseq => (first.exchange, first.lines),
+                    _ => before,
+                };
+                let body = Zeroizing::new(body.to_vec());
+                self.unanswered = Some(Unanswered { body, message: *message, exchange, lines });
+            }
+            Ok((Role::Answer, _)) => {}
         }
-        let text = read?;
+        let (_, text) = read?;
         Ok(if text.as_slice() == body { Remote::AsItCame } else { Remote::Text(text) })
     }
 
-    fn read(&mut self, description: &Description<'_>, message: &Message) -> Result<Text, Refusal> {
+    fn read(&mut self, description: &Description<'_>, message: &Message) -> Result<(Role, Text), Refusal> {
         let role = self.exchange.of_peer(message);
         let mut rewrite = Rewrite::new(description);
         rewrite.strip_session();
@@ -132,7 +153,20 @@ impl OfferAnswer {
                 edit.profile(theirs.profile().clear()).strip();
             }
         }
-        Ok(rewrite.finish())
+        Ok((role, rewrite.finish()))
+    }
+
+    /// Another policy for the call from here on: an offer of the peer that is not answered yet is decided anew, what was agreed
+    /// on stands.
+    ///
+    /// # Errors
+    /// A [`Refusal`] of that offer: it is to be answered by 488. The policy is the new one.
+    pub fn set_config(&mut self, config: Config) -> Result<(), Refusal> {
+        self.config = config;
+        let Some(offer) = self.unanswered.take() else { return Ok(()) };
+        (self.exchange, self.lines) = (offer.exchange, offer.lines);
+        self.explain_step("another policy for this call");
+        self.remote(&offer.body, &offer.message).map(|_| ())
     }
 
     fn make_line(&mut self, index: usize, media: &Media<'_>) -> Result<(), Refusal> {
@@ -215,6 +249,9 @@ impl OfferAnswer {
     pub fn local(&mut self, body: &[u8], message: &Message) -> Result<Vec<Plan>, Refusal> {
         let description = Description::parse(body).map_err(|error| Refusal::Sdp(error.to_string()))?;
         let role = self.exchange.of_ours(message);
+        if role == Role::Answer {
+            self.unanswered = None;
+        }
         let mut plans = Vec::new();
         let mut described = Vec::new();
         for (index, ours) in description.media().iter().enumerate() {
@@ -406,6 +443,12 @@ impl OfferAnswer {
     /// Each step so far with the rule behind it, one on a line; no keys.
     pub fn explain(&self) -> String {
         self.explanation.text()
+    }
+
+    /// A further step of the call, e.g. how its handshake ended.
+    pub fn note(&mut self, step: &str) {
+        let step: String = step.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        self.explain_step(&step);
     }
 
     fn explain_step(&mut self, step: &str) {

@@ -417,4 +417,34 @@ fn an_explanation_names_the_rule_of_each_step_and_no_key() {
     );
     assert!(text.contains("the answer picks dtls of our offer"), "{text}");
     assert!(!text.contains("inline:"));
+    let mut negotiation = call.caller.negotiation;
+    negotiation.note("DTLS-SRTP failed:\nno answer");
+    assert!(negotiation.explain().ends_with("[PJSIP/alice] DTLS-SRTP failed: no answer\n"));
+}
+
+#[test]
+fn another_policy_decides_anew_over_an_offer_that_is_not_answered_yet_and_not_over_one_that_is() {
+    let offered = |settings: &[(&str, &str)]| {
+        let mut caller = End::new(1, config(settings));
+        let mut callee = End::new(2, config(&[]));
+        let offer = caller.says(&invite(1, Signalling::Tls)).unwrap();
+        callee.hears(&offer, &invite(1, Signalling::Tls)).unwrap();
+        (caller, callee)
+    };
+    let (mut caller, mut callee) = offered(&[]);
+    callee.negotiation.set_config(config(&[("accept", "dtls")])).unwrap();
+    let answer = callee.says(&response(1, Signalling::Tls)).unwrap();
+    assert!(has(&answer, "fingerprint") && !has(&answer, "crypto"));
+    assert_eq!(callee.applies(), Ok(Applied::Dtls));
+    caller.hears(&answer, &response(1, Signalling::Tls)).unwrap();
+    callee.negotiation.set_config(config(&[("accept", "sdes")])).unwrap();
+    assert_eq!(callee.applies(), Ok(Applied::Dtls), "it was answered");
+
+    let (_, mut callee) = offered(&[("offer", "none"), ("accept", "sdes")]);
+    let refused = callee.negotiation.set_config(config(&[("accept", "sdes"), ("fallback", "reject")]));
+    assert!(
+        matches!(&refused, Err(Refusal::Policy(why)) if why.contains("fallback = reject")),
+        "{refused:?}"
+    );
+    assert_eq!(callee.applies(), Ok(Applied::Open), "nothing was agreed on");
 }

@@ -35,7 +35,11 @@ struct BuiltIn {
 }
 
 const BUILT_IN: [BuiltIn; 3] = [
-    BuiltIn { name: "strict", values: &[(Key::Fallback, "reject")] },
+    // Keys in the signalling or by a handshake that it announces: whoever has neither gets 488, not a silent call.
+    BuiltIn {
+        name: "strict",
+        values: &[(Key::Offer, "sdes, dtls"), (Key::Accept, "sdes, dtls"), (Key::Fallback, "reject")],
+    },
     BuiltIn {
         name: "opportunistic",
         values: &[

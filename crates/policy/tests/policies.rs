@@ -69,9 +69,10 @@ fn a_section_begins_as_its_policy_and_that_as_general() {
     for (key, rule) in [
         (Key::Fallback, "fallback = reject (built-in policy strict)"),
         (Key::Recording, "recording = refuse (sealrtp.conf line 21, [vault])"),
-        (Key::Accept, "accept = dtls, zrtp (sealrtp.conf line 4, [general])"),
+        (Key::Accept, "accept = sdes, dtls (built-in policy strict)"),
+        (Key::SdesSignalling, "sdes_signalling = tls (default)"),
         (Key::ZrtpSas, "zrtp_sas = B256 (sealrtp.conf line 8, [PJSIP/alice])"),
-        (Key::Offer, "offer = zrtp, dtls, sdes (default)"),
+        (Key::Offer, "offer = sdes, dtls (built-in policy strict)"),
     ] {
         assert_eq!(alice.rule(key), rule);
     }
@@ -113,7 +114,7 @@ fn built_in_policies_are_there_unless_the_file_has_its_own() {
         let policy = policies.policy(name).unwrap();
         (policy.offer().len(), policy.accept().len(), policy.fallback())
     };
-    assert_eq!(rules("strict"), (3, 3, Fallback::Reject));
+    assert_eq!(rules("strict"), (2, 2, Fallback::Reject));
     assert_eq!(rules("opportunistic"), (3, 3, Fallback::Rtp));
     assert_eq!(rules("clear"), (0, 0, Fallback::Rtp));
     assert!(policies.any_secures() && policies.any_has_zrtp());
@@ -384,4 +385,36 @@ proptest! {
             }
         }
     }
+}
+
+/// The sample's lines that are keys or sections, with their comment sign taken away.
+fn sample() -> String {
+    let text = include_str!("../../../asterisk_module/sealrtp.conf.sample");
+    let of_file = |line: &&str| {
+        let bare = line.strip_prefix(';').unwrap_or(line);
+        let key = bare.split(" = ").next().unwrap_or_default();
+        let is_key = bare.contains(" = ")
+            && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit());
+        (is_key || bare.starts_with('[')) && key != "zrtp_cache"
+    };
+    text.lines().filter(of_file).map(|line| line.trim_start_matches(';').to_owned() + "\n").collect()
+}
+
+#[test]
+fn the_samples_values_are_the_defaults_and_its_examples_are_good() {
+    let (builder, said) = read(&sample());
+    assert!(said.is_empty(), "{said:?}");
+    let (policies, warnings) = builder.finish().unwrap();
+    for key in Key::ALL {
+        let (shown, default) = (policies.general().rule(key), Config::default());
+        assert!(shown.contains("line"), "the sample has no {key}");
+        assert_eq!(policies.general().get(key), default.get(key));
+    }
+    assert_eq!(
+        policies.endpoint("PJSIP/alice").rule(Key::Fallback).split(" (").next(),
+        Some("fallback = reject")
+    );
+    assert!(policies.policy("vault").is_some());
+    // A provider of SDES alone: over UDP there is nothing, and that is told.
+    assert!(warnings.iter().all(|warning| warning.to_string().contains("[provider]")), "{warnings:?}");
 }

@@ -7,6 +7,7 @@ pub mod dtls;
 pub mod dtls_attributes;
 pub mod dtls_client_hello;
 pub mod input;
+pub mod offer_answer;
 pub mod protect_headers;
 pub mod sdp_body;
 pub mod session;

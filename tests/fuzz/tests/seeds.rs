@@ -60,6 +60,11 @@ fn attribute_seeds_are_read() {
 }
 
 #[test]
+fn offer_and_answer_seeds_are_taken() {
+    for_each_seed("offer_answer", sealrtp_fuzz::offer_answer::run);
+}
+
+#[test]
 fn sdp_seeds_are_read() {
     for_each_seed("sdp_body", sealrtp_fuzz::sdp_body::run);
 }
