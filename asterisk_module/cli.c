@@ -61,10 +61,10 @@ static bool get_stats(struct ast_srtp *stream, sealrtp_session_stats *stats)
 	return result >= 0;
 }
 
-/* Not a clear stream that nobody wants to secure, nor one whose packets are another's. */
+/* Not a clear stream that nobody wants to secure and nobody blocks, nor one whose packets are another's. */
 static bool is_shown(const struct ast_srtp *stream)
 {
-	return !stream->dtls.bundled && strcmp(stream->method, METHOD_NONE);
+	return !stream->dtls.bundled && (stream->blocked || strcmp(stream->method, METHOD_NONE));
 }
 
 static bool show_row(int fd, struct ast_srtp *stream)

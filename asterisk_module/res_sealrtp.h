@@ -118,6 +118,8 @@ struct ast_srtp {
 	const char *method;
 	/* SDES has made keys. */
 	bool keyed;
+	/* on_failure has it that nothing passes. */
+	bool blocked;
 	/* Name of the channel as last seen, or "". */
 	char channel[AST_CHANNEL_NAME];
 	/* Our RTP address. */

@@ -419,12 +419,13 @@ static sealrtp_result describe(struct sdp_dialog *dialog, uint32_t index, char *
 		return SEALRTP_OK;
 	}
 	stream = stream_at(line.port);
+	if (!stream) {
+		snprintf(reason, size,
+			"the media of port %u is not ours, so it cannot be secured: set direct_media=no", line.port);
+		return SEALRTP_DONE;
+	}
 	ao2_cleanup(dialog->streams[index]);
 	dialog->streams[index] = stream;
-	if (!stream) {
-		snprintf(reason, size, "no RTP stream of ours at port %u, which the description names", line.port);
-		return SEALRTP_E_POLICY;
-	}
 	adopt(dialog, stream);
 	if (line.zrtp) {
 		prepare_zrtp(dialog, stream);
@@ -598,6 +599,26 @@ static sealrtp_result follow_dialplan(struct sdp_dialog *dialog, char *reason, s
 	return result;
 }
 
+/* Whether policy lets the call's media pass in the clear, and nothing has secured it. The dialog is locked.
+ */
+static bool may_be_clear(struct sdp_dialog *dialog)
+{
+	bool clear = !sealrtp_config_demands(dialog->config);
+	size_t index;
+
+	for (index = 0; clear && index < ARRAY_LEN(dialog->streams); index++) {
+		struct ast_srtp *stream = dialog->streams[index];
+
+		if (stream) {
+			ao2_lock(stream);
+			clear = !stream->session ||
+					sealrtp_session_state(stream->session, SEALRTP_RTP) == SEALRTP_STATE_BYPASS;
+			ao2_unlock(stream);
+		}
+	}
+	return clear;
+}
+
 static enum sealrtp_sdp_verdict outgoing(
 	struct sdp_dialog *dialog, const struct sealrtp_sip *sip, struct sealrtp_text *text)
 {
@@ -613,8 +634,12 @@ static enum sealrtp_sdp_verdict outgoing(
 		result = sealrtp_offer_answer_local(
 			dialog->offer_answer, &message, text->body, text->len, &lines, reason, sizeof(reason));
 	}
-	for (index = 0; result >= 0 && index < MIN(lines, LINES_MAX); index++) {
+	for (index = 0; result == SEALRTP_OK && index < MIN(lines, LINES_MAX); index++) {
 		result = describe(dialog, index, reason, sizeof(reason));
+	}
+	if (result == SEALRTP_DONE) {
+		/* Media that nobody secures goes from phone to phone. */
+		return may_be_clear(dialog) ? SEALRTP_SDP_PASS : refuse(dialog, sip, true, SEALRTP_E_POLICY, reason);
 	}
 	if (result >= 0) {
 		text->changed = write_text(dialog, text->len + TEXT_MORE, &text->changed_len, &result);

@@ -98,7 +98,7 @@ struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method)
  * stream is locked. */
 int stream_renew(struct ast_srtp *stream, const sealrtp_config *config, bool demand_security)
 {
-	sealrtp_session *session = session_new(config, demand_security);
+	sealrtp_session *session = session_new(config, demand_security || stream->blocked);
 
 	if (!session) {
 		return -1;
@@ -111,6 +111,7 @@ int stream_renew(struct ast_srtp *stream, const sealrtp_config *config, bool dem
 /* From here on nothing passes, and no ZRTP changes that. The stream is locked. */
 void stream_block(struct ast_srtp *stream)
 {
+	stream->blocked = true;
 	if (sealrtp_session_state(stream->session, SEALRTP_RTP) == SEALRTP_STATE_SECURE) {
 		zrtp_stop(stream);
 		if (!stream_renew(stream, NULL, true)) {

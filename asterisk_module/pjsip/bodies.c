@@ -72,21 +72,24 @@ static void blank(char *text, size_t len)
 	}
 }
 
-void bodies_hide_keys(pj_pool_t *pool, pjsip_msg *msg)
+void bodies_hide_keys(pj_pool_t *pool, pjsip_msg *msg, char *packet, size_t len)
 {
 	pjsip_msg_body **place = bodies_find_sdp(msg);
+	const char *data = place ? (*place)->data : NULL;
 	char *text;
 
-	if (!place || !(*place)->data || (*place)->len > SDP_MAX ||
-		!memmem((*place)->data, (*place)->len, ATTRIBUTE, strlen(ATTRIBUTE))) {
+	if (!data || !memmem(data, (*place)->len, ATTRIBUTE, strlen(ATTRIBUTE))) {
 		return;
 	}
-	text = pj_pool_alloc(pool, (*place)->len + 1);
-	if (!text) {
-		return;
+	/* The body may be a part of the packet. */
+	if (data >= packet && data < packet + len) {
+		text = pj_pool_alloc(pool, (*place)->len + 1);
+		if (!text) {
+			return;
+		}
+		memcpy(text, data, (*place)->len);
+		text[(*place)->len] = '\0';
+		(*place)->data = text;
 	}
-	memcpy(text, (*place)->data, (*place)->len);
-	text[(*place)->len] = '\0';
-	blank((*place)->data, (*place)->len);
-	(*place)->data = text;
+	blank(packet, len);
 }

@@ -164,7 +164,11 @@ static void erase(char *text, size_t len)
 /* Keys of the packet are nobody's business but ours; whoever logs it comes later. */
 static pj_bool_t hide_keys(pjsip_rx_data *rdata)
 {
-	bodies_hide_keys(((rx_head *)rdata)->pool, rx_info(rdata)->msg);
+	const rx_msg_info *info = rx_info(rdata);
+
+	if (info->buffer && info->len > 0) {
+		bodies_hide_keys(((rx_head *)rdata)->pool, info->msg, info->buffer, info->len);
+	}
 	return PJ_FALSE;
 }
 
@@ -381,11 +385,14 @@ static pj_status_t send_out(pjsip_tx_data *tdata)
 		(char *)text, sizeof(text) - 1                                                                       \
 	}
 
+/* Before the loggers' 0. */
+#define FIRST -1
+
 /* In front of, and for what goes out behind, everybody who logs messages. */
 static pjsip_module at_wire = {
 	.name = NAME("SealRTP at the wire"),
 	.id = -1,
-	.priority = -1,
+	.priority = FIRST,
 	.on_rx_request = hide_keys,
 	.on_rx_response = hide_keys,
 	.on_tx_request = send_out,
@@ -432,6 +439,7 @@ static int load_module(void)
 	if (!layout_measure()) {
 		return AST_MODULE_LOAD_DECLINE;
 	}
+	at_wire.priority = FIRST;
 	for (index = 0; index < ARRAY_LEN(modules); index++) {
 		if (ast_sip_register_service(modules[index])) {
 			ast_log(LOG_ERROR, "pjproject has no room for a further module\n");
@@ -439,6 +447,8 @@ static int load_module(void)
 			return AST_MODULE_LOAD_DECLINE;
 		}
 	}
+	/* pjproject shows what comes in from 0 on; the place is taken. */
+	at_wire.priority = 0;
 	sealrtp_sdp_engage(true);
 	return AST_MODULE_LOAD_SUCCESS;
 }

@@ -152,6 +152,54 @@ def clear_called(site: Site) -> Outcome:
         return bridged(site, caller, callee, "")
 
 
+@scenario("hook-challenged", "the PBX's offer is challenged, and sent again with its keys", PEER, kinds=PJSIP)
+def challenged(site: Site) -> Outcome:
+    with legs(site, "plain", "hook-challenged") as (caller, callee):
+        ring_bridge(caller, "hook-challenged")
+        first = callee.wait_offer()
+
+        def answer(body: str) -> str:
+            offer = sdp.read(body)
+            everything(offer)
+            assert [c.line for c in offer.cryptos] == [c.line for c in first.cryptos], "the keys of the offer have changed"
+            theirs = next(c for c in offer.cryptos if c.suite == CM80)
+            callee.media.remote(offer.remote)
+            ours = Crypto.fresh(theirs.tag, CM80)
+            callee.use(ours, theirs)
+            return callee.body([ours])
+
+        callee.call.answer_offer = answer
+        callee.call.respond(callee.call.invite_received, 401, "Unauthorized",
+                            extra=[("www-authenticate", 'Digest realm="test", nonce="0123456789abcdef", algorithm=MD5')])
+        connected(caller)
+        return bridged(site, caller, callee, "SDES")
+
+
+@scenario("hook-keys-not-logged", "no key of SDP is in the log with pjsip's logger and debug on", PEER, kinds=PJSIP, reads_log=True)
+def keys_not_logged(site: Site) -> Outcome:
+    for command in ("pjsip set logger on", "core set debug 9"):
+        site.pbx.cli(command)
+    try:
+        with legs(site, "hook", "hook-logged") as (caller, callee):
+            ours = Crypto.fresh(1, CM80)
+            start = len(site.pbx.log_text())
+            caller.offered = [ours]
+            caller.call = caller.phone.call("hook-logged", caller.body([ours]))
+            callee.accept(CM80)
+            connected(caller)
+            time.sleep(0.5)
+            keys = [key_text(crypto) for crypto in (ours, caller.theirs, callee.ours, callee.theirs)]
+            caller.call.bye()
+            callee.call.wait_end()
+            log = site.pbx.log_text()[start:]
+    finally:
+        for command in ("pjsip set logger off", "core set debug 0"):
+            site.pbx.cli(command)
+    assert "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:***" in log, "the logger has shown nothing"
+    asks_keys_nowhere(site, *keys)
+    return Outcome(CM80, detail="keys are ***")
+
+
 @scenario("hook-early-media", "SDES in 183, then 200", PEER, kinds=PJSIP)
 def early_media(site: Site) -> Outcome:
     with legs(site, "plain", "hook-early") as (caller, callee):
@@ -322,6 +370,19 @@ def no_clear_answer(site: Site) -> Outcome:
         final = caller.call.wait_final(10)
         assert final.status >= 400, f"the caller gets {final.start}"
         return Outcome(detail=said.split(": ", 2)[-1][:60])
+
+
+@scenario("hook-nothing-to-offer", "SDES only over TLS, and the phone is called over UDP: no offer leaves, the call ends", PEER, kinds=PJSIP, reads_log=True)
+def nothing_to_offer(site: Site) -> Outcome:
+    with legs(site, "plain", "hook-needs-tls") as (caller, callee):
+        start = len(site.pbx.log_text())
+        ring_bridge(caller, "hook-needs-tls")
+        final = caller.call.wait_final(10)
+        assert final.status >= 400, final.start
+        said = site.pbx.wait_log(r"Not sending SDP of INVITE.*", start=start)[0]
+        assert "sdes_signalling" in said, said
+        assert not callee.phone.incoming, "the phone was called"
+        return Outcome(detail=final.start)
 
 
 @scenario("hook-reloaded", "the module is unloaded and loaded with a call up", PEER, suite=CM80, kinds=PJSIP, reads_log=True)

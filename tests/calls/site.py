@@ -67,13 +67,18 @@ ZRTP_CALLERS = tuple(f"zrtp-{name}" for name in (
 ZRTP_ENROLLED = ("zrtp-relayed", "zrtp-enrolled")
 # And those whose media is clear unless they turn out to have ZRTP.
 ZRTP_PERHAPS = ("zrtp-perhaps", "zrtp-never", "zrtp-late")
+# Callers that were secured and are not any more: by what their sections say of it.
+LAPSED = {"lapsed": {}, "lapsed-ends": {"on_failure": "hangup"}, "lapsed-blocks": {"on_failure": "block"}}
+ZRTP_LAPSED = "zrtp-lapsed"
 # End points of chan_pjsip whose descriptions are policy's: callers, and phones that are called, each by one call.
 HOOK_POLICY = {"offer": "zrtp,dtls,sdes", "accept": "sdes,dtls,zrtp", "fallback": "rtp", "sdes_signalling": "any"}
 HOOK_STRICT = HOOK_POLICY | {"fallback": "reject"}
 HOOK_CALLERS = {"hook": HOOK_POLICY, "hook-strict": HOOK_STRICT, "hook-strict-sdes": HOOK_STRICT | {"offer": "sdes", "accept": "sdes"}}
 HOOK_CALLED = {"hook-sdes": HOOK_POLICY, "hook-dtls": HOOK_POLICY, "hook-clear": HOOK_POLICY | {"offer": "dtls,sdes"}, "hook-early": HOOK_POLICY,
-               "hook-forked": HOOK_POLICY, "hook-prack": HOOK_POLICY, "hook-challenged": HOOK_POLICY, "hook-multipart": HOOK_POLICY,
-               "hook-update": HOOK_POLICY, "hook-refused": HOOK_STRICT | {"offer": "dtls", "accept": "dtls"}}
+               "hook-forked": HOOK_POLICY, "hook-prack": HOOK_POLICY, "hook-challenged": HOOK_POLICY, "hook-logged": HOOK_POLICY,
+               "hook-needs-tls": HOOK_STRICT | {"offer": "sdes", "accept": "sdes", "sdes_signalling": "tls"},
+               "hook-refused": HOOK_STRICT | {"offer": "dtls", "accept": "dtls"}}
+HOOK_OPTIONS = {"hook-challenged": {"pjsip": {"outbound_auth": "hook-challenged-auth"}}}
 ENDPOINTS = tuple(
     # chan_sip calls a peer by no user at all unless told; baresip wants its own.
     Endpoint(f"{media.value}{number}", media, options={"sip": {"defaultuser": f"{media.value}{number}"}},
@@ -91,11 +96,14 @@ ENDPOINTS = tuple(
     # Enrolled phones know this PBX by its one ZID.
     *(Endpoint(name, Media.ZRTP, policy=Algorithms().policy | {"zrtp_mitm": "yes"}) for name in ZRTP_ENROLLED),
     *(Endpoint(name, Media.CLEAR, policy=ZRTP_WHERE_KNOWN) for name in ZRTP_PERHAPS),
+    *(Endpoint(name, Media.OPTIMISTIC, policy={"offer": "sdes", "accept": "sdes", **policy}) for name, policy in LAPSED.items()),
+    Endpoint(ZRTP_LAPSED, Media.CLEAR, policy=ZRTP_WHERE_KNOWN),
     # Phones that are called for their algorithms.
     *(Endpoint(f"zrtp-{label}-called", Media.ZRTP, options={"sip": {"defaultuser": f"zrtp-{label}-called"}}, policy=algorithms.policy)
       for label, algorithms in SETS.items()),
     *(Endpoint(name, media, options=CALLER_OPTIONS.get(name, {})) for name, media in CALLERS.items()),
-    *(Endpoint(name, Media.CLEAR, policy=policy) for name, policy in (HOOK_CALLERS | HOOK_CALLED).items()),
+    *(Endpoint(name, Media.CLEAR, policy=policy, options=HOOK_OPTIONS.get(name, {}))
+      for name, policy in (HOOK_CALLERS | HOOK_CALLED).items()),
 )
 
 
@@ -149,7 +157,8 @@ class Site:
 
     def port_of(self, user: str) -> int:
         """The port at which the PBX calls this user; 0 (any) for those that only call."""
-        only_calls = user in (*CALLERS, *HOOK_CALLERS, *ZRTP_CALLERS, *ZRTP_PERHAPS, *ZRTP_ENROLLED) or user.endswith("video")
+        only_calls = (user in (*CALLERS, *HOOK_CALLERS, *ZRTP_CALLERS, *ZRTP_PERHAPS, *ZRTP_ENROLLED, *LAPSED, ZRTP_LAPSED)
+                      or user.endswith("video"))
         return 0 if only_calls else self.pbx.contact_port(user)
 
     def peer_ports(self, count: int) -> tuple[int, int]:

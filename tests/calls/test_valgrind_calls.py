@@ -34,6 +34,9 @@ DTLS = (
 # And ZRTP: phones that remember, in both directions, a bridge, an enrolment, Pings, nobody who answers. Without video, in which stock
 # Asterisk sends bytes that it has not written.
 ZRTP = ("zrtp-retained", "zrtp-called-retained", "zrtp-to-sdes", "zrtp-enrolment", "zrtp-ping", "zrtp-required-without")
+# And SDP by policy, where chan_pjsip is: each way that carries it, and refusals.
+HOOK = ("hook-sdes-offered", "hook-dtls-offered", "hook-sdes-called", "hook-dtls-called", "hook-forked", "hook-multipart", "hook-challenged",
+        "hook-offer-in-200", "hook-no-clear-offer", "hook-no-clear-answer")
 VALGRIND_KINDS = ("asterisk22", "asterisk16-sip")
 # valgrind runs one thread at a time.
 AT_ONCE = 2
@@ -73,9 +76,12 @@ def load_calls_reload_calls_unload(kind: str, directory: Path) -> list[str]:
         failed = place_calls(site, CALLS, "first round")
         pbx.cli("module reload res_sealrtp.so")
         streams.check_ours(pbx)
-        failed += place_calls(site, CALLS + REFUSALS + DTLS + ZRTP, "second round")
+        hook = tuple(name for name in HOOK if kind in SCENARIOS[name].kinds)
+        failed += place_calls(site, CALLS + REFUSALS + DTLS + ZRTP + hook, "second round")
         unload(site)
         assert "Loaded res_sealrtp.so" in pbx.cli("module load res_sealrtp.so")
+        if site.kind.chan == "pjsip":
+            assert "Loaded res_sealrtp_pjsip.so" in pbx.cli("module load res_sealrtp_pjsip.so")
         failed += place_calls(site, CALLS[:4], "third round")
         unload(site)
     finally:

@@ -22,6 +22,7 @@ TARGETS = [
     "crypto_attribute",
     "rtp_unprotect",
     "rtcp_unprotect",
+    "policy_config",
     "protect_headers",
     "dtls_datagrams",
     "dtls_client_hello",

@@ -120,7 +120,11 @@ def pjsip_conf(site: Site, endpoints: tuple[Endpoint, ...]) -> str:
                                                  "password": site.password}))
         else:
             aor["contact"] = f"sip:{endpoint.name}@{site.contacts_address}:{site.contacts[endpoint.name]}"
-        parts.append(section(endpoint.name, options | dict(endpoint.options.get("pjsip", {}))))
+        own = dict(endpoint.options.get("pjsip", {}))
+        if "outbound_auth" in own:
+            parts.append(section(own["outbound_auth"], {"type": "auth", "auth_type": "userpass", "username": endpoint.name,
+                                                        "password": site.password}))
+        parts.append(section(endpoint.name, options | own))
         parts.append(section(endpoint.name, aor))
     return "".join(parts)
 

@@ -8,6 +8,7 @@ pub mod dtls_attributes;
 pub mod dtls_client_hello;
 pub mod input;
 pub mod offer_answer;
+pub mod policy_config;
 pub mod protect_headers;
 pub mod sdp_body;
 pub mod session;

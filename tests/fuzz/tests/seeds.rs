@@ -65,6 +65,11 @@ fn offer_and_answer_seeds_are_taken() {
 }
 
 #[test]
+fn configuration_seeds_are_read() {
+    for_each_seed("policy_config", sealrtp_fuzz::policy_config::run);
+}
+
+#[test]
 fn sdp_seeds_are_read() {
     for_each_seed("sdp_body", sealrtp_fuzz::sdp_body::run);
 }
