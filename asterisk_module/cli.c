@@ -40,8 +40,13 @@ static const char *state_name(struct ast_srtp *stream)
 		[SEALRTP_STATE_BLOCK] = "BLOCK",
 		[SEALRTP_STATE_SECURE] = "SECURE",
 	};
+	sealrtp_session_stats stats = {.size = sizeof(stats)};
 	uint32_t state = stream_state(stream);
+	bool passes;
 
+	if (passthrough_stats(stream, &stats, &passes)) {
+		return passes ? "FORWARD" : "BLOCK";
+	}
 	return state < ARRAY_LEN(names) && names[state] ? names[state] : "-";
 }
 
@@ -55,9 +60,12 @@ static bool get_stats(struct ast_srtp *stream, sealrtp_session_stats *stats)
 {
 	sealrtp_result result;
 
+	bool passes;
+
 	ao2_lock(stream);
 	result = sealrtp_session_get_stats(stream->session, stats);
 	ao2_unlock(stream);
+	passthrough_stats(stream, stats, &passes);
 	return result >= 0;
 }
 
@@ -196,7 +204,7 @@ static char *show_streams(struct ast_cli_entry *entry, int cmd, struct ast_cli_a
 		entry->usage =
 			"Usage: sealrtp show streams\n"
 			"       Lists the secured media streams, oldest first: who made the keys, whether media passes\n"
-			"       (SECURE, BLOCK: none until there are keys, BYPASS: clear), our RTP address, suites, RTP "
+			"       (SECURE, BLOCK: none until there are keys, BYPASS: clear, FORWARD: from phone to phone, untouched), our RTP address, suites, RTP "
 			"and RTCP packets that passed, packets that failed authentication, were\n"
 			"       replayed or were refused for another reason.\n";
 		return NULL;

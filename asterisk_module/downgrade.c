@@ -93,6 +93,10 @@ static enum found judge(const struct ast_srtp *stream, bool last)
 	if (!stream->session) {
 		return GONE;
 	}
+	if (passthrough_runs(stream)) {
+		/* The phones' affair: nothing tells clear media from secured without keys. */
+		return NOT_YET;
+	}
 	switch (sealrtp_session_state(stream->session, SEALRTP_RTP)) {
 	case SEALRTP_STATE_SECURE:
 		return SECURED;

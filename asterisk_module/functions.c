@@ -52,6 +52,7 @@ static const char *method_of(const struct facts *facts, const struct ast_srtp *s
 static void ask(struct ast_srtp *stream, struct facts *facts)
 {
 	uint32_t state;
+	bool passes;
 
 	ao2_lock(stream);
 	state = sealrtp_session_state(stream->session, SEALRTP_RTP);
@@ -70,6 +71,10 @@ static void ask(struct ast_srtp *stream, struct facts *facts)
 	facts->pending = !stream->zrtp.candidate || !stream->zrtp.settled ||
 					 stream->zrtp.rule != SEALRTP_ZRTP_NO || state != SEALRTP_STATE_BYPASS;
 	ao2_unlock(stream);
+	if (passthrough_stats(stream, &facts->stats, &passes)) {
+		facts->state = passes ? "FORWARD" : states[SEALRTP_STATE_BLOCK];
+		facts->method = METHOD_PASSTHROUGH;
+	}
 }
 
 /* A channel without a stream of ours is clear once it has media. */
@@ -292,9 +297,9 @@ static struct ast_custom_function function = {
 	.syntax = "SEALRTP(item[,stream])",
 	.arguments =
 		"item:\n"
-		"  state           SECURE, BLOCK (nothing passes without keys), CLEAR, or empty before there is "
-		"media\n"
-		"  method          ZRTP, DTLS-SRTP, SDES, or empty\n"
+		"  state           SECURE, BLOCK (nothing passes without keys), CLEAR, FORWARD (from phone to phone, "
+		"untouched), or empty before there is media\n"
+		"  method          ZRTP, DTLS-SRTP, SDES, PASSTHROUGH, or empty\n"
 		"  suite           the SRTP suite we send by\n"
 		"  role            ours in the handshake: initiator or responder, client or server\n"
 		"  cipher          ZRTP's cipher type, or the DTLS cipher suite\n"

@@ -238,8 +238,7 @@ static void tell_failed(struct report *report)
 		advice(report->event.value));
 	chan = get_channel(report);
 	if (chan) {
-		report_failed(
-			chan, report->method, report->event.text, consequence == SEALRTP_CONSEQUENCE_HANGUP);
+		report_failed(chan, report->method, report->event.text, consequence == SEALRTP_CONSEQUENCE_HANGUP);
 		if (consequence == SEALRTP_CONSEQUENCE_CONTINUE) {
 			release(chan);
 		}
@@ -434,6 +433,9 @@ static int run(void *data)
 {
 	struct report *report = data;
 
+	if (report->tell != tell_trace) {
+		sdp_note(report->stream, report->event.text);
+	}
 	report->tell(report);
 	ao2_ref(report->stream, -1);
 	ast_free(report);

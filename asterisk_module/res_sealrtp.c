@@ -38,7 +38,7 @@ static int start_helpers(void)
 	}
 	if (streams_init() || sdp_start() || dtls_init() || report_start() || transport_start() ||
 		downgrade_start() || watch_start() || relay_start() || guard_start() || cli_register() ||
-		zrtp_cli_register() || policy_cli_register() || functions_register()) {
+		zrtp_cli_register() || policy_cli_register() || functions_register() || explain_start()) {
 		ast_log(LOG_ERROR, "No memory, or no thread could be started\n");
 		return -1;
 	}
@@ -59,6 +59,7 @@ static void stop_helpers(void)
 	report_stop();
 	dtls_done();
 	sdp_stop();
+	explain_stop();
 	streams_done();
 	config_done();
 	openssl_release();

@@ -34,6 +34,7 @@
 #define METHOD_SDES "SDES"
 #define METHOD_DTLS "DTLS"
 #define METHOD_ZRTP "ZRTP"
+#define METHOD_PASSTHROUGH "PASSTHROUGH"
 /* A section of sealrtp.conf. */
 #define SECTION_NAME_SIZE 257
 /* All keys of a configuration, a line each. */
@@ -198,6 +199,24 @@ struct ast_srtp {
 		/* Shared by the streams of a call. */
 		struct zrtp_call *call;
 	} zrtp;
+	/* The phones are end to end, or may be. */
+	struct passthrough {
+		/* The end point's policy asks for it. */
+		bool wanted;
+		/* It was given up: we are the end of the phone's ZRTP. */
+		bool over;
+		/* It was given up, and the call ends. */
+		bool refused;
+		/* Number of the stream whose phone shares keys with this one's; 0 for none. */
+		unsigned int agreed_with;
+		/* Since when it is up and on its own, and when it is looked at again; zero for neither. */
+		struct timeval since;
+		struct timeval look;
+		/* Where the peer's datagrams come from, by component, where its description does not tell. */
+		struct ast_sockaddr learnt[2];
+		/* While it is passed through. Also looked at without the stream's lock. */
+		struct passthrough_pair *pair;
+	} passthrough;
 	/* The descriptions of its call, where chan_pjsip's pass through us. */
 	struct sdp {
 		/* NULL where they do not. */
@@ -321,6 +340,17 @@ void zrtp_described(struct ast_srtp *stream);
 void zrtp_decided(struct ast_srtp *stream);
 bool zrtp_info(struct ast_srtp *stream, sealrtp_zrtp_info *info);
 
+/* passthrough.c: two bridged legs whose phones are end to end. */
+void passthrough_settle(struct ast_srtp *stream, const sealrtp_config *config);
+bool passthrough_holds(const struct ast_srtp *stream);
+bool passthrough_runs(const struct ast_srtp *stream);
+bool passthrough_stats(struct ast_srtp *stream, sealrtp_session_stats *stats, bool *passes);
+void passthrough_address_known(struct ast_srtp *stream);
+bool passthrough_read(struct ast_srtp *stream, struct ast_rtp_instance *instance, int rtcp);
+void passthrough_review(struct ast_channel *chan);
+void passthrough_bridge_changed(const char *channel_id);
+void passthrough_close(struct ast_srtp *stream);
+
 /* sdp.c: the descriptions of chan_pjsip's calls. */
 int sdp_start(void);
 void sdp_stop(void);
@@ -329,6 +359,13 @@ bool sdp_is_engaged(void);
 bool sdp_speaks_for(const sealrtp_config *config, const char *channel);
 void sdp_forget(struct sdp_dialog *dialog);
 bool sdp_explain(struct ast_srtp *stream, char *text, size_t size);
+void sdp_note(struct ast_srtp *stream, const char *step);
+
+/* explain.c: why a call is secured as it is. Room for the library's steps, in bytes. */
+#define EXPLAIN_SIZE (68 * 1024)
+int explain_start(void);
+void explain_stop(void);
+void explain_keep(const char *channel, const char *endpoint, const char *steps);
 
 /* channel.c: what a channel keeps of us. */
 unsigned int channel_keepsakes(void);
@@ -356,6 +393,9 @@ int zrtp_cli_register(void);
 void zrtp_cli_unregister(void);
 
 /* transport.c: datagrams of DTLS and ZRTP, and the timer. */
+/* The largest UDP payload. */
+#define TRANSPORT_RECEIVE_SIZE 65535
+uint8_t *transport_buffer(void);
 int transport_start(void);
 void transport_stop(void);
 void transport_start_later(struct ast_srtp *stream, int ms);

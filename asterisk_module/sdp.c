@@ -48,8 +48,11 @@ struct sdp_dialog {
 	/* We sent the first request. */
 	bool initiated;
 	bool tls;
-	/* Unique id of its channel, or "". */
+	/* Its steps are among those of ended calls. */
+	bool kept;
+	/* Unique id and name of its channel, or "". */
 	char channel[AST_MAX_UNIQUEID];
+	char name[AST_CHANNEL_NAME];
 	/* "PJSIP/alice" */
 	char endpoint[TEXT_SIZE];
 	char call_id[TEXT_SIZE];
@@ -107,11 +110,25 @@ unsigned int sdp_dialogs(void)
 	return dialogs ? ao2_container_count(dialogs) : 0;
 }
 
+/* The call's steps outlive it, once. */
+static void keep(struct sdp_dialog *dialog)
+{
+	char *steps = dialog->kept || !dialog->offer_answer ? NULL : ast_malloc(EXPLAIN_SIZE);
+
+	if (steps) {
+		sealrtp_offer_answer_explain(dialog->offer_answer, steps, EXPLAIN_SIZE);
+		explain_keep(dialog->name, dialog->endpoint, steps);
+		dialog->kept = true;
+		ast_free(steps);
+	}
+}
+
 static void dialog_destroy(void *object)
 {
 	struct sdp_dialog *dialog = object;
 	size_t index;
 
+	keep(dialog);
 	for (index = 0; index < ARRAY_LEN(dialog->streams); index++) {
 		ao2_cleanup(dialog->streams[index]);
 	}
@@ -330,6 +347,9 @@ static void learn_channel(struct sdp_dialog *dialog, const struct sealrtp_sip *s
 	chan = find_channel(dialog->endpoint, sip->session);
 	if (chan) {
 		ast_copy_string(dialog->channel, ast_channel_uniqueid(chan), sizeof(dialog->channel));
+		ast_channel_lock(chan);
+		ast_copy_string(dialog->name, ast_channel_name(chan), sizeof(dialog->name));
+		ast_channel_unlock(chan);
 		ast_channel_unref(chan);
 	}
 }
@@ -377,6 +397,11 @@ static enum sealrtp_sdp_verdict refuse(struct sdp_dialog *dialog, const struct s
 		sip->what, why, sip->call_id);
 	if (ends) {
 		end_call(dialog, why);
+	}
+	if (!dialog->alive) {
+		/* Nothing comes after it. */
+		keep(dialog);
+		ao2_unlink(dialogs, dialog);
 	}
 	return SEALRTP_SDP_REFUSED;
 }
@@ -509,6 +534,29 @@ static sealrtp_result apply(
 	return result;
 }
 
+/* Media that is secured here comes through here: chan_pjsip, which knows nothing of it, would send it from
+ * phone to phone. */
+static void anchor(struct sdp_dialog *dialog)
+{
+	struct ast_channel *chan;
+	bool secured = false;
+	size_t index;
+
+	for (index = 0; !secured && index < ARRAY_LEN(dialog->streams); index++) {
+		const struct ast_srtp *stream = dialog->streams[index];
+
+		secured = stream &&
+				  (stream->sdp.decided == SEALRTP_METHOD_SDES || stream->sdp.decided == SEALRTP_METHOD_DTLS);
+	}
+	chan = secured ? channel_of(dialog) : NULL;
+	if (chan) {
+		ast_channel_lock(chan);
+		channel_anchor(chan);
+		ast_channel_unlock(chan);
+		ast_channel_unref(chan);
+	}
+}
+
 static sealrtp_result apply_all(struct sdp_dialog *dialog, bool answering, char *reason, size_t size)
 {
 	sealrtp_result result = SEALRTP_OK;
@@ -517,6 +565,7 @@ static sealrtp_result apply_all(struct sdp_dialog *dialog, bool answering, char 
 	for (index = 0; result >= 0 && index < ARRAY_LEN(dialog->streams); index++) {
 		result = apply(dialog, index, answering, reason, size);
 	}
+	anchor(dialog);
 	return result;
 }
 
@@ -714,4 +763,20 @@ bool sdp_explain(struct ast_srtp *stream, char *text, size_t size)
 	ao2_unlock(dialog);
 	ao2_ref(dialog, -1);
 	return true;
+}
+
+/* A further step of the stream's call. No lock is held. */
+void sdp_note(struct ast_srtp *stream, const char *step)
+{
+	struct sdp_dialog *dialog;
+
+	ao2_lock(stream);
+	dialog = ao2_bump(stream->sdp.dialog);
+	ao2_unlock(stream);
+	if (dialog) {
+		ao2_lock(dialog);
+		sealrtp_offer_answer_note(dialog->offer_answer, step);
+		ao2_unlock(dialog);
+		ao2_ref(dialog, -1);
+	}
 }

@@ -160,6 +160,7 @@ void stream_let_go(struct ast_srtp *stream)
 {
 	struct sdp_dialog *dialog;
 
+	passthrough_close(stream);
 	ao2_lock(stream);
 	stream->rtp = NULL;
 	sealrtp_session_free(stream->session);

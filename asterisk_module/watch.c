@@ -180,7 +180,7 @@ static enum verdict judge_rtp(struct ast_rtp_instance *rtp, struct ast_channel *
 	if (stream->dtls.configured && !stream->dtls.stopped) {
 		verdict = stream->dtls.started || stream->dtls.bundled ? SECURE_OR_GONE : NO_HANDSHAKE;
 	} else if (!stream->keyed) {
-		verdict = stream->zrtp.started ? ZRTP_BEGUN : CLEAR_MEDIA;
+		verdict = stream->zrtp.started || passthrough_holds(stream) ? ZRTP_BEGUN : CLEAR_MEDIA;
 	}
 	ao2_unlock(stream);
 	return verdict;

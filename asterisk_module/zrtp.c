@@ -119,6 +119,7 @@ void zrtp_settle(struct ast_srtp *stream, const struct settings *settings, const
 	stream->zrtp.rule = settings->zid ? sealrtp_config_zrtp(config) : SEALRTP_ZRTP_NO;
 	stream->zrtp.demands = sealrtp_config_demands(config);
 	apply(stream, config, stream->zrtp.rule);
+	passthrough_settle(stream, config);
 	stream->zrtp.settled = true;
 }
 
@@ -163,7 +164,7 @@ static bool may_begin(const struct ast_srtp *stream)
 {
 	return stream->session && stream->zrtp.settled && stream->zrtp.rule != SEALRTP_ZRTP_NO &&
 		   stream->zrtp.activated && !stream->zrtp.started && !is_asked(stream) && !stream->zrtp.stopped &&
-		   !stream->sdp.awaited && stream->sdp.decided != SEALRTP_METHOD_CLEAR &&
+		   !passthrough_holds(stream) && !stream->sdp.awaited && stream->sdp.decided != SEALRTP_METHOD_CLEAR &&
 		   (!stream->keyed || stream->sdp.upgrade) && !dtls_serves(stream) && !stream->dtls.bundled &&
 		   (stream->dtls.ice == ICE_UNUSED || stream->dtls.ice == ICE_CHOSEN) && transport_has_remote(stream);
 }
@@ -295,7 +296,9 @@ void zrtp_described(struct ast_srtp *stream)
 /* Offer and answer leave the keys to it. The stream is locked. */
 void zrtp_decided(struct ast_srtp *stream)
 {
-	stream->method = METHOD_ZRTP;
+	if (!passthrough_runs(stream)) {
+		stream->method = METHOD_ZRTP;
+	}
 	stream->zrtp.stopped = stream->keyed = false;
 }
 
@@ -353,7 +356,7 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	char channel[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
 	struct zrtp_call *call = NULL;
 	struct terms terms;
-	bool wanted, awaited = false;
+	bool wanted, held, awaited = false;
 
 	if (!config) {
 		ao2_cleanup(settings);
@@ -373,8 +376,15 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	if (stream->session) {
 		settle(stream, settings, config, channel);
 	}
+	held = passthrough_holds(stream);
 	wanted = may_begin(stream) && settings->zid;
 	ao2_unlock(stream);
+	if (held) {
+		ast_channel_lock(chan);
+		channel_anchor(chan);
+		ast_channel_unlock(chan);
+		passthrough_review(chan);
+	}
 	if (wanted) {
 		ast_channel_lock(chan);
 		channel_anchor(chan);
@@ -503,7 +513,8 @@ void zrtp_stop(struct ast_srtp *stream)
 /* Whether a ZRTP datagram is the stream's. */
 bool zrtp_receives(const struct ast_srtp *stream)
 {
-	return __atomic_load_n(&stream->zrtp.used, __ATOMIC_ACQUIRE) && !stream->zrtp.stopped;
+	return __atomic_load_n(&stream->zrtp.used, __ATOMIC_ACQUIRE) && !stream->zrtp.stopped &&
+		   !passthrough_holds(stream);
 }
 
 /* What ZRTP agreed on; false if it made no keys. */

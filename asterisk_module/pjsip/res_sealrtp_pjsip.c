@@ -166,7 +166,9 @@ static pj_bool_t hide_keys(pjsip_rx_data *rdata)
 {
 	const rx_msg_info *info = rx_info(rdata);
 
-	if (info->buffer && info->len > 0) {
+	/* The packet is a part of the structure, in front of this one. */
+	if (info->buffer >= (char *)rdata && info->buffer < (const char *)info && info->len > 0 &&
+		info->len <= (const char *)info - info->buffer) {
 		bodies_hide_keys(((rx_head *)rdata)->pool, info->msg, info->buffer, info->len);
 	}
 	return PJ_FALSE;

@@ -40,6 +40,14 @@ def shows(site: Site, leg: Leg, method: str) -> None:
     assert (row["Method"], row["State"]) == (method, "SECURE"), f"`sealrtp show streams` tells {row}"
 
 
+def explains(site: Site, whose: str, *texts: str) -> str:
+    """What `sealrtp explain` tells; AssertionError unless these texts are in it."""
+    explained = site.pbx.cli(f"sealrtp explain {whose}")
+    missing = [text for text in texts if text not in explained]
+    assert not missing, f"{missing} are not in what `sealrtp explain {whose}` tells:\n{explained}"
+    return explained
+
+
 @scenario("hook-sdes-offered", "a SDES offer to a policy end point: echo", PEER, suite=CM80, kinds=PJSIP)
 def sdes_offered(site: Site) -> Outcome:
     with legs(site, "hook") as (leg,):
@@ -49,7 +57,9 @@ def sdes_offered(site: Site) -> Outcome:
         leg.say(SAID)
         leg.media.drain(6)
         shows(site, leg, "SDES")
+        explained = explains(site, "PJSIP/hook", "sdes is taken", "Now: keys by SDES, media is secured both ways")
         assert leg.theirs is not None
+        assert "inline:" not in explained and key_text(leg.theirs) not in explained
         asks_keys_nowhere(site, key_text(ours), key_text(leg.theirs))
         assert leg.call is not None
         leg.call.bye()
@@ -74,7 +84,7 @@ def dtls_offered(site: Site) -> Outcome:
     return Outcome(state.profile, fingerprints=leg.both_fingerprints).add(report.sent, report.packets, require_audio(SAID, report, 140))
 
 
-def bridged(site: Site, caller: Leg, callee: Leg, method: str, detail: str = "") -> Outcome:
+def bridged(site: Site, caller: Leg, callee: Leg, method: str, *, secured: bool = False) -> Outcome:
     """Both speak; everything is judged; the caller hangs up."""
     caller.say(SAID)
     callee.say(OTHER_SPEECH[:3 * SECOND])
@@ -85,10 +95,10 @@ def bridged(site: Site, caller: Leg, callee: Leg, method: str, detail: str = "")
     caller.call.bye()
     callee.call.wait_end()
     of_caller, of_callee = caller.report(), callee.report()
-    good_media(of_caller, secured=False)
+    good_media(of_caller, secured=secured)
     good_media(of_callee, secured=method in ("SDES", "DTLS"), may_lose=2)
     require_audio(OTHER_SPEECH, of_caller, 120)
-    return Outcome(detail=detail).add(of_caller.sent + of_callee.sent, of_caller.packets + of_callee.packets,
+    return Outcome().add(of_caller.sent + of_callee.sent, of_caller.packets + of_callee.packets,
                                       require_audio(SAID, of_callee, 120))
 
 
@@ -351,6 +361,7 @@ def no_clear_offer(site: Site) -> Outcome:
         assert final.status == 488, final.start
         said = site.pbx.wait_log(r"Refusing with 488 the offer.*", start=start)[0]
         assert "fallback" in said and leg.call.call_id in said, said
+        explains(site, "PJSIP/hook-strict-sdes", "offer from the peer: audio RTP/AVP with no keys: refused", "fallback = reject")
         return Outcome(detail="488")
 
 
@@ -369,6 +380,7 @@ def no_clear_answer(site: Site) -> Outcome:
         said = site.pbx.wait_log(r"Ending the call, refused SDP.*", start=start)[0]
         final = caller.call.wait_final(10)
         assert final.status >= 400, f"the caller gets {final.start}"
+        explains(site, "PJSIP/hook-refused", "our offer: audio UDP/TLS/RTP/SAVP with dtls", "the answer is clear")
         return Outcome(detail=said.split(": ", 2)[-1][:60])
 
 
@@ -383,6 +395,21 @@ def nothing_to_offer(site: Site) -> Outcome:
         assert "sdes_signalling" in said, said
         assert not callee.phone.incoming, "the phone was called"
         return Outcome(detail=final.start)
+
+
+@scenario("hook-direct-media", "direct_media=yes: what is secured by policy still comes through the PBX", PEER, suite=CM80, kinds=PJSIP)
+def direct_media(site: Site) -> Outcome:
+    with legs(site, "hook-direct", "hook-direct-called") as (caller, callee):
+        ours = Crypto.fresh(1, CM80)
+        caller.offered = [ours]
+        caller.call = caller.phone.call("hook-direct-called", caller.body([ours]))
+        callee.accept(CM80)
+        connected(caller)
+        time.sleep(1)
+        moved = [m for leg in (caller, callee) for m in leg.call.requests if m.method == "INVITE" and m is not leg.call.invite_received]
+        assert not moved, f"the PBX has sent {len(moved)} re-INVITEs"
+        outcome = bridged(site, caller, callee, "SDES", secured=True)
+    return outcome
 
 
 @scenario("hook-reloaded", "the module is unloaded and loaded with a call up", PEER, suite=CM80, kinds=PJSIP, reads_log=True)

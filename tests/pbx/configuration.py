@@ -86,6 +86,10 @@ def extensions_conf(here: str, driver: str, endpoints: tuple[Endpoint, ...], con
     }
     for endpoint in endpoints:
         extensions[endpoint.name] = (f"Dial({technology}/{endpoint.name},30)", "Hangup()")
+        if endpoint.policy.get("zrtp_mode") == "passthrough":
+            # What the PBX can hear of such a call: <run>/recordings/<end point>.ulaw.
+            extensions[f"recorded-{endpoint.name}"] = (f"MixMonitor({here}/recordings/{endpoint.name}.ulaw)",
+                                                       *extensions[endpoint.name])
     text = f"[general]\nstatic=yes\nwriteprotect=yes\n\n[{context}]\n"
     for name, steps in extensions.items():
         text += f"exten => {name},1,{steps[0]}\n" + "".join(f" same => n,{step}\n" for step in steps[1:])

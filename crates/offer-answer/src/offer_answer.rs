@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use sealrtp_dtls::{Context, Setup, Sha1};
-use sealrtp_policy::{Config, Method, OnFailure, Security, Signalling, Taken};
+use sealrtp_policy::{Config, Method, OnFailure, Security, Signalling, Taken, ZrtpMode};
 use sealrtp_sdes::Negotiator;
 use sealrtp_sdp::{Description, Media, Profile, Rewrite};
 use sealrtp_session::{Component, Session, State};
@@ -344,7 +344,10 @@ impl OfferAnswer {
         };
         if let Some((association, ssrc)) = means.zrtp.filter(|_| zrtp && !session.uses_dtls()) {
             use_zrtp(session, association, ssrc, now)?;
-            described.zrtp = session.zrtp_local_hash().map(|hash| hash.to_string());
+            // In passthrough the phones hear one another's Hello, not ours.
+            if self.config.zrtp_mode() == ZrtpMode::Endpoint {
+                described.zrtp = session.zrtp_local_hash().map(|hash| hash.to_string());
+            }
         }
         Ok(())
     }

@@ -308,6 +308,18 @@ fn a_re_offer_repeats_what_was_agreed_on_and_changes_no_key() {
 }
 
 #[test]
+fn in_passthrough_our_hello_is_in_no_description() {
+    let settings = || config(&[("offer", "zrtp"), ("accept", "zrtp"), ("zrtp_mode", "passthrough")]);
+    for call in [
+        call(settings(), config(&[("accept", "zrtp")]), Signalling::Clear).unwrap(),
+        call(config(&[("offer", "zrtp")]), settings(), Signalling::Clear).unwrap(),
+    ] {
+        let from_passthrough = [&call.offer, &call.answer].map(|text| has(text, "zrtp-hash"));
+        assert_eq!(from_passthrough.iter().filter(|has| **has).count(), 1, "{}{}", call.offer, call.answer);
+    }
+}
+
+#[test]
 fn a_secured_call_does_not_become_clear_by_a_re_offer_unless_both_keys_say_so() {
     for (settings, allowed) in [
         (&[("accept", "sdes")][..], false),
