@@ -334,7 +334,7 @@ void zrtp_policy_changed(struct ast_srtp *stream, struct ast_channel *chan);
 bool zrtp_receives(const struct ast_srtp *stream);
 void zrtp_settle(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config);
 void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
-	struct ast_channel *chan);
+	struct ast_channel *chan, bool outgoing);
 const sealrtp_zrtp_call *zrtp_handle(const struct ast_srtp *stream);
 void zrtp_described(struct ast_srtp *stream);
 void zrtp_decided(struct ast_srtp *stream);
@@ -434,6 +434,7 @@ int watch_start(void);
 void watch_stop(void);
 bool watch_is_optimistic(const char *channel);
 bool watch_is_clear(const char *endpoint);
+bool watch_has_avpf(const char *endpoint);
 bool watch_endpoint(const char *channel, char *endpoint, size_t size);
 
 /* cli.c */

@@ -247,6 +247,9 @@ static struct sdp_dialog *dialog_new(const struct sealrtp_sip *sip, bool initiat
 	ast_copy_string(dialog->call_id, sip->call_id, sizeof(dialog->call_id));
 	ast_copy_string(dialog->tag, initiated ? sip->local_tag : sip->remote_tag, sizeof(dialog->tag));
 	result = sealrtp_offer_answer_new(dialog->config, settings->dtls, endpoint, &dialog->offer_answer);
+	if (result >= 0) {
+		result = sealrtp_offer_answer_set_feedback(dialog->offer_answer, watch_has_avpf(sip->endpoint));
+	}
 	if (result < 0 || !ao2_link(dialogs, dialog)) {
 		ast_log(LOG_ERROR, "No SDP of ours for %s: %s\n", endpoint, sealrtp_result_text(result));
 		ao2_ref(dialog, -1);
@@ -427,7 +430,7 @@ static void prepare_zrtp(struct sdp_dialog *dialog, struct ast_srtp *stream)
 	struct ast_channel *chan = channel_of(dialog);
 
 	if (chan) {
-		zrtp_prepare(stream, dialog->settings, dialog->config, chan);
+		zrtp_prepare(stream, dialog->settings, dialog->config, chan, dialog->initiated);
 		ast_channel_unref(chan);
 	}
 }

@@ -76,6 +76,8 @@ static bool endpoint_of(const char *channel, char *endpoint, size_t size)
 struct demand {
 	char encryption[8];
 	bool optimistic;
+	/* RTP/AVPF and nothing else */
+	bool avpf;
 	/* fallback = reject, with ZRTP or without */
 	bool zrtp;
 	bool security;
@@ -93,6 +95,7 @@ static void get_encryption(const char *endpoint, struct demand *demand)
 	ast_copy_string(demand->encryption, S_OR(ast_variable_find_in_list(options, "media_encryption"), ""),
 		sizeof(demand->encryption));
 	demand->optimistic = ast_true(optimistic);
+	demand->avpf = ast_true(S_OR(ast_variable_find_in_list(options, "use_avpf"), ""));
 	ast_variables_destroy(options);
 	ao2_cleanup(object);
 	if (sorcery) {
@@ -138,6 +141,16 @@ bool watch_is_clear(const char *endpoint)
 
 	get_encryption(endpoint, &demand);
 	return !strcmp(demand.encryption, "no");
+}
+
+/* Whether chan_pjsip speaks RTP/AVPF with this end point, and takes nothing else; without it takes RTP/AVP
+ * only. */
+bool watch_has_avpf(const char *endpoint)
+{
+	struct demand demand = {.optimistic = false};
+
+	get_encryption(endpoint, &demand);
+	return demand.avpf;
 }
 
 static bool has_audio(struct ast_channel *chan)

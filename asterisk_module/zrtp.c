@@ -164,8 +164,9 @@ static bool may_begin(const struct ast_srtp *stream)
 {
 	return stream->session && stream->zrtp.settled && stream->zrtp.rule != SEALRTP_ZRTP_NO &&
 		   stream->zrtp.activated && !stream->zrtp.started && !is_asked(stream) && !stream->zrtp.stopped &&
-		   !passthrough_holds(stream) && !stream->sdp.awaited && stream->sdp.decided != SEALRTP_METHOD_CLEAR &&
-		   (!stream->keyed || stream->sdp.upgrade) && !dtls_serves(stream) && !stream->dtls.bundled &&
+		   !passthrough_holds(stream) && !stream->sdp.awaited &&
+		   stream->sdp.decided != SEALRTP_METHOD_CLEAR && (!stream->keyed || stream->sdp.upgrade) &&
+		   !dtls_serves(stream) && !stream->dtls.bundled &&
 		   (stream->dtls.ice == ICE_UNUSED || stream->dtls.ice == ICE_CHOSEN) && transport_has_remote(stream);
 }
 
@@ -203,12 +204,12 @@ struct terms {
 };
 
 /* The channel is locked. */
-static void terms_of(struct ast_channel *chan, struct terms *terms)
+static void terms_of(struct ast_channel *chan, bool outgoing, struct terms *terms)
 {
 	const char *number;
 
 	terms->enrolment = channel_enrolment(chan);
-	terms->outgoing = ast_test_flag(ast_channel_flags(chan), AST_FLAG_OUTGOING) != 0;
+	terms->outgoing = outgoing;
 	if (terms->outgoing) {
 		struct ast_party_id caller = ast_channel_connected_effective_id(chan);
 
@@ -248,7 +249,7 @@ static struct zrtp_call *call_new(const struct settings *settings, const sealrtp
 /* Gives the stream its share in the call's association before media flows: its description names its Hello.
  * No stream is locked. */
 void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
-	struct ast_channel *chan)
+	struct ast_channel *chan, bool outgoing)
 {
 	char channel[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
 	struct zrtp_call *call;
@@ -264,7 +265,7 @@ void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, cons
 	ast_channel_lock(chan);
 	ast_copy_string(channel, ast_channel_name(chan), sizeof(channel));
 	ast_copy_string(id, ast_channel_uniqueid(chan), sizeof(id));
-	terms_of(chan, &terms);
+	terms_of(chan, outgoing, &terms);
 	ast_channel_unlock(chan);
 	call = call_of_sibling(stream, id);
 	if (!call) {
@@ -365,7 +366,7 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	ast_channel_lock(chan);
 	ast_copy_string(channel, ast_channel_name(chan), sizeof(channel));
 	ast_copy_string(id, ast_channel_uniqueid(chan), sizeof(id));
-	terms_of(chan, &terms);
+	terms_of(chan, ast_test_flag(ast_channel_flags(chan), AST_FLAG_OUTGOING) != 0, &terms);
 	ast_channel_unlock(chan);
 	if (!stream->zrtp.settled) {
 		awaited = sdp_speaks_for(config, channel);

@@ -899,6 +899,13 @@ sealrtp_result sealrtp_offer_answer_remote(struct sealrtp_offer_answer *offer_an
                                            char *reason,
                                            size_t reason_size);
 
+// Whether the PBX speaks RTP/AVPF with this peer (1) or RTP/AVP (0), where it takes that one only. Not called: as the peer.
+//
+// # Safety
+// `offer_answer` is a handle or null.
+sealrtp_result sealrtp_offer_answer_set_feedback(struct sealrtp_offer_answer *offer_answer,
+                                                 uint32_t feedback);
+
 // Another policy for the call from here on, e.g. because the dialplan has chosen one: an offer of the peer that is not answered
 // yet is decided anew, what was agreed on stands. SEALRTP_E_POLICY: that offer is to be answered by 488, and `reason` says why.
 //

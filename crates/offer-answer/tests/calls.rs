@@ -274,6 +274,20 @@ fn without_a_common_method_a_call_is_clear_or_refused_as_fallback_says() {
 }
 
 #[test]
+fn a_phone_with_avpf_is_shown_to_the_pbx_in_the_profile_that_it_takes_and_answered_in_its_own() {
+    let dtls = config(&[("offer", "dtls"), ("fallback", "reject")]);
+    let offer = End::new(1, dtls).says(&invite(1, Signalling::Tls)).unwrap().replace("/SAVP ", "/SAVPF ");
+    for (feedback, seen) in [(Some(false), "RTP/AVP"), (Some(true), "RTP/AVPF"), (None, "RTP/AVPF")] {
+        let mut callee = End::new(2, config(&[]));
+        if let Some(feedback) = feedback {
+            callee.negotiation.set_feedback(feedback);
+        }
+        assert_eq!(profile(&callee.hears(&offer, &invite(1, Signalling::Tls)).unwrap()), seen);
+        assert_eq!(profile(&callee.says(&response(1, Signalling::Tls)).unwrap()), "UDP/TLS/RTP/SAVPF");
+    }
+}
+
+#[test]
 fn sdes_is_neither_offered_nor_taken_over_signalling_that_anybody_can_read() {
     let sdes = |signalling| config(&[("offer", "sdes"), ("accept", "sdes"), ("sdes_signalling", signalling)]);
     let clear = call(sdes("tls"), sdes("any"), Signalling::Clear).unwrap();
