@@ -179,9 +179,10 @@ static void release(struct ast_channel *chan)
 uint32_t report_consequence(const char *channel, uint64_t failure)
 {
 	struct settings *settings = config_get();
-	uint32_t consequence =
-		sealrtp_config_consequence(settings ? config_of_channel(settings, channel) : NULL, (uint32_t)failure);
+	sealrtp_config *config = settings ? config_for_call(settings, channel) : NULL;
+	uint32_t consequence = sealrtp_config_consequence(config, (uint32_t)failure);
 
+	sealrtp_config_free(config);
 	ao2_cleanup(settings);
 	return consequence;
 }

@@ -88,8 +88,7 @@ static struct ast_frame *engine_read(struct ast_rtp_instance *instance, int rtcp
 	struct ast_srtp *stream = handshake_stream(instance);
 
 	guard();
-	if (stream &&
-		(passthrough_read(stream, instance, rtcp) || transport_read(stream, instance, rtcp))) {
+	if (stream && (passthrough_read(stream, instance, rtcp) || transport_read(stream, instance, rtcp))) {
 		return &ast_null_frame;
 	}
 	return builtin->read(instance, rtcp);
