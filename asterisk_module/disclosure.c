@@ -35,14 +35,13 @@ static struct stasis_subscription *subscription;
 /* Of res_stasis_recording, once that is loaded. */
 static struct stasis_message_type *ari;
 
-static uint32_t action_of(const char *channel, bool zrtp, bool secured)
+static uint32_t action_of(struct ast_channel *chan, bool zrtp, bool secured)
 {
 	struct settings *settings = config_get();
-	uint32_t action = SEALRTP_RECORDING_NOTHING;
+	sealrtp_config *config = settings ? config_for_channel(settings, chan) : NULL;
+	uint32_t action = sealrtp_recording_action(config, zrtp, secured);
 
-	if (settings) {
-		action = sealrtp_recording_action(config_of_channel(settings, channel), zrtp, secured);
-	}
+	sealrtp_config_free(config);
 	ao2_cleanup(settings);
 	return action;
 }
@@ -71,14 +70,13 @@ static bool is_recorded(const char *linked_id)
 /* Whether a call's Confirm is to have the flag: it is recorded, or will be. No lock is held. */
 bool disclosure_is_due(struct ast_channel *chan)
 {
-	char name[AST_CHANNEL_NAME], linked_id[AST_MAX_UNIQUEID];
+	char linked_id[AST_MAX_UNIQUEID];
 
 	disclosure_learn();
 	ast_channel_lock(chan);
-	ast_copy_string(name, ast_channel_name(chan), sizeof(name));
 	ast_copy_string(linked_id, ast_channel_linkedid(chan), sizeof(linked_id));
 	ast_channel_unlock(chan);
-	return action_of(name, true, false) == SEALRTP_RECORDING_DISCLOSE && is_recorded(linked_id);
+	return action_of(chan, true, false) == SEALRTP_RECORDING_DISCLOSE && is_recorded(linked_id);
 }
 
 /* What is known of a channel that may have to be disclosed. */
@@ -118,7 +116,7 @@ bool disclosure_is_relayed(struct ast_channel *enrolled)
 	learn_leg(enrolled, &leg);
 	ast_copy_string(linked_id, ast_channel_linkedid(enrolled), sizeof(linked_id));
 	ast_channel_unlock(enrolled);
-	return action_of(leg.name, leg.zrtp, leg.zrtp) == SEALRTP_RECORDING_DISCLOSE && is_recorded(linked_id);
+	return action_of(enrolled, leg.zrtp, leg.zrtp) == SEALRTP_RECORDING_DISCLOSE && is_recorded(linked_id);
 }
 
 static void tell(struct ast_channel *chan, const char *recorder)
@@ -128,7 +126,7 @@ static void tell(struct ast_channel *chan, const char *recorder)
 	ast_channel_lock(chan);
 	learn_leg(chan, &leg);
 	ast_channel_unlock(chan);
-	if (!leg.zrtp || action_of(leg.name, true, true) != SEALRTP_RECORDING_DISCLOSE) {
+	if (!leg.zrtp || action_of(chan, true, true) != SEALRTP_RECORDING_DISCLOSE) {
 		return;
 	}
 	if (!leg.disclosed) {
@@ -221,26 +219,27 @@ void disclosure_learn(void)
 	}
 }
 
-/* What SEALRTP(recording) says. The channel is locked. */
+/* What SEALRTP(recording) says. */
 void disclosure_text(struct ast_channel *chan, char *text, size_t size)
 {
-	const struct recorder *recorder = recording_refused(chan);
+	const struct recorder *refused, *recorder;
+	const char *told = "";
 	struct leg leg;
 
-	text[0] = '\0';
-	if (recorder) {
-		snprintf(text, size, "refused %s", recorder->name);
-		return;
-	}
+	ast_channel_lock(chan);
+	refused = recording_refused(chan);
 	recorder = recorder_find(chan, ANY_RECORDER, NULL);
-	if (!recorder) {
-		return;
-	}
 	learn_leg(chan, &leg);
-	snprintf(text, size, "%s%s", recorder->name,
-		!leg.zrtp || action_of(leg.name, true, true) != SEALRTP_RECORDING_DISCLOSE ? ""
-		: leg.disclosed															   ? " disclosed"
-																				   : " undisclosed");
+	if (leg.zrtp && action_of(chan, true, true) == SEALRTP_RECORDING_DISCLOSE) {
+		told = leg.disclosed ? " disclosed" : " undisclosed";
+	}
+	ast_channel_unlock(chan);
+	text[0] = '\0';
+	if (refused) {
+		snprintf(text, size, "refused %s", refused->name);
+	} else if (recorder) {
+		snprintf(text, size, "%s%s", recorder->name, told);
+	}
 }
 
 int disclosure_start(void)

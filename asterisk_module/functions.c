@@ -177,9 +177,15 @@ static int function_read(struct ast_channel *chan, const char *cmd, char *data, 
 		return -1;
 	}
 	if (!strcasecmp(S_OR(args.item, ""), "recording")) {
-		ast_channel_lock(chan);
 		disclosure_text(chan, buf, len);
-		ast_channel_unlock(chan);
+		return 0;
+	}
+	if (!strcasecmp(S_OR(args.item, ""), "policy")) {
+		policy_name(chan, buf, len);
+		return 0;
+	}
+	if (!strcasecmp(S_OR(args.item, ""), "dial_policy")) {
+		policy_dialled(chan, buf, len);
 		return 0;
 	}
 	learn(chan, !strcasecmp(S_OR(args.stream, "audio"), "video"), &facts);
@@ -230,6 +236,41 @@ static int write_recording(struct ast_channel *chan, const char *value)
 	return res;
 }
 
+static int write_policy(struct ast_channel *chan, const char *value)
+{
+	struct ast_srtp *streams[2];
+	size_t index;
+	bool late;
+	int res;
+
+	ast_channel_lock(chan);
+	late = ast_channel_state(chan) == AST_STATE_UP;
+	for (index = 0; index < ARRAY_LEN(streams); index++) {
+		streams[index] = stream_of_channel(chan, index != 0);
+	}
+	ast_channel_unlock(chan);
+	for (index = 0; index < ARRAY_LEN(streams); index++) {
+		late |= streams[index] && !zrtp_policy_may_change(streams[index]);
+	}
+	if (late) {
+		ast_log(LOG_ERROR,
+			"%s: SEALRTP(policy)=%s comes too late: set it before Answer(), Progress() or Dial(), on a leg "
+			"that is dialled in a pre-dial handler\n",
+			ast_channel_name(chan), value);
+	}
+	res = late ? -1 : policy_choose(chan, "policy", value, false);
+	for (index = 0; index < ARRAY_LEN(streams); index++) {
+		if (streams[index] && !res) {
+			zrtp_policy_changed(streams[index], chan);
+		}
+		ao2_cleanup(streams[index]);
+	}
+	if (!res) {
+		recording_rule(chan);
+	}
+	return res;
+}
+
 static int write_peer_name(struct ast_channel *chan, const char *value)
 {
 	struct settings *settings = config_get();
@@ -264,7 +305,14 @@ static int function_write(struct ast_channel *chan, const char *cmd, char *data,
 	if (!strcasecmp(data, "peer_name")) {
 		return write_peer_name(chan, value);
 	}
-	ast_log(LOG_WARNING, "%s: only enrolment, recording and peer_name can be set, not '%s'\n", cmd, data);
+	if (!strcasecmp(data, "policy")) {
+		return write_policy(chan, value);
+	}
+	if (!strcasecmp(data, "dial_policy")) {
+		return policy_choose(chan, data, value, true);
+	}
+	ast_log(LOG_WARNING,
+		"%s: only policy, dial_policy, enrolment, recording and peer_name can be set, not '%s'\n", cmd, data);
 	return -1;
 }
 
@@ -294,14 +342,18 @@ static struct ast_custom_function function = {
 		"  recording       the recorder at work, with disclosed or undisclosed where ZRTP's peer must be told;\n"
 		"                  refused and the recorder where the policy does; or empty\n"
 		"  enrolled        yes if the peer is enrolled at this PBX\n"
+		"  policy          the policy or section of sealrtp.conf that holds for the call; set it to the name "
+		"of a\n"
+		"                  policy before Answer() or Progress(), or in a pre-dial handler\n"
+		"  dial_policy     set to the name of a policy: it holds for the legs that this channel dials\n"
 		"  enrolment       set to yes before Answer(): this call offers the peer to enrol\n"
 		"  recording       set to yes before Answer() or Dial(): this call will be recorded\n"
 		"  peer_name       may be set as well\n"
 		"stream:\n"
 		"  audio (the default) or video",
 	.seealso = "SealRTPWait(), SealRTPVerified()",
-	.desc = "Empty where the item does not belong to the method in use. All but enrolment, recording and peer_name are\n"
-			"read only.",
+	.desc = "Empty where the item does not belong to the method in use. policy, dial_policy, enrolment,\n"
+			"recording and peer_name can be set.",
 	.read = function_read,
 	.write = function_write,
 };

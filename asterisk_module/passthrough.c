@@ -13,8 +13,6 @@
 
 #include "asterisk/astobj2.h"
 #include "asterisk/channel.h"
-#include "asterisk/format.h"
-#include "asterisk/format_cap.h"
 #include "asterisk/logger.h"
 #include "asterisk/manager.h"
 #include "asterisk/netsock2.h"
@@ -22,6 +20,7 @@
 #include "asterisk/time.h"
 #include "asterisk/utils.h"
 
+#include "legs.h"
 #include "res_sealrtp.h"
 
 /* How often a leg that waits for its other is looked at; where it rings, the answer will tell. */
@@ -32,8 +31,6 @@
 #define LAST_RTP 191
 #define FIRST_ZRTP 16
 #define LAST_ZRTP 19
-/* More codecs than a leg negotiates in one kind of media. */
-#define MAX_FORMATS 32
 
 /* Two streams of one kind of media, as ao2. Its own lock guards `state`. */
 struct passthrough_pair {
@@ -57,7 +54,8 @@ static void pair_destroy(void *object)
 }
 
 /* Takes the library's object in any case. */
-static struct passthrough_pair *pair_new(sealrtp_passthrough *state, struct ast_srtp *left, struct ast_srtp *right)
+static struct passthrough_pair *pair_new(
+	sealrtp_passthrough *state, struct ast_srtp *left, struct ast_srtp *right)
 {
 	struct passthrough_pair *pair = ao2_alloc(sizeof(*pair), pair_destroy);
 
@@ -92,7 +90,8 @@ static struct passthrough_pair *pair_of(struct ast_srtp *stream)
 	return pair;
 }
 
-static void get_info(struct passthrough_pair *pair, const struct ast_srtp *stream, sealrtp_passthrough_info *info)
+static void get_info(
+	struct passthrough_pair *pair, const struct ast_srtp *stream, sealrtp_passthrough_info *info)
 {
 	memset(info, 0, sizeof(*info));
 	info->size = sizeof(*info);
@@ -104,8 +103,7 @@ static void get_info(struct passthrough_pair *pair, const struct ast_srtp *strea
 /* The policy of the stream's end point. The stream is locked. */
 void passthrough_settle(struct ast_srtp *stream, const sealrtp_config *config)
 {
-	stream->passthrough.wanted =
-		stream->zrtp.rule != SEALRTP_ZRTP_NO && sealrtp_config_passthrough(config);
+	stream->passthrough.wanted = stream->zrtp.rule != SEALRTP_ZRTP_NO && sealrtp_config_passthrough(config);
 	if (stream->passthrough.wanted) {
 		__atomic_store_n(&in_use, true, __ATOMIC_RELEASE);
 	}
@@ -147,8 +145,8 @@ bool passthrough_stats(struct ast_srtp *stream, sealrtp_session_stats *stats, bo
 
 /* --- the way of a datagram --- */
 
-/* Media must come from where ours goes, as symmetric RTP has it; a first datagram tells where that is. Else from
- * that host: RTCP's port shows only so. The stream is locked. */
+/* Media must come from where ours goes, as symmetric RTP has it; a first datagram tells where that is. Else
+ * from that host: RTCP's port shows only so. The stream is locked. */
 static bool is_from_peer(struct ast_srtp *stream, struct ast_rtp_instance *instance, uint32_t component,
 	const struct ast_sockaddr *from)
 {
@@ -181,8 +179,8 @@ void passthrough_address_known(struct ast_srtp *stream)
 	ao2_unlock(stream);
 }
 
-static void send_to(
-	struct ast_srtp *stream, const struct passthrough_pair *pair, uint32_t component, const uint8_t *datagram, size_t len)
+static void send_to(struct ast_srtp *stream, const struct passthrough_pair *pair, uint32_t component,
+	const uint8_t *datagram, size_t len)
 {
 	const struct ast_sockaddr *to;
 
@@ -232,13 +230,13 @@ bool passthrough_read(struct ast_srtp *stream, struct ast_rtp_instance *instance
 		/* A call whose media does not come to the built-in engine is alive all the same. */
 		ast_rtp_instance_set_last_rx(instance, time(NULL));
 		ao2_lock(stream);
-		known = is_from_peer(stream, instance,
-			rtcp && transport_rtcp_is_separate(stream) ? SEALRTP_RTCP : SEALRTP_RTP, &from);
+		known = is_from_peer(
+			stream, instance, rtcp && transport_rtcp_is_separate(stream) ? SEALRTP_RTCP : SEALRTP_RTP, &from);
 		ao2_unlock(stream);
 		if (known) {
 			ao2_lock(pair);
-			result = sealrtp_passthrough_receive(
-				pair->state, side_of(pair, stream), datagram, len, &component);
+			result =
+				sealrtp_passthrough_receive(pair->state, side_of(pair, stream), datagram, len, &component);
 			ao2_unlock(pair);
 		}
 	}
@@ -253,150 +251,6 @@ bool passthrough_read(struct ast_srtp *stream, struct ast_rtp_instance *instance
 }
 
 /* --- who is paired; all of it runs in the reports' thread, without locks --- */
-
-/* A codec that a leg has negotiated, with its payload types. */
-struct codec {
-	struct ast_format *format;
-	int receives;
-	int sends;
-};
-
-/* A leg's stream and what is to be known of it. */
-struct leg {
-	struct ast_srtp *stream;
-	char channel[AST_CHANNEL_NAME];
-	char id[AST_MAX_UNIQUEID];
-	bool up;
-	sealrtp_leg facts;
-	struct codec codecs[MAX_FORMATS];
-	size_t count;
-	/* Of digits, or -1. */
-	int dtmf;
-};
-
-static void leg_free(struct leg *leg)
-{
-	size_t index;
-
-	for (index = 0; index < leg->count; index++) {
-		ao2_cleanup(leg->codecs[index].format);
-	}
-	ao2_cleanup(leg->stream);
-	memset(leg, 0, sizeof(*leg));
-}
-
-/* The channel is locked. */
-static void get_codecs(struct leg *leg, struct ast_channel *chan, struct ast_rtp_instance *rtp, bool video)
-{
-	struct ast_format_cap *formats = ast_channel_nativeformats(chan);
-	struct ast_rtp_codecs *codecs = ast_rtp_instance_get_codecs(rtp);
-	size_t index, total = formats ? ast_format_cap_count(formats) : 0;
-
-	for (index = 0; index < total && leg->count < MAX_FORMATS; index++) {
-		struct ast_format *format = ast_format_cap_get_format(formats, index);
-		struct codec *codec = &leg->codecs[leg->count];
-
-		if (format && ast_format_get_type(format) == (video ? AST_MEDIA_TYPE_VIDEO : AST_MEDIA_TYPE_AUDIO)) {
-			codec->format = format;
-			codec->receives = ast_rtp_codecs_payload_code(codecs, 1, format, 0);
-			codec->sends = ast_rtp_codecs_payload_code_tx(codecs, 1, format, 0);
-			leg->count++;
-		} else {
-			ao2_cleanup(format);
-		}
-	}
-	leg->dtmf = ast_rtp_codecs_payload_code_tx(codecs, 0, NULL, AST_RTP_DTMF);
-}
-
-static void get_facts(struct leg *leg)
-{
-	struct ast_srtp *stream = leg->stream;
-
-	ao2_lock(stream);
-	leg->facts.id = stream->number;
-	leg->facts.agreed_with = stream->passthrough.agreed_with;
-	leg->facts.mode = !stream->zrtp.settled		  ? SEALRTP_LEG_UNKNOWN
-					  : passthrough_holds(stream) && !stream->passthrough.refused
-						  ? SEALRTP_LEG_PASSTHROUGH
-						  : SEALRTP_LEG_ENDPOINT;
-	leg->facts.demand_security = stream->zrtp.rule == SEALRTP_ZRTP_REQUIRED;
-	leg->facts.keyed = stream->keyed || stream->zrtp.started || stream->zrtp.secured || dtls_serves(stream) ||
-					   stream->dtls.bundled;
-	ao2_unlock(stream);
-}
-
-/* False if the channel has no such media of ours. */
-static bool leg_get(struct leg *leg, struct ast_channel *chan, bool video)
-{
-	struct ast_rtp_glue *glue;
-	struct ast_rtp_instance *rtp = NULL;
-
-	memset(leg, 0, sizeof(*leg));
-	ast_channel_lock(chan);
-	ast_copy_string(leg->channel, ast_channel_name(chan), sizeof(leg->channel));
-	ast_copy_string(leg->id, ast_channel_uniqueid(chan), sizeof(leg->id));
-	leg->up = ast_channel_state(chan) == AST_STATE_UP;
-	leg->stream = stream_of_channel(chan, video);
-	glue = leg->stream ? ast_rtp_instance_get_glue(ast_channel_tech(chan)->type) : NULL;
-	if (glue && video && glue->get_vrtp_info) {
-		glue->get_vrtp_info(chan, &rtp);
-	} else if (glue && !video) {
-		glue->get_rtp_info(chan, &rtp);
-	}
-	if (rtp) {
-		get_codecs(leg, chan, rtp, video);
-		ao2_ref(rtp, -1);
-	}
-	ast_channel_unlock(chan);
-	if (!leg->stream) {
-		return false;
-	}
-	get_facts(leg);
-	return true;
-}
-
-static const struct codec *find_codec(const struct leg *leg, const struct ast_format *format)
-{
-	size_t index;
-
-	for (index = 0; index < leg->count; index++) {
-		if (ast_format_cmp(leg->codecs[index].format, format) != AST_FORMAT_CMP_NOT_EQUAL) {
-			return &leg->codecs[index];
-		}
-	}
-	return NULL;
-}
-
-static bool is_codec(const struct leg *leg, int payload)
-{
-	size_t index;
-
-	for (index = 0; index < leg->count; index++) {
-		if (payload >= 0 && leg->codecs[index].sends == payload) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Whether what either phone may send means the same to the other. Digits may not come through: many phones have
- * a payload type of their own for them, and what a phone does not know it drops. */
-static bool same_codecs(const struct leg *left, const struct leg *right)
-{
-	size_t index;
-
-	if (!left->count || left->count != right->count) {
-		return false;
-	}
-	for (index = 0; index < left->count; index++) {
-		const struct codec *here = &left->codecs[index], *there = find_codec(right, here->format);
-
-		if (!there || here->receives != there->sends || there->receives != here->sends) {
-			return false;
-		}
-	}
-	return !is_codec(left, right->dtmf) && !is_codec(right, left->dtmf);
-}
 
 static void join(struct passthrough_pair *pair, uint32_t side)
 {
@@ -544,8 +398,8 @@ static void tell_agreed(const struct leg *leg, const struct leg *other)
 }
 
 /* A pair whose legs are still together. True if it has been given up. */
-static bool tick(struct passthrough_pair *pair, const struct leg *leg, struct ast_channel *chan, const struct leg *other,
-	struct ast_channel *peer)
+static bool tick(struct passthrough_pair *pair, const struct leg *leg, struct ast_channel *chan,
+	const struct leg *other, struct ast_channel *peer)
 {
 	sealrtp_passthrough_info here, there;
 	sealrtp_result timer;
@@ -601,7 +455,7 @@ static void decide(const struct leg *leg, struct ast_channel *chan, const struct
 	struct passthrough_pair *pair;
 
 	if (sealrtp_passthrough_decide(&leg->facts, other ? &other->facts : NULL, waited(leg),
-			other && same_codecs(leg, other), leads, &decision, &state, reasons, REASON_SIZE) < 0) {
+			other && leg_same_codecs(leg, other), leads, &decision, &state, reasons, REASON_SIZE) < 0) {
 		return;
 	}
 	if (decision == SEALRTP_PASSTHROUGH_PAIR) {

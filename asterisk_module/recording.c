@@ -535,39 +535,50 @@ static int surround(void *data)
 	return 0;
 }
 
-/* Whether the end point's rule takes the audio away from recorders once it is secured. */
-static bool refuses(const struct settings *settings, const char *channel)
+/* Whether the channel's policy takes its audio away from recorders once it is secured. The channel is locked. */
+static bool refuses(const struct settings *settings, struct ast_channel *chan)
 {
-	return watch_endpoint(channel, NULL, 0) &&
-		   sealrtp_recording_action(config_of_channel(settings, channel), 0, 1) == SEALRTP_RECORDING_WITHHOLD;
+	sealrtp_config *config;
+	bool refused;
+
+	if (!watch_endpoint(ast_channel_name(chan), NULL, 0)) {
+		return false;
+	}
+	config = config_for_channel(settings, chan);
+	refused = sealrtp_recording_action(config, 0, 1) == SEALRTP_RECORDING_WITHHOLD;
+	sealrtp_config_free(config);
+	return refused;
 }
 
-/* What the channel's policy says holds from here on. The channel is locked. */
+/* What the channel's policy says holds from here on. */
 void recording_rule(struct ast_channel *chan)
 {
 	struct settings *settings = config_get();
-	struct sentry *sentry = find(chan);
-	bool refused = !settings || refuses(settings, ast_channel_name(chan));
+	struct sentry *sentry;
+	bool refused;
 
+	ast_channel_lock(chan);
+	sentry = find(chan);
+	refused = !settings || refuses(settings, chan);
 	if (refused && !sentry) {
 		sentry = post_sentry(chan);
 	}
 	if (sentry) {
 		sentry->refuses = refused;
 	}
+	ast_channel_unlock(chan);
 	ao2_cleanup(settings);
 }
 
-/* A channel has come to be, or one has entered a bridge where a source may be. No lock is held. */
+/* A channel has come to be. No lock is held. */
 void recording_look(const char *name, const char *id)
 {
 	struct settings *settings = config_get();
 	struct ast_channel *chan;
 
-	if (settings && refuses(settings, name) && (chan = ast_channel_get_by_name(id))) {
-		ast_channel_lock(chan);
+	if (settings && (config_wants(settings) & SEALRTP_WANTS_NO_RECORDING) && watch_endpoint(name, NULL, 0) &&
+		(chan = ast_channel_get_by_name(id))) {
 		recording_rule(chan);
-		ast_channel_unlock(chan);
 		ast_channel_unref(chan);
 	}
 	ao2_cleanup(settings);

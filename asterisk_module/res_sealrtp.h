@@ -9,7 +9,6 @@
 #include <limits.h>
 #include <stdbool.h>
 
-#include "asterisk/linkedlists.h"
 #include "asterisk/module.h"
 #include "asterisk/netsock2.h"
 #include "asterisk/res_srtp.h"
@@ -36,6 +35,10 @@
 #define METHOD_DTLS "DTLS"
 #define METHOD_ZRTP "ZRTP"
 #define METHOD_PASSTHROUGH "PASSTHROUGH"
+/* A section of sealrtp.conf. */
+#define SECTION_NAME_SIZE 257
+/* All keys of a configuration, a line each. */
+#define DESCRIPTION_SIZE 16384
 /* A peer's name in the cache. */
 #define PEER_NAME_SIZE 80
 /* Kinds of refused packets that are told apart in the log; the last is "other". */
@@ -58,24 +61,14 @@ struct settings {
 	sealrtp_config *config;
 	/* Certificates and everything of OpenSSL. */
 	sealrtp_dtls *dtls;
-	/* End points with a section of their own. */
-	AST_LIST_HEAD_NOLOCK(sections, section) sections;
+	/* All sections. */
+	sealrtp_policies *policies;
+	/* sealrtp_wants */
+	uint32_t wants;
 	/* zrtp_cache, or "". */
 	char zid_path[PATH_MAX];
 	/* NULL if nobody has ZRTP. */
 	struct zid *zid;
-	/* Until it is known whose call it is, nothing clear may pass. */
-	bool zrtp_required;
-	/* Somebody refuses recorders. */
-	bool recording_refused;
-	/* Some end point's policy is active: every call has a stream from its first moment on. */
-	bool active;
-};
-
-struct section {
-	AST_LIST_ENTRY(section) next;
-	sealrtp_config *config;
-	char name[0];
 };
 
 enum config_result {
@@ -86,7 +79,19 @@ enum config_result {
 enum config_result config_load(void);
 void config_done(void);
 struct settings *config_get(void);
-const sealrtp_config *config_of_channel(const struct settings *settings, const char *channel);
+sealrtp_config *config_for_endpoint(const struct settings *settings, const char *endpoint);
+sealrtp_config *config_for_name(const struct settings *settings, const char *channel);
+uint32_t config_wants(const struct settings *settings);
+
+/* policy.c: under which policy a channel's call is. */
+sealrtp_config *config_for_channel(const struct settings *settings, struct ast_channel *chan);
+sealrtp_config *config_for_call(const struct settings *settings, const char *channel);
+sealrtp_config *policy_chosen(struct ast_channel *chan);
+unsigned int policy_choices(void);
+uint32_t policy_wants(void);
+int policy_choose(struct ast_channel *chan, const char *item, const char *name, bool dialled);
+void policy_name(struct ast_channel *chan, char *name, size_t size);
+void policy_dialled(struct ast_channel *chan, char *name, size_t size);
 
 /* Whether ICE has to choose where media goes. */
 enum ice_state {
@@ -166,12 +171,14 @@ struct ast_srtp {
 	bool held;
 	/* ZRTP of the instance. */
 	struct zrtp {
-		/* The stream is there because an end point may have ZRTP; never changes. */
+		/* The stream is there because an end point may have ZRTP, or a policy; never changes. */
 		bool candidate;
 		/* It is known whose call this is. */
 		bool settled;
 		/* What the end point asks for: a sealrtp_config_zrtp(). */
 		uint32_t rule;
+		/* Nothing clear may pass: a sealrtp_config_demands(). */
+		bool demands;
 		/* Media may flow. */
 		bool activated;
 		/* The session has a share in the call's association. Also read without the stream's lock. */
@@ -327,6 +334,8 @@ void zrtp_activate(struct ast_srtp *stream, struct ast_rtp_instance *instance);
 void zrtp_address_known(struct ast_srtp *stream);
 void zrtp_stop(struct ast_srtp *stream);
 void zrtp_look_again(struct ast_srtp *stream);
+bool zrtp_policy_may_change(struct ast_srtp *stream);
+void zrtp_policy_changed(struct ast_srtp *stream, struct ast_channel *chan);
 bool zrtp_receives(const struct ast_srtp *stream);
 void zrtp_settle(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config);
 void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
@@ -429,6 +438,10 @@ void relay_sas(const char *channel_id);
 /* functions.c: what the dialplan has of us. */
 int functions_register(void);
 void functions_unregister(void);
+
+/* policy_cli.c */
+int policy_cli_register(void);
+void policy_cli_unregister(void);
 
 /* zrtp_cli.c */
 int zrtp_cli_register(void);

@@ -89,8 +89,7 @@ static struct ast_frame *engine_read(struct ast_rtp_instance *instance, int rtcp
 	struct ast_frame *frame;
 
 	guard();
-	if (stream &&
-		(passthrough_read(stream, instance, rtcp) || transport_read(stream, instance, rtcp))) {
+	if (stream && (passthrough_read(stream, instance, rtcp) || transport_read(stream, instance, rtcp))) {
 		return &ast_null_frame;
 	}
 	frame = builtin->read(instance, rtcp);

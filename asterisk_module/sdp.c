@@ -207,29 +207,40 @@ static struct ast_channel *find_channel(const char *endpoint, const void *sessio
 	return chan;
 }
 
+/* Of a call of ours what its channel has; the dialplan has no word yet on one that comes in. */
+static sealrtp_config *first_config(
+	const struct settings *settings, const struct sealrtp_sip *sip, const char *endpoint, bool initiated)
+{
+	struct ast_channel *chan = initiated ? find_channel(endpoint, sip->session) : NULL;
+	sealrtp_config *config;
+
+	if (!chan) {
+		return config_for_endpoint(settings, endpoint);
+	}
+	config = config_for_channel(settings, chan);
+	ast_channel_unref(chan);
+	return config;
+}
+
 /* NULL where policy has no say. */
 static struct sdp_dialog *dialog_new(const struct sealrtp_sip *sip, bool initiated)
 {
 	struct settings *settings = config_get();
-	char endpoint[TEXT_SIZE], channel[TEXT_SIZE + sizeof("-00000000")];
-	const sealrtp_config *config;
+	char endpoint[TEXT_SIZE];
+	sealrtp_config *config;
 	struct sdp_dialog *dialog;
 	sealrtp_result result;
 
 	snprintf(endpoint, sizeof(endpoint), DRIVER "/%s", sip->endpoint);
-	snprintf(channel, sizeof(channel), "%s-00000000", endpoint);
-	config = settings ? config_of_channel(settings, channel) : NULL;
-	if (!config || !is_policys(config, endpoint)) {
+	config = settings ? first_config(settings, sip, endpoint, initiated) : NULL;
+	if (!config || !is_policys(config, endpoint) ||
+		!(dialog = ao2_alloc(sizeof(*dialog), dialog_destroy))) {
+		sealrtp_config_free(config);
 		ao2_cleanup(settings);
 		return NULL;
 	}
-	dialog = ao2_alloc(sizeof(*dialog), dialog_destroy);
-	if (!dialog) {
-		ao2_ref(settings, -1);
-		return NULL;
-	}
 	dialog->settings = settings;
-	dialog->config = sealrtp_config_copy(config);
+	dialog->config = config;
 	dialog->initiated = initiated;
 	dialog->last = ast_tvnow();
 	ast_copy_string(dialog->endpoint, endpoint, sizeof(dialog->endpoint));
@@ -611,6 +622,35 @@ static enum sealrtp_sdp_verdict incoming(
 	return SEALRTP_SDP_CHANGED;
 }
 
+static bool is_same_section(const sealrtp_config *one, const sealrtp_config *other)
+{
+	char names[2][SECTION_NAME_SIZE] = {"", ""};
+
+	sealrtp_config_section(one, names[0], sizeof(names[0]));
+	sealrtp_config_section(other, names[1], sizeof(names[1]));
+	return !strcmp(names[0], names[1]);
+}
+
+/* The dialplan may have chosen another policy since the peer's offer came. The dialog is locked. */
+static sealrtp_result follow_dialplan(struct sdp_dialog *dialog, char *reason, size_t size)
+{
+	struct ast_channel *chan = channel_of(dialog);
+	sealrtp_config *chosen = chan ? policy_chosen(chan) : NULL;
+	sealrtp_result result = SEALRTP_OK;
+
+	if (chosen && !is_same_section(chosen, dialog->config)) {
+		sealrtp_config_free(dialog->config);
+		dialog->config = chosen;
+		chosen = NULL;
+		result = sealrtp_offer_answer_set_config(dialog->offer_answer, dialog->config, reason, size);
+	}
+	sealrtp_config_free(chosen);
+	if (chan) {
+		ast_channel_unref(chan);
+	}
+	return result;
+}
+
 /* Whether policy lets the call's media pass in the clear, and nothing has secured it. The dialog is locked.
  */
 static bool may_be_clear(struct sdp_dialog *dialog)
@@ -641,8 +681,11 @@ static enum sealrtp_sdp_verdict outgoing(
 
 	learn_channel(dialog, sip);
 	fill(&message, dialog, sip);
-	result = sealrtp_offer_answer_local(
-		dialog->offer_answer, &message, text->body, text->len, &lines, reason, sizeof(reason));
+	result = follow_dialplan(dialog, reason, sizeof(reason));
+	if (result >= 0) {
+		result = sealrtp_offer_answer_local(
+			dialog->offer_answer, &message, text->body, text->len, &lines, reason, sizeof(reason));
+	}
 	for (index = 0; result == SEALRTP_OK && index < MIN(lines, LINES_MAX); index++) {
 		result = describe(dialog, index, reason, sizeof(reason));
 	}

@@ -55,10 +55,10 @@ bool zrtp_demands(const struct ast_srtp *stream)
 		return false;
 	}
 	if (stream->zrtp.settled) {
-		return stream->zrtp.rule == SEALRTP_ZRTP_REQUIRED;
+		return stream->zrtp.demands;
 	}
 	settings = config_get();
-	demands = !settings || settings->zrtp_required;
+	demands = !settings || config_wants(settings) & SEALRTP_WANTS_NOTHING_CLEAR;
 	ao2_cleanup(settings);
 	return demands;
 }
@@ -72,7 +72,7 @@ int zrtp_install(struct ast_rtp_instance *instance)
 	struct ast_srtp *stream;
 	int res;
 
-	if (!settings || !(settings->zid || settings->active)) {
+	if (!settings || !config_wants(settings)) {
 		ao2_cleanup(settings);
 		return settings ? 0 : -1;
 	}
@@ -84,8 +84,8 @@ int zrtp_install(struct ast_rtp_instance *instance)
 		ao2_lock(stream);
 		stream->zrtp.candidate = true;
 		stream->zrtp.ssrc = ast_rtp_instance_get_ssrc(instance);
-		stream->held = settings->recording_refused;
-		if (!settings->zrtp_required) {
+		stream->held = config_wants(settings) & SEALRTP_WANTS_NO_RECORDING;
+		if (!(config_wants(settings) & SEALRTP_WANTS_NOTHING_CLEAR)) {
 			res = stream_renew(stream, settings->config, false);
 		}
 		transport_look_later(stream, pauses[0].ms);
@@ -95,15 +95,16 @@ int zrtp_install(struct ast_rtp_instance *instance)
 	return stream ? res : -1;
 }
 
-/* What passes without keys, as the end point's rule says. The stream is locked. */
+/* What passes without keys, as the policy says. The stream is locked. */
 static void apply(struct ast_srtp *stream, const sealrtp_config *config, uint32_t rule)
 {
+	bool demands = sealrtp_config_demands(config);
 	uint32_t state = sealrtp_session_state(stream->session, SEALRTP_RTP);
 
 	if (stream->keyed || stream->dtls.configured) {
 		return;
 	}
-	if (sealrtp_config_demands(config)) {
+	if (demands) {
 		sealrtp_session_demand_security(stream->session);
 	} else if (state == SEALRTP_STATE_BLOCK) {
 		stream_renew(stream, config, false);
@@ -118,16 +119,18 @@ void zrtp_settle(struct ast_srtp *stream, const struct settings *settings, const
 		return;
 	}
 	stream->zrtp.rule = settings->zid ? sealrtp_config_zrtp(config) : SEALRTP_ZRTP_NO;
+	stream->zrtp.demands = sealrtp_config_demands(config);
 	apply(stream, config, stream->zrtp.rule);
 	passthrough_settle(stream, config);
 	stream->zrtp.settled = true;
 }
 
 /* It is the call of an end point. The stream is locked. */
-static void settle(struct ast_srtp *stream, const struct settings *settings, const char *channel)
+static void settle(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
+	const char *channel)
 {
 	ast_copy_string(stream->channel, channel, sizeof(stream->channel));
-	zrtp_settle(stream, settings, config_of_channel(settings, channel));
+	zrtp_settle(stream, settings, config);
 }
 
 /* Recorders that are to be refused are. */
@@ -366,13 +369,14 @@ static void activate_siblings(struct ast_srtp *audio, const char *channel_id)
 static void found(struct ast_srtp *stream, struct ast_channel *chan)
 {
 	struct settings *settings = config_get();
+	sealrtp_config *config = settings ? config_for_channel(settings, chan) : NULL;
 	char channel[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
-	const sealrtp_config *config;
 	struct zrtp_call *call = NULL;
 	struct terms terms;
 	bool wanted, held, awaited = false;
 
-	if (!settings) {
+	if (!config) {
+		ao2_cleanup(settings);
 		return;
 	}
 	ast_channel_lock(chan);
@@ -382,7 +386,6 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	recording_rule(chan);
 	ast_channel_unlock(chan);
 	release(stream);
-	config = config_of_channel(settings, channel);
 	if (!stream->zrtp.settled) {
 		awaited = sdp_speaks_for(config, channel);
 	}
@@ -390,7 +393,7 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	/* In a race its description has come meanwhile. */
 	stream->sdp.awaited |= awaited && !stream->sdp.dialog;
 	if (stream->session) {
-		settle(stream, settings, channel);
+		settle(stream, settings, config, channel);
 	}
 	held = passthrough_holds(stream);
 	wanted = may_begin(stream) && settings->zid;
@@ -423,7 +426,35 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 		activate_siblings(stream, id);
 	}
 	ao2_cleanup(call);
+	sealrtp_config_free(config);
 	ao2_ref(settings, -1);
+}
+
+/* Whether the dialplan may still choose the stream's policy. */
+bool zrtp_policy_may_change(struct ast_srtp *stream)
+{
+	bool may;
+
+	ao2_lock(stream);
+	may = !stream->zrtp.activated && !stream->zrtp.started;
+	ao2_unlock(stream);
+	return may;
+}
+
+/* The dialplan has chosen it. No lock is held. */
+void zrtp_policy_changed(struct ast_srtp *stream, struct ast_channel *chan)
+{
+	struct settings *settings = config_get();
+	sealrtp_config *config = settings ? config_for_channel(settings, chan) : NULL;
+
+	ao2_lock(stream);
+	if (config && stream->session && stream->zrtp.candidate) {
+		stream->zrtp.settled = false;
+		settle(stream, settings, config, ast_channel_name(chan));
+	}
+	ao2_unlock(stream);
+	sealrtp_config_free(config);
+	ao2_cleanup(settings);
 }
 
 static int look(void *data)

@@ -421,6 +421,50 @@ typedef uint32_t sealrtp_passthrough_outcome;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// What a section is.
+enum sealrtp_section_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // [general]
+    SEALRTP_SECTION_GENERAL = 0,
+    // A policy, of the file or built in.
+    SEALRTP_SECTION_POLICY = 1,
+    // An end point.
+    SEALRTP_SECTION_ENDPOINT = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_section_kind sealrtp_section_kind;
+#else
+typedef uint32_t sealrtp_section_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What a whole file asks for: bits of `sealrtp_policies_wants`.
+enum sealrtp_wants
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Somebody offers or accepts a method, or demands security: calls need a look at all.
+    SEALRTP_WANTS_SECURITY = 1,
+    // Somebody has ZRTP.
+    SEALRTP_WANTS_ZRTP = 2,
+    // Somebody has `fallback = reject`: until it is known whose call it is, nothing clear may pass.
+    SEALRTP_WANTS_NOTHING_CLEAR = 4,
+    // Somebody has `recording = refuse`.
+    SEALRTP_WANTS_NO_RECORDING = 8,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_wants sealrtp_wants;
+#else
+typedef uint32_t sealrtp_wants;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What becomes of a recorder on a call.
 enum sealrtp_recording
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -457,6 +501,9 @@ typedef struct sealrtp_offer_answer sealrtp_offer_answer;
 
 // Two legs that are passed through, of one kind of media. One thread at a time may use it.
 typedef struct sealrtp_passthrough sealrtp_passthrough;
+
+// A configuration file: taken line by line, then finished, then read.
+typedef struct sealrtp_policies sealrtp_policies;
 
 // Offer and answer of one m-line, over the whole call. One thread at a time.
 typedef struct sealrtp_sdes sealrtp_sdes;
@@ -789,7 +836,7 @@ uint32_t sealrtp_config_consequence(const struct sealrtp_config *config,
 // `config` is a handle or null.
 uint32_t sealrtp_config_is_active(const struct sealrtp_config *config);
 
-// 1: no clear media may pass, ever: policy is active, and has no fallback. 1 for null.
+// 1: no clear media may pass, ever: `fallback = reject`. 1 for null.
 //
 // # Safety
 // `config` is a handle or null.
@@ -1035,6 +1082,107 @@ sealrtp_result sealrtp_passthrough_get_info(const struct sealrtp_passthrough *pa
 // # Safety
 // `passthrough` is null or a handle that is not used again.
 void sealrtp_passthrough_free(struct sealrtp_passthrough *passthrough);
+
+// An empty file. Null only if the library is at fault.
+struct sealrtp_policies *sealrtp_policies_new(void);
+
+// Takes a line of the file: `line` from 1 on, `section` without brackets. On SEALRTP_E_CONFIG `message` says file, line,
+// section, key, value and what was expected, the line counts for nothing, and `sealrtp_policies_finish` will fail; on
+// SEALRTP_OK it holds a warning, or is empty.
+//
+// # Safety
+// `policies` is a handle or null; `file`, `section`, `key` and `value` are C strings or null; `message` has
+// `message_size` bytes or is null.
+sealrtp_result sealrtp_policies_set(struct sealrtp_policies *policies,
+                                    const char *file,
+                                    uint32_t line,
+                                    const char *section,
+                                    const char *key,
+                                    const char *value,
+                                    char *message,
+                                    size_t message_size);
+
+// The file is at its end. On SEALRTP_E_CONFIG `message` has the faults that `sealrtp_policies_set` has not told, on
+// SEALRTP_OK warnings; a line each, none if it is empty. From here on it is read only, and only after SEALRTP_OK.
+//
+// # Safety
+// `policies` is a handle or null; `message` has `message_size` bytes or is null.
+sealrtp_result sealrtp_policies_finish(struct sealrtp_policies *policies,
+                                       char *message,
+                                       size_t message_size);
+
+// What holds for end points without a section, as a configuration of its own. Null if not finished.
+//
+// # Safety
+// `policies` is a handle or null.
+struct sealrtp_config *sealrtp_policies_general(const struct sealrtp_policies *policies);
+
+// Hands out a configuration of its own for an end point by its name, e.g. "PJSIP/alice": the section [PJSIP/alice], else
+// [alice], else [general].
+//
+// # Safety
+// `policies` is a handle or null, `endpoint` a C string or null, `out` points to a pointer or is null.
+sealrtp_result sealrtp_policies_endpoint(const struct sealrtp_policies *policies,
+                                         const char *endpoint,
+                                         struct sealrtp_config **out);
+
+// Hands out a configuration of its own for calls under a policy, of the file or built in. SEALRTP_DONE: there is none of
+// that name.
+//
+// # Safety
+// `policies` is a handle or null, `policy` a C string or null, `out` points to a pointer or is null.
+sealrtp_result sealrtp_policies_named(const struct sealrtp_policies *policies,
+                                      const char *policy,
+                                      struct sealrtp_config **out);
+
+// Enumerates [general], the policies and the end points: what holds there, as a configuration of its own, and which
+// `sealrtp_section_kind` it is. SEALRTP_DONE behind the last one.
+//
+// # Safety
+// `policies` is a handle or null, `out` points to a pointer or is null, `kind` points to a number or is null.
+sealrtp_result sealrtp_policies_section(const struct sealrtp_policies *policies,
+                                        uint32_t index,
+                                        struct sealrtp_config **out,
+                                        uint32_t *kind);
+
+// What [general], the end points' sections and the file's own policies ask for together; built-in policies count once a
+// section begins under them. All bits for null and before it is finished.
+//
+// # Safety
+// `policies` is a handle or null.
+uint32_t sealrtp_policies_wants(const struct sealrtp_policies *policies);
+
+// The name of the section whose values these are: "general", a policy's or an end point's; empty for what
+// `sealrtp_config_new` gives.
+//
+// # Safety
+// `config` is a handle or null, `name` has `name_size` bytes or is null.
+sealrtp_result sealrtp_config_section(const struct sealrtp_config *config, char *name, size_t name_size);
+
+// A key's value as text. SEALRTP_E_CONFIG: there is no such key.
+//
+// # Safety
+// `config` is a handle or null, `key` a C string or null, `value` has `value_size` bytes or is null.
+sealrtp_result sealrtp_config_get(const struct sealrtp_config *config,
+                                  const char *key,
+                                  char *value,
+                                  size_t value_size);
+
+// A key with its value and where that comes from, e.g. "fallback = reject (sealrtp.conf line 12, [strict])".
+// SEALRTP_E_CONFIG: there is no such key.
+//
+// # Safety
+// `config` is a handle or null, `key` a C string or null, `rule` has `rule_size` bytes or is null.
+sealrtp_result sealrtp_config_rule(const struct sealrtp_config *config,
+                                   const char *key,
+                                   char *rule,
+                                   size_t rule_size);
+
+// Frees the file; configurations that it handed out stay. Null is nothing.
+//
+// # Safety
+// `policies` is null or a handle that is not used again.
+void sealrtp_policies_free(struct sealrtp_policies *policies);
 
 // The `sealrtp_recording` for a stream under this configuration. `zrtp` is 1 where its keys come by ZRTP, 0 by another
 // method; `secured` is 1 once it has them. SEALRTP_RECORDING_WITHHOLD for null.

@@ -27,6 +27,10 @@ NOT_CALLED = "not called"
 SECURE = (SDES, DTLS, ZRTP)
 
 
+# What holds without a line in sealrtp.conf, as docs/policy.md has it. on_failure is not written.
+DEFAULTS = {"offer": "zrtp,dtls,sdes", "accept": "sdes,dtls,zrtp", "fallback": "rtp", "sdes_signalling": "tls", "on_failure": ""}
+
+
 @dataclass(frozen=True)
 class Policy:
     """The keys of sealrtp.conf that the matrix turns; lists as they stand there."""
@@ -48,9 +52,8 @@ class Policy:
 
     @property
     def keys(self) -> dict[str, str]:
-        """What the section says."""
-        keys = {"offer": self.offer, "accept": self.accept, "fallback": self.fallback, "sdes_signalling": self.sdes_signalling}
-        return keys | ({"on_failure": self.on_failure} if self.on_failure else {})
+        """What the section says: what is not the default, so that the default is put to the test too."""
+        return {key: getattr(self, key) for key, default in DEFAULTS.items() if getattr(self, key) != default}
 
     def without_sdes(self, methods: list[str], tls: bool) -> list[str]:
         """SDES hands its keys to everybody on the way, so it needs signalling that is encrypted, unless the policy says any."""
