@@ -298,7 +298,7 @@ static void tell_secured(struct report *report)
 	if (report->event.rtcp) {
 		return;
 	}
-	downgrade_secured(name, DTLS_METHOD);
+	downgrade_secured(name, METHOD_DTLS);
 	manager_event(EVENT_FLAG_CALL, "SealRTPSecured",
 		"Channel: %s\r\n"
 		"Uniqueid: %s\r\n"

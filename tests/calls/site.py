@@ -78,7 +78,8 @@ ZRTP_LAPSED = "zrtp-lapsed"
 HOOK_POLICY = {"offer": "zrtp,dtls,sdes", "accept": "sdes,dtls,zrtp", "fallback": "rtp", "sdes_signalling": "any"}
 HOOK_NO_ZRTP = HOOK_POLICY | {"offer": "dtls,sdes", "accept": "sdes,dtls"}
 HOOK_STRICT = HOOK_POLICY | {"fallback": "reject"}
-HOOK_CALLERS = {"hook": HOOK_POLICY, "hook-direct": HOOK_NO_ZRTP, "hook-strict": HOOK_STRICT, "hook-strict-sdes": HOOK_STRICT | {"offer": "sdes", "accept": "sdes"}}
+HOOK_CALLERS = {"hook": HOOK_POLICY, "hook-direct": HOOK_NO_ZRTP, "hook-strict": HOOK_STRICT, "hook-strict-sdes": HOOK_STRICT | {"offer": "sdes", "accept": "sdes"},
+                "hook-lapsed": HOOK_POLICY | {"on_failure": "hangup"}}
 HOOK_CALLED = {"hook-sdes": HOOK_POLICY, "hook-direct-called": HOOK_NO_ZRTP, "hook-dtls": HOOK_POLICY, "hook-clear": HOOK_NO_ZRTP, "hook-early": HOOK_POLICY,
                "hook-forked": HOOK_POLICY, "hook-prack": HOOK_POLICY, "hook-challenged": HOOK_POLICY, "hook-logged": HOOK_POLICY,
                "hook-needs-tls": HOOK_STRICT | {"offer": "sdes", "accept": "sdes", "sdes_signalling": "tls"},
