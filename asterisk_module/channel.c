@@ -163,15 +163,18 @@ bool channel_enrolment(struct ast_channel *chan)
 void channel_is_new(const char *name, const char *id)
 {
 	struct settings *settings = config_get();
+	sealrtp_config *config = NULL;
 	struct ast_channel *chan;
 
-	if (settings && settings->zid &&
-		sealrtp_config_zrtp(config_of_channel(settings, name)) != SEALRTP_ZRTP_NO &&
-		watch_endpoint(name, NULL, 0) && (chan = ast_channel_get_by_name(id))) {
+	if (settings && settings->zid && watch_endpoint(name, NULL, 0)) {
+		config = config_for_name(settings, name);
+	}
+	if (config && sealrtp_config_zrtp(config) != SEALRTP_ZRTP_NO && (chan = ast_channel_get_by_name(id))) {
 		ast_channel_lock(chan);
 		channel_anchor(chan);
 		ast_channel_unlock(chan);
 		ast_channel_unref(chan);
 	}
+	sealrtp_config_free(config);
 	ao2_cleanup(settings);
 }

@@ -40,8 +40,13 @@ static const char *state_name(struct ast_srtp *stream)
 		[SEALRTP_STATE_BLOCK] = "BLOCK",
 		[SEALRTP_STATE_SECURE] = "SECURE",
 	};
+	sealrtp_session_stats stats = {.size = sizeof(stats)};
 	uint32_t state = stream_state(stream);
+	bool passes;
 
+	if (passthrough_stats(stream, &stats, &passes)) {
+		return passes ? "FORWARD" : "BLOCK";
+	}
 	return state < ARRAY_LEN(names) && names[state] ? names[state] : "-";
 }
 
@@ -55,9 +60,12 @@ static bool get_stats(struct ast_srtp *stream, sealrtp_session_stats *stats)
 {
 	sealrtp_result result;
 
+	bool passes;
+
 	ao2_lock(stream);
 	result = sealrtp_session_get_stats(stream->session, stats);
 	ao2_unlock(stream);
+	passthrough_stats(stream, stats, &passes);
 	return result >= 0;
 }
 
@@ -196,7 +204,8 @@ static char *show_streams(struct ast_cli_entry *entry, int cmd, struct ast_cli_a
 		entry->usage =
 			"Usage: sealrtp show streams\n"
 			"       Lists the secured media streams, oldest first: who made the keys, whether media passes\n"
-			"       (SECURE, BLOCK: none until there are keys, BYPASS: clear), our RTP address, suites, RTP "
+			"       (SECURE, BLOCK: none until there are keys, BYPASS: clear, FORWARD: from phone to phone, "
+			"untouched), our RTP address, suites, RTP "
 			"and RTCP packets that passed, packets that failed authentication, were\n"
 			"       replayed or were refused for another reason.\n";
 		return NULL;
@@ -257,26 +266,14 @@ static char *show_stream(struct ast_cli_entry *entry, int cmd, struct ast_cli_ar
 
 static void show_configuration(int fd)
 {
-	static const char *const rules[] = {
-		[SEALRTP_ZRTP_NO] = "no",
-		[SEALRTP_ZRTP_YES] = "yes",
-		[SEALRTP_ZRTP_REQUIRED] = "required",
-	};
 	struct settings *settings = config_get();
-	struct section *section;
-	char text[4096];
+	char *text = ast_calloc(1, DESCRIPTION_SIZE);
 
-	if (settings && sealrtp_config_describe(settings->config, text, sizeof(text)) >= 0) {
-		ast_cli(fd, "\nsealrtp.conf, for new calls:\n%s", text);
+	if (settings && text && sealrtp_config_describe(settings->config, text, DESCRIPTION_SIZE) >= 0) {
+		ast_cli(fd, "\nsealrtp.conf, [general], for new calls; the others: sealrtp show policy\n%s", text);
 		ast_cli(fd, "zrtp_cache                  = %s\n", S_OR(settings->zid_path, "none"));
-		AST_LIST_TRAVERSE(&settings->sections, section, next)
-		{
-			uint32_t rule = sealrtp_config_zrtp(section->config);
-
-			ast_cli(
-				fd, "[%s] zrtp = %s\n", section->name, rule < ARRAY_LEN(rules) ? rules[rule] : "required");
-		}
 	}
+	ast_free(text);
 	ao2_cleanup(settings);
 }
 

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
- * sealrtp.conf: hands each key to the library, which knows them all but the path of the cache.
- *
- * A section of an end point begins as a copy of [general].
+ * sealrtp.conf: hands each line to the library, which knows them all but the path of the cache.
  */
 
 #include "asterisk.h"
 
 #include "asterisk/astobj2.h"
-#include "asterisk/channel.h"
 #include "asterisk/config.h"
-#include "asterisk/linkedlists.h"
 #include "asterisk/logger.h"
 #include "asterisk/strings.h"
 #include "asterisk/utils.h"
@@ -19,32 +15,22 @@
 
 #define CONFIG_FILE "sealrtp.conf"
 #define GENERAL "general"
-/* What an end point may have of its own, by how it begins. */
-static const char *const section_keys[] = {
-	"zrtp", "offer", "accept", "fallback", "sdes_signalling", "recording", "on_failure"};
 /* General only, and ours: the library is handed a path. */
 #define CACHE_KEY "zrtp_cache"
 #define IN_MEMORY "none"
+/* All that the library has to say of a file. */
+#define MESSAGES_SIZE 65536
 
 static AO2_GLOBAL_OBJ_STATIC(current);
-
-static void section_free(struct section *section)
-{
-	sealrtp_config_free(section->config);
-	ast_free(section);
-}
 
 static void settings_destroy(void *object)
 {
 	struct settings *settings = object;
-	struct section *section;
 
-	while ((section = AST_LIST_REMOVE_HEAD(&settings->sections, next))) {
-		section_free(section);
-	}
 	ao2_cleanup(settings->zid);
 	sealrtp_dtls_free(settings->dtls);
 	sealrtp_config_free(settings->config);
+	sealrtp_policies_free(settings->policies);
 }
 
 static struct settings *settings_new(void)
@@ -56,129 +42,68 @@ static struct settings *settings_new(void)
 		return NULL;
 	}
 	zid_default_path(settings->zid_path, sizeof(settings->zid_path));
-	settings->config = sealrtp_config_new();
-	if (!settings->config) {
+	settings->policies = sealrtp_policies_new();
+	if (!settings->policies) {
 		ao2_ref(settings, -1);
 		return NULL;
 	}
 	return settings;
 }
 
-static enum config_result set(sealrtp_config *config, const char *name, const struct ast_variable *variable)
+static enum config_result set_cache(
+	struct settings *settings, const char *section, const struct ast_variable *variable)
 {
-	char message[512] = "";
-	int32_t result;
+	const char *expected = NULL;
 
-	result = sealrtp_config_set(config, variable->name, variable->value, message, sizeof(message));
-	if (result < 0) {
-		ast_log(LOG_ERROR, "%s line %d, [%s]: %s\n", S_OR(variable->file, CONFIG_FILE), variable->lineno,
-			name, S_OR(message, sealrtp_result_text(result)));
-		return CONFIG_REFUSED;
-	}
-	if (!ast_strlen_zero(message)) {
-		ast_log(LOG_WARNING, "%s line %d, [%s]: %s\n", S_OR(variable->file, CONFIG_FILE), variable->lineno,
-			name, message);
-	}
-	return CONFIG_LOADED;
-}
-
-static enum config_result set_general(struct settings *settings, const struct ast_variable *variable)
-{
-	if (strcasecmp(variable->name, CACHE_KEY)) {
-		return set(settings->config, GENERAL, variable);
-	}
-	if (!strcasecmp(variable->value, IN_MEMORY)) {
+	if (strcasecmp(section, GENERAL)) {
+		expected = "belongs into [" GENERAL "], all calls share it";
+	} else if (!strcasecmp(variable->value, IN_MEMORY)) {
 		settings->zid_path[0] = '\0';
 	} else if (variable->value[0] == '/' && strlen(variable->value) < sizeof(settings->zid_path)) {
 		ast_copy_string(settings->zid_path, variable->value, sizeof(settings->zid_path));
 	} else {
-		ast_log(LOG_ERROR,
-			"%s line %d, [" GENERAL "]: " CACHE_KEY " = %s: expected an absolute path, or " IN_MEMORY "\n",
-			S_OR(variable->file, CONFIG_FILE), variable->lineno, variable->value);
+		expected = "expected an absolute path, or " IN_MEMORY;
+	}
+	if (expected) {
+		ast_log(LOG_ERROR, "%s line %d, [%s]: " CACHE_KEY " = %s: %s\n", S_OR(variable->file, CONFIG_FILE),
+			variable->lineno, section, variable->value, expected);
 		return CONFIG_REFUSED;
 	}
 	return CONFIG_LOADED;
 }
 
-static enum config_result set_section(const struct section *section, const struct ast_variable *variable)
+static enum config_result set(
+	struct settings *settings, const char *section, const struct ast_variable *variable)
 {
-	bool known = false;
-	size_t index;
+	char message[REASON_SIZE * 2] = "";
+	sealrtp_result result;
 
-	for (index = 0; index < ARRAY_LEN(section_keys); index++) {
-		known |= !strncasecmp(variable->name, section_keys[index], strlen(section_keys[index]));
+	if (!strcasecmp(variable->name, CACHE_KEY)) {
+		return set_cache(settings, section, variable);
 	}
-	if (!known || !strcasecmp(variable->name, CACHE_KEY)) {
-		ast_log(LOG_ERROR,
-			"%s line %d, [%s]: %s belongs into [" GENERAL "]; the section of an end point takes keys of "
-			"its policy and of ZRTP\n",
-			S_OR(variable->file, CONFIG_FILE), variable->lineno, section->name, variable->name);
+	result = sealrtp_policies_set(settings->policies, S_OR(variable->file, CONFIG_FILE),
+		(uint32_t)MAX(variable->lineno, 0), section, variable->name, variable->value, message,
+		sizeof(message));
+	if (result < 0) {
+		ast_log(LOG_ERROR, "%s\n", S_OR(message, sealrtp_result_text(result)));
 		return CONFIG_REFUSED;
 	}
-	return set(section->config, section->name, variable);
+	if (!ast_strlen_zero(message)) {
+		ast_log(LOG_WARNING, "%s\n", message);
+	}
+	return CONFIG_LOADED;
 }
 
-static struct section *find_section(const struct settings *settings, const char *name)
-{
-	struct section *section;
-
-	AST_LIST_TRAVERSE(&settings->sections, section, next)
-	{
-		if (!strcasecmp(section->name, name)) {
-			return section;
-		}
-	}
-	return NULL;
-}
-
-static struct section *get_section(struct settings *settings, const char *name)
-{
-	struct section *section = find_section(settings, name);
-
-	if (section) {
-		return section;
-	}
-	section = ast_calloc(1, sizeof(*section) + strlen(name) + 1);
-	if (!section) {
-		return NULL;
-	}
-	strcpy(section->name, name); /* SAFE */
-	section->config = sealrtp_config_copy(settings->config);
-	if (!section->config) {
-		ast_free(section);
-		return NULL;
-	}
-	AST_LIST_INSERT_TAIL(&settings->sections, section, next);
-	return section;
-}
-
-/* Every fault of the file is logged, not only the first. What [general] says holds for the sections before it
- * as well. */
+/* Every fault of the file is logged, not only the first. */
 static enum config_result set_all(struct settings *settings, struct ast_config *file)
 {
 	enum config_result result = CONFIG_LOADED;
 	const struct ast_variable *variable;
-	struct section *section;
 	char *category = NULL;
 
 	while ((category = ast_category_browse(file, category))) {
-		for (variable = strcasecmp(category, GENERAL) ? NULL : ast_variable_browse(file, category); variable;
-			 variable = variable->next) {
-			if (set_general(settings, variable) == CONFIG_REFUSED) {
-				result = CONFIG_REFUSED;
-			}
-		}
-	}
-	while ((category = ast_category_browse(file, category))) {
-		if (!strcasecmp(category, GENERAL)) {
-			continue;
-		}
-		section = get_section(settings, category);
-		if (!section) {
-			return CONFIG_REFUSED;
-		}
 		for (variable = ast_variable_browse(file, category); variable; variable = variable->next) {
-			if (set_section(section, variable) == CONFIG_REFUSED) {
+			if (set(settings, category, variable) == CONFIG_REFUSED) {
 				result = CONFIG_REFUSED;
 			}
 		}
@@ -186,40 +111,66 @@ static enum config_result set_all(struct settings *settings, struct ast_config *
 	return result;
 }
 
-/* The configuration of an end point by one of its channels: [alice], or [PJSIP/alice] where chan_sip has an
- * alice too. */
-const sealrtp_config *config_of_channel(const struct settings *settings, const char *channel)
+/* What shows only at the end of the file. */
+static enum config_result finish(struct settings *settings)
 {
-	char endpoint[AST_CHANNEL_NAME];
-	struct section *section = NULL;
+	char *messages = ast_calloc(1, MESSAGES_SIZE), *rest = messages, *line;
+	sealrtp_result result;
 
-	if (watch_endpoint(channel, endpoint, sizeof(endpoint))) {
-		section = find_section(settings, endpoint);
-		if (!section) {
-			section = find_section(settings, strchr(endpoint, '/') + 1);
+	if (!messages) {
+		return CONFIG_REFUSED;
+	}
+	result = sealrtp_policies_finish(settings->policies, messages, MESSAGES_SIZE);
+	while ((line = strsep(&rest, "\n"))) {
+		if (ast_strlen_zero(line)) {
+			continue;
+		}
+		if (result < 0) {
+			ast_log(LOG_ERROR, "%s\n", line);
+		} else {
+			ast_log(LOG_WARNING, "%s\n", line);
 		}
 	}
-	return section ? section->config : settings->config;
+	ast_free(messages);
+	if (result < 0) {
+		return CONFIG_REFUSED;
+	}
+	settings->config = sealrtp_policies_general(settings->policies);
+	settings->wants = sealrtp_policies_wants(settings->policies);
+	return settings->config ? CONFIG_LOADED : CONFIG_REFUSED;
+}
+
+/* What holds for an end point, e.g. "PJSIP/alice"; NULL only if the library is at fault. */
+sealrtp_config *config_for_endpoint(const struct settings *settings, const char *endpoint)
+{
+	sealrtp_config *config = NULL;
+
+	sealrtp_policies_endpoint(settings->policies, endpoint, &config);
+	return config;
+}
+
+/* The same by the name of one of its channels; [general] for what is no channel of SIP. */
+sealrtp_config *config_for_name(const struct settings *settings, const char *channel)
+{
+	char endpoint[AST_CHANNEL_NAME] = "";
+
+	return watch_endpoint(channel, endpoint, sizeof(endpoint)) ? config_for_endpoint(settings, endpoint)
+															   : sealrtp_config_copy(settings->config);
+}
+
+/* What calls may need: sealrtp_wants of the file and of the policies that the dialplan has chosen. */
+uint32_t config_wants(const struct settings *settings)
+{
+	return settings->wants | policy_wants();
 }
 
 /* Who has ZRTP, and our ZID for it. */
 static enum config_result make_zrtp(struct settings *settings)
 {
-	uint32_t most = sealrtp_config_zrtp(settings->config);
-	bool demands = sealrtp_config_demands(settings->config);
 	struct settings *running;
-	struct section *section;
 	enum config_result result;
 
-	AST_LIST_TRAVERSE(&settings->sections, section, next)
-	{
-		most = MAX(most, sealrtp_config_zrtp(section->config));
-		demands |= sealrtp_config_demands(section->config);
-		settings->active |= sealrtp_config_is_active(section->config);
-	}
-	settings->active |= sealrtp_config_is_active(settings->config);
-	settings->zrtp_required = demands;
-	if (most == SEALRTP_ZRTP_NO) {
+	if (!(settings->wants & SEALRTP_WANTS_ZRTP)) {
 		return CONFIG_LOADED;
 	}
 	running = config_get();
@@ -242,13 +193,23 @@ static enum config_result make_dtls(struct settings *settings)
 	return CONFIG_LOADED;
 }
 
+static enum config_result make(struct settings *settings, struct ast_config *file)
+{
+	enum config_result result = file ? set_all(settings, file) : CONFIG_LOADED;
+
+	if (finish(settings) == CONFIG_REFUSED || result == CONFIG_REFUSED) {
+		return CONFIG_REFUSED;
+	}
+	return make_dtls(settings) == CONFIG_LOADED ? make_zrtp(settings) : CONFIG_REFUSED;
+}
+
 /* A file that is refused changes nothing; without a file the defaults hold. */
 enum config_result config_load(void)
 {
 	struct ast_flags flags = {0};
 	struct ast_config *file;
 	struct settings *settings;
-	enum config_result result = CONFIG_LOADED;
+	enum config_result result;
 
 	file = ast_config_load(CONFIG_FILE, flags);
 	if (file == CONFIG_STATUS_FILEINVALID) {
@@ -256,20 +217,14 @@ enum config_result config_load(void)
 		return CONFIG_REFUSED;
 	}
 	settings = settings_new();
-	if (!settings) {
+	if (settings) {
+		result = make(settings, file);
+	} else {
 		ast_log(LOG_ERROR, "No memory for a configuration\n");
 		result = CONFIG_REFUSED;
-	} else if (file) {
-		result = set_all(settings, file);
 	}
 	if (file) {
 		ast_config_destroy(file);
-	}
-	if (result == CONFIG_LOADED) {
-		result = make_dtls(settings);
-	}
-	if (result == CONFIG_LOADED) {
-		result = make_zrtp(settings);
 	}
 	if (result == CONFIG_LOADED) {
 		ao2_global_obj_replace_unref(current, settings);

@@ -93,6 +93,10 @@ static enum found judge(const struct ast_srtp *stream, bool last)
 	if (!stream->session) {
 		return GONE;
 	}
+	if (passthrough_holds(stream)) {
+		/* The phones' affair: nothing tells clear media from secured without keys. Or it will be ours. */
+		return stream->passthrough.agreed_with ? SECURED : NOT_YET;
+	}
 	switch (sealrtp_session_state(stream->session, SEALRTP_RTP)) {
 	case SEALRTP_STATE_SECURE:
 		return SECURED;
@@ -102,7 +106,8 @@ static enum found judge(const struct ast_srtp *stream, bool last)
 		/* Nothing clear passes. */
 		return NOT_YET;
 	}
-	if (last || !zrtp->candidate || zrtp->stopped || zrtp->unanswered || zrtp->failed) {
+	if (last || stream->sdp.decided == SEALRTP_METHOD_CLEAR || !zrtp->candidate || zrtp->stopped ||
+		zrtp->unanswered || zrtp->failed) {
 		return CLEAR;
 	}
 	return zrtp->settled && zrtp->rule == SEALRTP_ZRTP_NO ? CLEAR : NOT_YET;
@@ -221,7 +226,7 @@ static bool look(const char *id, bool last)
 	if (stream) {
 		ao2_lock(stream);
 		found = judge(stream, last);
-		method = stream->method;
+		method = passthrough_holds(stream) ? METHOD_ZRTP : stream->method;
 		ao2_unlock(stream);
 	}
 	if (found == SECURED) {

@@ -52,6 +52,7 @@ static const char *method_of(const struct facts *facts, const struct ast_srtp *s
 static void ask(struct ast_srtp *stream, struct facts *facts)
 {
 	uint32_t state;
+	bool passes;
 
 	ao2_lock(stream);
 	state = sealrtp_session_state(stream->session, SEALRTP_RTP);
@@ -70,6 +71,10 @@ static void ask(struct ast_srtp *stream, struct facts *facts)
 	facts->pending = !stream->zrtp.candidate || !stream->zrtp.settled ||
 					 stream->zrtp.rule != SEALRTP_ZRTP_NO || state != SEALRTP_STATE_BYPASS;
 	ao2_unlock(stream);
+	if (passthrough_stats(stream, &facts->stats, &passes)) {
+		facts->state = passes ? "FORWARD" : states[SEALRTP_STATE_BLOCK];
+		facts->method = METHOD_PASSTHROUGH;
+	}
 }
 
 /* A channel without a stream of ours is clear once it has media. */
@@ -171,6 +176,14 @@ static int function_read(struct ast_channel *chan, const char *cmd, char *data, 
 		ast_log(LOG_WARNING, "%s: %s is no stream: audio or video\n", cmd, args.stream);
 		return -1;
 	}
+	if (!strcasecmp(S_OR(args.item, ""), "policy")) {
+		policy_name(chan, buf, len);
+		return 0;
+	}
+	if (!strcasecmp(S_OR(args.item, ""), "dial_policy")) {
+		policy_dialled(chan, buf, len);
+		return 0;
+	}
 	learn(chan, !strcasecmp(S_OR(args.stream, "audio"), "video"), &facts);
 	value = item_of(&facts, S_OR(args.item, ""));
 	if (!value) {
@@ -201,6 +214,38 @@ static int write_enrolment(struct ast_channel *chan, const char *value)
 	ast_channel_lock(chan);
 	res = channel_offer_enrolment(chan);
 	ast_channel_unlock(chan);
+	return res;
+}
+
+static int write_policy(struct ast_channel *chan, const char *value)
+{
+	struct ast_srtp *streams[2];
+	size_t index;
+	bool late;
+	int res;
+
+	ast_channel_lock(chan);
+	late = ast_channel_state(chan) == AST_STATE_UP;
+	for (index = 0; index < ARRAY_LEN(streams); index++) {
+		streams[index] = stream_of_channel(chan, index != 0);
+	}
+	ast_channel_unlock(chan);
+	for (index = 0; index < ARRAY_LEN(streams); index++) {
+		late |= streams[index] && !zrtp_policy_may_change(streams[index]);
+	}
+	if (late) {
+		ast_log(LOG_ERROR,
+			"%s: SEALRTP(policy)=%s comes too late: set it before Answer(), Progress() or Dial(), on a leg "
+			"that is dialled in a pre-dial handler\n",
+			ast_channel_name(chan), value);
+	}
+	res = late ? -1 : policy_choose(chan, "policy", value, false);
+	for (index = 0; index < ARRAY_LEN(streams); index++) {
+		if (streams[index] && !res) {
+			zrtp_policy_changed(streams[index], chan);
+		}
+		ao2_cleanup(streams[index]);
+	}
 	return res;
 }
 
@@ -235,7 +280,14 @@ static int function_write(struct ast_channel *chan, const char *cmd, char *data,
 	if (!strcasecmp(data, "peer_name")) {
 		return write_peer_name(chan, value);
 	}
-	ast_log(LOG_WARNING, "%s: only enrolment and peer_name can be set, not '%s'\n", cmd, data);
+	if (!strcasecmp(data, "policy")) {
+		return write_policy(chan, value);
+	}
+	if (!strcasecmp(data, "dial_policy")) {
+		return policy_choose(chan, data, value, true);
+	}
+	ast_log(LOG_WARNING,
+		"%s: only policy, dial_policy, enrolment and peer_name can be set, not '%s'\n", cmd, data);
 	return -1;
 }
 
@@ -245,9 +297,9 @@ static struct ast_custom_function function = {
 	.syntax = "SEALRTP(item[,stream])",
 	.arguments =
 		"item:\n"
-		"  state           SECURE, BLOCK (nothing passes without keys), CLEAR, or empty before there is "
-		"media\n"
-		"  method          ZRTP, DTLS-SRTP, SDES, or empty\n"
+		"  state           SECURE, BLOCK (nothing passes without keys), CLEAR, FORWARD (from phone to phone, "
+		"untouched), or empty before there is media\n"
+		"  method          ZRTP, DTLS-SRTP, SDES, PASSTHROUGH, or empty\n"
 		"  suite           the SRTP suite we send by\n"
 		"  role            ours in the handshake: initiator or responder, client or server\n"
 		"  cipher          ZRTP's cipher type, or the DTLS cipher suite\n"
@@ -263,13 +315,17 @@ static struct ast_custom_function function = {
 		"  key_agreement, hash, auth_tag   ZRTP's algorithms\n"
 		"  disclosure      yes if the peer may disclose the call, as by recording it\n"
 		"  enrolled        yes if the peer is enrolled at this PBX\n"
+		"  policy          the policy or section of sealrtp.conf that holds for the call; set it to the name "
+		"of a\n"
+		"                  policy before Answer() or Progress(), or in a pre-dial handler\n"
+		"  dial_policy     set to the name of a policy: it holds for the legs that this channel dials\n"
 		"  enrolment       set to yes before Answer(): this call offers the peer to enrol\n"
 		"  peer_name       may be set as well\n"
 		"stream:\n"
 		"  audio (the default) or video",
 	.seealso = "SealRTPWait(), SealRTPVerified()",
-	.desc = "Empty where the item does not belong to the method in use. All but enrolment and peer_name are\n"
-			"read only.",
+	.desc = "Empty where the item does not belong to the method in use. policy, dial_policy, enrolment and\n"
+			"peer_name can be set.",
 	.read = function_read,
 	.write = function_write,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
  * SASrelay (RFC 6189 section 7.3): a phone that is enrolled at this PBX is shown the SAS of the far end in
- * place of ours.
+ * place of ours. Passthrough hears of changed bridges from here as well.
  *
  * Two legs are looked at when a channel enters a bridge and when a leg becomes secure in one. One stream is
  * locked at a time, and no channel meanwhile.
@@ -85,21 +85,45 @@ void relay_sas(const char *channel_id)
 	}
 }
 
+#if SEALRTP_ASTERISK_MAJOR < 17
+#define UNIQUEID(snapshot) (snapshot)->uniqueid
+#else
+#define UNIQUEID(snapshot) (snapshot)->base->uniqueid
+#endif
+
+/* Who has come or gone, and who is there. */
+static void tell_passthrough(const struct ast_bridge_blob *blob)
+{
+	struct ao2_iterator iterator;
+	char *id;
+
+	if (blob->channel) {
+		passthrough_bridge_changed(UNIQUEID(blob->channel));
+	}
+	if (!blob->bridge) {
+		return;
+	}
+	iterator = ao2_iterator_init(blob->bridge->channels, 0);
+	while ((id = ao2_iterator_next(&iterator))) {
+		passthrough_bridge_changed(id);
+		ao2_ref(id, -1);
+	}
+	ao2_iterator_destroy(&iterator);
+}
+
 static void on_message(void *data, struct stasis_subscription *sub, struct stasis_message *message)
 {
+	bool entered = stasis_message_type(message) == ast_channel_entered_bridge_type();
 	struct ast_bridge_blob *blob;
 
 	(void)data, (void)sub;
-	if (stasis_message_type(message) != ast_channel_entered_bridge_type()) {
+	if (!entered && stasis_message_type(message) != ast_channel_left_bridge_type()) {
 		return;
 	}
 	blob = stasis_message_data(message);
-	if (blob->channel) {
-#if SEALRTP_ASTERISK_MAJOR < 17
-		relay_sas(blob->channel->uniqueid);
-#else
-		relay_sas(blob->channel->base->uniqueid);
-#endif
+	tell_passthrough(blob);
+	if (entered && blob->channel) {
+		relay_sas(UNIQUEID(blob->channel));
 	}
 }
 
@@ -110,6 +134,7 @@ int relay_start(void)
 		return -1;
 	}
 	stasis_subscription_accept_message_type(subscription, ast_channel_entered_bridge_type());
+	stasis_subscription_accept_message_type(subscription, ast_channel_left_bridge_type());
 	stasis_subscription_set_filter(subscription, STASIS_SUBSCRIPTION_FILTER_SELECTIVE);
 	return 0;
 }

@@ -179,9 +179,10 @@ static void release(struct ast_channel *chan)
 uint32_t report_consequence(const char *channel, uint64_t failure)
 {
 	struct settings *settings = config_get();
-	uint32_t consequence =
-		sealrtp_config_consequence(settings ? config_of_channel(settings, channel) : NULL, (uint32_t)failure);
+	sealrtp_config *config = settings ? config_for_call(settings, channel) : NULL;
+	uint32_t consequence = sealrtp_config_consequence(config, (uint32_t)failure);
 
+	sealrtp_config_free(config);
 	ao2_cleanup(settings);
 	return consequence;
 }
@@ -297,7 +298,7 @@ static void tell_secured(struct report *report)
 	if (report->event.rtcp) {
 		return;
 	}
-	downgrade_secured(name, DTLS_METHOD);
+	downgrade_secured(name, METHOD_DTLS);
 	manager_event(EVENT_FLAG_CALL, "SealRTPSecured",
 		"Channel: %s\r\n"
 		"Uniqueid: %s\r\n"

@@ -38,7 +38,7 @@ static int start_helpers(void)
 	}
 	if (streams_init() || sdp_start() || dtls_init() || report_start() || transport_start() ||
 		downgrade_start() || watch_start() || relay_start() || guard_start() || cli_register() ||
-		zrtp_cli_register() || functions_register() || explain_start()) {
+		zrtp_cli_register() || policy_cli_register() || functions_register() || explain_start()) {
 		ast_log(LOG_ERROR, "No memory, or no thread could be started\n");
 		return -1;
 	}
@@ -48,6 +48,7 @@ static int start_helpers(void)
 static void stop_helpers(void)
 {
 	functions_unregister();
+	policy_cli_unregister();
 	zrtp_cli_unregister();
 	cli_unregister();
 	guard_stop();
@@ -128,11 +129,11 @@ static int reload_module(void)
  * even then. */
 static int unload_module(void)
 {
-	if (streams_alive() || sdes_alive() || rtp_engine_instances() || channel_keepsakes()) {
+	if (streams_alive() || sdes_alive() || rtp_engine_instances() || channel_keepsakes() || policy_choices()) {
 		ast_log(LOG_WARNING,
 			"In use by %u RTP instances, %u SRTP streams, %u SDES negotiations and %u channels: not "
 			"unloaded\n",
-			rtp_engine_instances(), streams_alive(), sdes_alive(), channel_keepsakes());
+			rtp_engine_instances(), streams_alive(), sdes_alive(), MAX(channel_keepsakes(), policy_choices()));
 		return -1;
 	}
 	/* First no new streams, then no new instances; who slipped in keeps us. */

@@ -9,7 +9,6 @@
 #include <limits.h>
 #include <stdbool.h>
 
-#include "asterisk/linkedlists.h"
 #include "asterisk/module.h"
 #include "asterisk/netsock2.h"
 #include "asterisk/res_srtp.h"
@@ -35,6 +34,11 @@
 #define METHOD_SDES "SDES"
 #define METHOD_DTLS "DTLS"
 #define METHOD_ZRTP "ZRTP"
+#define METHOD_PASSTHROUGH "PASSTHROUGH"
+/* A section of sealrtp.conf. */
+#define SECTION_NAME_SIZE 257
+/* All keys of a configuration, a line each. */
+#define DESCRIPTION_SIZE 16384
 /* A peer's name in the cache. */
 #define PEER_NAME_SIZE 80
 /* Kinds of refused packets that are told apart in the log; the last is "other". */
@@ -57,22 +61,14 @@ struct settings {
 	sealrtp_config *config;
 	/* Certificates and everything of OpenSSL. */
 	sealrtp_dtls *dtls;
-	/* End points with a section of their own. */
-	AST_LIST_HEAD_NOLOCK(sections, section) sections;
+	/* All sections. */
+	sealrtp_policies *policies;
+	/* sealrtp_wants */
+	uint32_t wants;
 	/* zrtp_cache, or "". */
 	char zid_path[PATH_MAX];
 	/* NULL if nobody has ZRTP. */
 	struct zid *zid;
-	/* Until it is known whose call it is, nothing clear may pass. */
-	bool zrtp_required;
-	/* Some end point's policy is active: every call has a stream from its first moment on. */
-	bool active;
-};
-
-struct section {
-	AST_LIST_ENTRY(section) next;
-	sealrtp_config *config;
-	char name[0];
 };
 
 enum config_result {
@@ -83,7 +79,19 @@ enum config_result {
 enum config_result config_load(void);
 void config_done(void);
 struct settings *config_get(void);
-const sealrtp_config *config_of_channel(const struct settings *settings, const char *channel);
+sealrtp_config *config_for_endpoint(const struct settings *settings, const char *endpoint);
+sealrtp_config *config_for_name(const struct settings *settings, const char *channel);
+uint32_t config_wants(const struct settings *settings);
+
+/* policy.c: under which policy a channel's call is. */
+sealrtp_config *config_for_channel(const struct settings *settings, struct ast_channel *chan);
+sealrtp_config *config_for_call(const struct settings *settings, const char *channel);
+sealrtp_config *policy_chosen(struct ast_channel *chan);
+unsigned int policy_choices(void);
+uint32_t policy_wants(void);
+int policy_choose(struct ast_channel *chan, const char *item, const char *name, bool dialled);
+void policy_name(struct ast_channel *chan, char *name, size_t size);
+void policy_dialled(struct ast_channel *chan, char *name, size_t size);
 
 /* Whether ICE has to choose where media goes. */
 enum ice_state {
@@ -160,12 +168,14 @@ struct ast_srtp {
 	} dtls;
 	/* ZRTP of the instance. */
 	struct zrtp {
-		/* The stream is there because an end point may have ZRTP; never changes. */
+		/* The stream is there because an end point may have ZRTP, or a policy; never changes. */
 		bool candidate;
 		/* It is known whose call this is. */
 		bool settled;
 		/* What the end point asks for: a sealrtp_config_zrtp(). */
 		uint32_t rule;
+		/* Nothing clear may pass: a sealrtp_config_demands(). */
+		bool demands;
 		/* Media may flow. */
 		bool activated;
 		/* The session has a share in the call's association. Also read without the stream's lock. */
@@ -189,6 +199,24 @@ struct ast_srtp {
 		/* Shared by the streams of a call. */
 		struct zrtp_call *call;
 	} zrtp;
+	/* The phones are end to end, or may be. */
+	struct passthrough {
+		/* The end point's policy asks for it. */
+		bool wanted;
+		/* It was given up: we are the end of the phone's ZRTP. */
+		bool over;
+		/* It was given up, and the call ends. */
+		bool refused;
+		/* Number of the stream whose phone shares keys with this one's; 0 for none. */
+		unsigned int agreed_with;
+		/* Since when it is up and on its own, and when it is looked at again; zero for neither. */
+		struct timeval since;
+		struct timeval look;
+		/* Where the peer's datagrams come from, by component, where its description does not tell. */
+		struct ast_sockaddr learnt[2];
+		/* While it is passed through. Also looked at without the stream's lock. */
+		struct passthrough_pair *pair;
+	} passthrough;
 	/* The descriptions of its call, where chan_pjsip's pass through us. */
 	struct sdp {
 		/* NULL where they do not. */
@@ -301,14 +329,27 @@ void zrtp_activate(struct ast_srtp *stream, struct ast_rtp_instance *instance);
 void zrtp_address_known(struct ast_srtp *stream);
 void zrtp_stop(struct ast_srtp *stream);
 void zrtp_look_again(struct ast_srtp *stream);
+bool zrtp_policy_may_change(struct ast_srtp *stream);
+void zrtp_policy_changed(struct ast_srtp *stream, struct ast_channel *chan);
 bool zrtp_receives(const struct ast_srtp *stream);
 void zrtp_settle(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config);
 void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
-	struct ast_channel *chan);
+	struct ast_channel *chan, bool outgoing);
 const sealrtp_zrtp_call *zrtp_handle(const struct ast_srtp *stream);
 void zrtp_described(struct ast_srtp *stream);
 void zrtp_decided(struct ast_srtp *stream);
 bool zrtp_info(struct ast_srtp *stream, sealrtp_zrtp_info *info);
+
+/* passthrough.c: two bridged legs whose phones are end to end. */
+void passthrough_settle(struct ast_srtp *stream, const sealrtp_config *config);
+bool passthrough_holds(const struct ast_srtp *stream);
+bool passthrough_runs(const struct ast_srtp *stream);
+bool passthrough_stats(struct ast_srtp *stream, sealrtp_session_stats *stats, bool *passes);
+void passthrough_address_known(struct ast_srtp *stream);
+bool passthrough_read(struct ast_srtp *stream, struct ast_rtp_instance *instance, int rtcp);
+void passthrough_review(struct ast_channel *chan);
+void passthrough_bridge_changed(const char *channel_id);
+void passthrough_close(struct ast_srtp *stream);
 
 /* sdp.c: the descriptions of chan_pjsip's calls. */
 int sdp_start(void);
@@ -343,11 +384,18 @@ void relay_sas(const char *channel_id);
 int functions_register(void);
 void functions_unregister(void);
 
+/* policy_cli.c */
+int policy_cli_register(void);
+void policy_cli_unregister(void);
+
 /* zrtp_cli.c */
 int zrtp_cli_register(void);
 void zrtp_cli_unregister(void);
 
 /* transport.c: datagrams of DTLS and ZRTP, and the timer. */
+/* The largest UDP payload. */
+#define TRANSPORT_RECEIVE_SIZE 65535
+uint8_t *transport_buffer(void);
 int transport_start(void);
 void transport_stop(void);
 void transport_start_later(struct ast_srtp *stream, int ms);
@@ -386,6 +434,7 @@ int watch_start(void);
 void watch_stop(void);
 bool watch_is_optimistic(const char *channel);
 bool watch_is_clear(const char *endpoint);
+bool watch_has_avpf(const char *endpoint);
 bool watch_endpoint(const char *channel, char *endpoint, size_t size);
 
 /* cli.c */

@@ -88,7 +88,7 @@ static struct ast_frame *engine_read(struct ast_rtp_instance *instance, int rtcp
 	struct ast_srtp *stream = handshake_stream(instance);
 
 	guard();
-	if (stream && transport_read(stream, instance, rtcp)) {
+	if (stream && (passthrough_read(stream, instance, rtcp) || transport_read(stream, instance, rtcp))) {
 		return &ast_null_frame;
 	}
 	return builtin->read(instance, rtcp);
@@ -134,6 +134,7 @@ static void engine_remote_address_set(struct ast_rtp_instance *instance, struct 
 	builtin->remote_address_set(instance, address);
 	if (stream) {
 		transport_learn(stream, instance);
+		passthrough_address_known(stream);
 		dtls_remote_address(stream, address);
 		zrtp_address_known(stream);
 	}

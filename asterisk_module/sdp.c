@@ -207,35 +207,49 @@ static struct ast_channel *find_channel(const char *endpoint, const void *sessio
 	return chan;
 }
 
+/* Of a call of ours what its channel has; the dialplan has no word yet on one that comes in. */
+static sealrtp_config *first_config(
+	const struct settings *settings, const struct sealrtp_sip *sip, const char *endpoint, bool initiated)
+{
+	struct ast_channel *chan = initiated ? find_channel(endpoint, sip->session) : NULL;
+	sealrtp_config *config;
+
+	if (!chan) {
+		return config_for_endpoint(settings, endpoint);
+	}
+	config = config_for_channel(settings, chan);
+	ast_channel_unref(chan);
+	return config;
+}
+
 /* NULL where policy has no say. */
 static struct sdp_dialog *dialog_new(const struct sealrtp_sip *sip, bool initiated)
 {
 	struct settings *settings = config_get();
-	char endpoint[TEXT_SIZE], channel[TEXT_SIZE + sizeof("-00000000")];
-	const sealrtp_config *config;
+	char endpoint[TEXT_SIZE];
+	sealrtp_config *config;
 	struct sdp_dialog *dialog;
 	sealrtp_result result;
 
 	snprintf(endpoint, sizeof(endpoint), DRIVER "/%s", sip->endpoint);
-	snprintf(channel, sizeof(channel), "%s-00000000", endpoint);
-	config = settings ? config_of_channel(settings, channel) : NULL;
-	if (!config || !is_policys(config, endpoint)) {
+	config = settings ? first_config(settings, sip, endpoint, initiated) : NULL;
+	if (!config || !is_policys(config, endpoint) ||
+		!(dialog = ao2_alloc(sizeof(*dialog), dialog_destroy))) {
+		sealrtp_config_free(config);
 		ao2_cleanup(settings);
 		return NULL;
 	}
-	dialog = ao2_alloc(sizeof(*dialog), dialog_destroy);
-	if (!dialog) {
-		ao2_ref(settings, -1);
-		return NULL;
-	}
 	dialog->settings = settings;
-	dialog->config = sealrtp_config_copy(config);
+	dialog->config = config;
 	dialog->initiated = initiated;
 	dialog->last = ast_tvnow();
 	ast_copy_string(dialog->endpoint, endpoint, sizeof(dialog->endpoint));
 	ast_copy_string(dialog->call_id, sip->call_id, sizeof(dialog->call_id));
 	ast_copy_string(dialog->tag, initiated ? sip->local_tag : sip->remote_tag, sizeof(dialog->tag));
 	result = sealrtp_offer_answer_new(dialog->config, settings->dtls, endpoint, &dialog->offer_answer);
+	if (result >= 0) {
+		result = sealrtp_offer_answer_set_feedback(dialog->offer_answer, watch_has_avpf(sip->endpoint));
+	}
 	if (result < 0 || !ao2_link(dialogs, dialog)) {
 		ast_log(LOG_ERROR, "No SDP of ours for %s: %s\n", endpoint, sealrtp_result_text(result));
 		ao2_ref(dialog, -1);
@@ -416,7 +430,7 @@ static void prepare_zrtp(struct sdp_dialog *dialog, struct ast_srtp *stream)
 	struct ast_channel *chan = channel_of(dialog);
 
 	if (chan) {
-		zrtp_prepare(stream, dialog->settings, dialog->config, chan);
+		zrtp_prepare(stream, dialog->settings, dialog->config, chan, dialog->initiated);
 		ast_channel_unref(chan);
 	}
 }
@@ -523,6 +537,29 @@ static sealrtp_result apply(
 	return result;
 }
 
+/* Media that is secured here comes through here: chan_pjsip, which knows nothing of it, would send it from
+ * phone to phone. */
+static void anchor(struct sdp_dialog *dialog)
+{
+	struct ast_channel *chan;
+	bool secured = false;
+	size_t index;
+
+	for (index = 0; !secured && index < ARRAY_LEN(dialog->streams); index++) {
+		const struct ast_srtp *stream = dialog->streams[index];
+
+		secured = stream &&
+				  (stream->sdp.decided == SEALRTP_METHOD_SDES || stream->sdp.decided == SEALRTP_METHOD_DTLS);
+	}
+	chan = secured ? channel_of(dialog) : NULL;
+	if (chan) {
+		ast_channel_lock(chan);
+		channel_anchor(chan);
+		ast_channel_unlock(chan);
+		ast_channel_unref(chan);
+	}
+}
+
 static sealrtp_result apply_all(struct sdp_dialog *dialog, bool answering, char *reason, size_t size)
 {
 	sealrtp_result result = SEALRTP_OK;
@@ -531,6 +568,7 @@ static sealrtp_result apply_all(struct sdp_dialog *dialog, bool answering, char 
 	for (index = 0; result >= 0 && index < ARRAY_LEN(dialog->streams); index++) {
 		result = apply(dialog, index, answering, reason, size);
 	}
+	anchor(dialog);
 	return result;
 }
 
@@ -584,6 +622,35 @@ static enum sealrtp_sdp_verdict incoming(
 	return SEALRTP_SDP_CHANGED;
 }
 
+static bool is_same_section(const sealrtp_config *one, const sealrtp_config *other)
+{
+	char names[2][SECTION_NAME_SIZE] = {"", ""};
+
+	sealrtp_config_section(one, names[0], sizeof(names[0]));
+	sealrtp_config_section(other, names[1], sizeof(names[1]));
+	return !strcmp(names[0], names[1]);
+}
+
+/* The dialplan may have chosen another policy since the peer's offer came. The dialog is locked. */
+static sealrtp_result follow_dialplan(struct sdp_dialog *dialog, char *reason, size_t size)
+{
+	struct ast_channel *chan = channel_of(dialog);
+	sealrtp_config *chosen = chan ? policy_chosen(chan) : NULL;
+	sealrtp_result result = SEALRTP_OK;
+
+	if (chosen && !is_same_section(chosen, dialog->config)) {
+		sealrtp_config_free(dialog->config);
+		dialog->config = chosen;
+		chosen = NULL;
+		result = sealrtp_offer_answer_set_config(dialog->offer_answer, dialog->config, reason, size);
+	}
+	sealrtp_config_free(chosen);
+	if (chan) {
+		ast_channel_unref(chan);
+	}
+	return result;
+}
+
 /* Whether policy lets the call's media pass in the clear, and nothing has secured it. The dialog is locked.
  */
 static bool may_be_clear(struct sdp_dialog *dialog)
@@ -614,8 +681,11 @@ static enum sealrtp_sdp_verdict outgoing(
 
 	learn_channel(dialog, sip);
 	fill(&message, dialog, sip);
-	result = sealrtp_offer_answer_local(
-		dialog->offer_answer, &message, text->body, text->len, &lines, reason, sizeof(reason));
+	result = follow_dialplan(dialog, reason, sizeof(reason));
+	if (result >= 0) {
+		result = sealrtp_offer_answer_local(
+			dialog->offer_answer, &message, text->body, text->len, &lines, reason, sizeof(reason));
+	}
 	for (index = 0; result == SEALRTP_OK && index < MIN(lines, LINES_MAX); index++) {
 		result = describe(dialog, index, reason, sizeof(reason));
 	}

@@ -154,6 +154,11 @@ static int engine_unprotect(struct ast_srtp *stream, void *buf, int *size, int f
 	}
 	len = *size;
 	ao2_lock(stream);
+	if (passthrough_runs(stream)) {
+		ao2_unlock(stream);
+		errno = EAGAIN;
+		return -1;
+	}
 	result = rtcp ? sealrtp_unprotect_rtcp(stream->session, buf, &len)
 				  : sealrtp_unprotect_rtp(stream->session, buf, &len);
 	if (result == SEALRTP_OK_EVENT) {
@@ -183,6 +188,12 @@ static int engine_protect(struct ast_srtp *stream, void **buf, int *size, int rt
 	}
 	len = *size;
 	ao2_lock(stream);
+	if (passthrough_runs(stream)) {
+		/* Music on hold, digits, reports: nothing of ours may mix with what the far phone sends. */
+		ao2_unlock(stream);
+		errno = EAGAIN;
+		return -1;
+	}
 	if (!stream->zrtp.secured &&
 		sealrtp_session_state(stream->session, rtcp ? SEALRTP_RTCP : SEALRTP_RTP) == SEALRTP_STATE_BYPASS) {
 		/* It stays as it is: no need to copy it. Were there keys, it would not fit and be dropped. */

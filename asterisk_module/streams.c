@@ -168,6 +168,7 @@ void stream_let_go(struct ast_srtp *stream)
 	stream->sdp.dialog = NULL;
 	ao2_unlock(stream);
 	sdp_forget(dialog);
+	passthrough_close(stream);
 	ao2_unlink(streams, stream);
 	ao2_ref(stream, -1);
 	ast_module_unref(AST_MODULE_SELF);

@@ -31,8 +31,6 @@
 #define ZRTP_FIRST 0x10
 #define ZRTP_COOKIE 0x5a525450
 #define ZRTP_COOKIE_AT 4
-/* The largest UDP payload. */
-#define RECEIVE_SIZE 65535
 /* The largest dtls_mtu, which is more than any message of ZRTP has. */
 #define SEND_SIZE 16384
 
@@ -250,6 +248,12 @@ void transport_look_later(struct ast_srtp *stream, int ms)
 	}
 }
 
+/* Of this thread, TRANSPORT_RECEIVE_SIZE bytes; NULL if there is no memory. */
+uint8_t *transport_buffer(void)
+{
+	return ast_threadstorage_get(&receive_buffer, TRANSPORT_RECEIVE_SIZE);
+}
+
 static bool is_dtls(const uint8_t *head, ssize_t len)
 {
 	return len >= 1 && head[0] >= DTLS_FIRST && head[0] <= DTLS_LAST;
@@ -314,11 +318,11 @@ bool transport_read(struct ast_srtp *stream, struct ast_rtp_instance *instance, 
 	if (!dtls && !zrtp) {
 		return false;
 	}
-	datagram = ast_threadstorage_get(&receive_buffer, RECEIVE_SIZE);
+	datagram = transport_buffer();
 	if (!datagram) {
 		return false;
 	}
-	len = ast_recvfrom(fd, datagram, RECEIVE_SIZE, MSG_DONTWAIT, &from);
+	len = ast_recvfrom(fd, datagram, TRANSPORT_RECEIVE_SIZE, MSG_DONTWAIT, &from);
 	if (len < 1) {
 		return true;
 	}

@@ -76,8 +76,11 @@ static bool endpoint_of(const char *channel, char *endpoint, size_t size)
 struct demand {
 	char encryption[8];
 	bool optimistic;
-	/* zrtp = required */
+	/* RTP/AVPF and nothing else */
+	bool avpf;
+	/* fallback = reject, with ZRTP or without */
 	bool zrtp;
+	bool security;
 };
 
 /* res_pjsip's structs need pjproject's headers, which Debian does not ship; its objects' options need none.
@@ -92,6 +95,7 @@ static void get_encryption(const char *endpoint, struct demand *demand)
 	ast_copy_string(demand->encryption, S_OR(ast_variable_find_in_list(options, "media_encryption"), ""),
 		sizeof(demand->encryption));
 	demand->optimistic = ast_true(optimistic);
+	demand->avpf = ast_true(S_OR(ast_variable_find_in_list(options, "use_avpf"), ""));
 	ast_variables_destroy(options);
 	ao2_cleanup(object);
 	if (sorcery) {
@@ -99,17 +103,25 @@ static void get_encryption(const char *endpoint, struct demand *demand)
 	}
 }
 
-static void get_demand(const char *channel, struct demand *demand)
+static void get_native(const char *channel, struct demand *demand)
 {
-	struct settings *settings = config_get();
 	char endpoint[AST_CHANNEL_NAME];
 
 	memset(demand, 0, sizeof(*demand));
 	if (endpoint_of(channel, endpoint, sizeof(endpoint))) {
 		get_encryption(endpoint, demand);
 	}
-	demand->zrtp =
-		settings && sealrtp_config_zrtp(config_of_channel(settings, channel)) == SEALRTP_ZRTP_REQUIRED;
+}
+
+static void get_demand(struct ast_channel *chan, struct demand *demand)
+{
+	struct settings *settings = config_get();
+	sealrtp_config *config = settings ? config_for_channel(settings, chan) : NULL;
+
+	get_native(ast_channel_name(chan), demand);
+	demand->security = sealrtp_config_demands(config);
+	demand->zrtp = sealrtp_config_zrtp(config) == SEALRTP_ZRTP_REQUIRED;
+	sealrtp_config_free(config);
 	ao2_cleanup(settings);
 }
 
@@ -118,7 +130,7 @@ bool watch_is_optimistic(const char *channel)
 {
 	struct demand demand;
 
-	get_demand(channel, &demand);
+	get_native(channel, &demand);
 	return demand.optimistic;
 }
 
@@ -129,6 +141,16 @@ bool watch_is_clear(const char *endpoint)
 
 	get_encryption(endpoint, &demand);
 	return !strcmp(demand.encryption, "no");
+}
+
+/* Whether chan_pjsip speaks RTP/AVPF with this end point, and takes nothing else; without it takes RTP/AVP
+ * only. */
+bool watch_has_avpf(const char *endpoint)
+{
+	struct demand demand = {.optimistic = false};
+
+	get_encryption(endpoint, &demand);
+	return demand.avpf;
 }
 
 static bool has_audio(struct ast_channel *chan)
@@ -171,7 +193,7 @@ static enum verdict judge_rtp(struct ast_rtp_instance *rtp, struct ast_channel *
 	if (stream->dtls.configured && !stream->dtls.stopped) {
 		verdict = stream->dtls.started || stream->dtls.bundled ? SECURE_OR_GONE : NO_HANDSHAKE;
 	} else if (!stream->keyed) {
-		verdict = stream->zrtp.started ? ZRTP_BEGUN : CLEAR_MEDIA;
+		verdict = stream->zrtp.started || passthrough_holds(stream) ? ZRTP_BEGUN : CLEAR_MEDIA;
 	}
 	ao2_unlock(stream);
 	return verdict;
@@ -218,7 +240,9 @@ static const struct wanted wanted_sdes = {"SDES", "media_encryption or media_enc
 static const struct wanted wanted_dtls = {"DTLS-SRTP", "media_encryption or media_encryption_optimistic",
 	"the peer's answer has not the profile UDP/TLS/RTP/SAVP"};
 static const struct wanted wanted_zrtp = {
-	METHOD_ZRTP, "zrtp in sealrtp.conf", "it could not begin: no media of the peer is known"};
+	METHOD_ZRTP, "fallback in sealrtp.conf", "it could not begin: no media of the peer is known"};
+static const struct wanted wanted_security = {
+	"security", "fallback, offer or accept in sealrtp.conf", "the peer has agreed to no method"};
 
 /* What is demanded and not there, or NULL. */
 static const struct wanted *find_wanted(const struct demand *demand, enum verdict verdict)
@@ -232,7 +256,10 @@ static const struct wanted *find_wanted(const struct demand *demand, enum verdic
 	if (!demand->optimistic && !strcmp(demand->encryption, "dtls")) {
 		return &wanted_dtls;
 	}
-	return demand->zrtp && verdict != ZRTP_BEGUN ? &wanted_zrtp : NULL;
+	if (verdict == ZRTP_BEGUN || !demand->security) {
+		return NULL;
+	}
+	return demand->zrtp ? &wanted_zrtp : &wanted_security;
 }
 
 static void end(struct ast_channel *chan, const struct wanted *wanted, enum verdict verdict)
@@ -240,9 +267,11 @@ static void end(struct ast_channel *chan, const struct wanted *wanted, enum verd
 	const char *what = wanted->missing;
 	char refusal[REASON_SIZE], reason[2 * REASON_SIZE];
 
-	if (wanted != &wanted_zrtp && verdict == NO_HANDSHAKE) {
+	bool native = wanted == &wanted_sdes || wanted == &wanted_dtls;
+
+	if (native && verdict == NO_HANDSHAKE) {
 		what = "no handshake could begin: no answer to our offer, or ICE found no pair of addresses";
-	} else if (wanted != &wanted_zrtp && verdict != NO_MEDIA) {
+	} else if (native && verdict != NO_MEDIA) {
 		what = "the media is clear";
 	}
 	ast_copy_string(reason, what, sizeof(reason));
@@ -271,12 +300,12 @@ static bool check(const char *id, bool may_wait, bool first)
 	}
 	verdict = look(chan);
 	if (verdict != SECURE_OR_GONE && watch_endpoint(ast_channel_name(chan), NULL, 0)) {
-		get_demand(ast_channel_name(chan), &demand);
+		get_demand(chan, &demand);
 		wanted = find_wanted(&demand, verdict);
 	}
 	if (wanted) {
 		/* A pair of ICE's addresses takes its time, and so does finding the channel of a stream. */
-		again = may_wait || (first && (verdict == NO_HANDSHAKE || wanted == &wanted_zrtp));
+		again = may_wait || (first && (verdict == NO_HANDSHAKE || wanted == &wanted_zrtp || wanted == &wanted_security));
 		if (!again) {
 			end(chan, wanted, verdict);
 		}

@@ -54,10 +54,10 @@ bool zrtp_demands(const struct ast_srtp *stream)
 		return false;
 	}
 	if (stream->zrtp.settled) {
-		return stream->zrtp.rule == SEALRTP_ZRTP_REQUIRED;
+		return stream->zrtp.demands;
 	}
 	settings = config_get();
-	demands = !settings || settings->zrtp_required;
+	demands = !settings || config_wants(settings) & SEALRTP_WANTS_NOTHING_CLEAR;
 	ao2_cleanup(settings);
 	return demands;
 }
@@ -71,7 +71,7 @@ int zrtp_install(struct ast_rtp_instance *instance)
 	struct ast_srtp *stream;
 	int res;
 
-	if (!settings || !(settings->zid || settings->active)) {
+	if (!settings || !config_wants(settings)) {
 		ao2_cleanup(settings);
 		return settings ? 0 : -1;
 	}
@@ -83,7 +83,7 @@ int zrtp_install(struct ast_rtp_instance *instance)
 		ao2_lock(stream);
 		stream->zrtp.candidate = true;
 		stream->zrtp.ssrc = ast_rtp_instance_get_ssrc(instance);
-		if (!settings->zrtp_required) {
+		if (!(config_wants(settings) & SEALRTP_WANTS_NOTHING_CLEAR)) {
 			res = stream_renew(stream, settings->config, false);
 		}
 		transport_look_later(stream, pauses[0].ms);
@@ -93,15 +93,16 @@ int zrtp_install(struct ast_rtp_instance *instance)
 	return stream ? res : -1;
 }
 
-/* What passes without keys, as the end point's rule says. The stream is locked. */
+/* What passes without keys, as the policy says. The stream is locked. */
 static void apply(struct ast_srtp *stream, const sealrtp_config *config, uint32_t rule)
 {
+	bool demands = sealrtp_config_demands(config);
 	uint32_t state = sealrtp_session_state(stream->session, SEALRTP_RTP);
 
 	if (stream->keyed || stream->dtls.configured) {
 		return;
 	}
-	if (sealrtp_config_demands(config)) {
+	if (demands) {
 		sealrtp_session_demand_security(stream->session);
 	} else if (state == SEALRTP_STATE_BLOCK) {
 		stream_renew(stream, config, false);
@@ -116,15 +117,18 @@ void zrtp_settle(struct ast_srtp *stream, const struct settings *settings, const
 		return;
 	}
 	stream->zrtp.rule = settings->zid ? sealrtp_config_zrtp(config) : SEALRTP_ZRTP_NO;
+	stream->zrtp.demands = sealrtp_config_demands(config);
 	apply(stream, config, stream->zrtp.rule);
+	passthrough_settle(stream, config);
 	stream->zrtp.settled = true;
 }
 
 /* It is the call of an end point. The stream is locked. */
-static void settle(struct ast_srtp *stream, const struct settings *settings, const char *channel)
+static void settle(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
+	const char *channel)
 {
 	ast_copy_string(stream->channel, channel, sizeof(stream->channel));
-	zrtp_settle(stream, settings, config_of_channel(settings, channel));
+	zrtp_settle(stream, settings, config);
 }
 
 /* No channel (yet). The stream is locked. */
@@ -160,8 +164,9 @@ static bool may_begin(const struct ast_srtp *stream)
 {
 	return stream->session && stream->zrtp.settled && stream->zrtp.rule != SEALRTP_ZRTP_NO &&
 		   stream->zrtp.activated && !stream->zrtp.started && !is_asked(stream) && !stream->zrtp.stopped &&
-		   !stream->sdp.awaited && stream->sdp.decided != SEALRTP_METHOD_CLEAR &&
-		   (!stream->keyed || stream->sdp.upgrade) && !dtls_serves(stream) && !stream->dtls.bundled &&
+		   !passthrough_holds(stream) && !stream->sdp.awaited &&
+		   stream->sdp.decided != SEALRTP_METHOD_CLEAR && (!stream->keyed || stream->sdp.upgrade) &&
+		   !dtls_serves(stream) && !stream->dtls.bundled &&
 		   (stream->dtls.ice == ICE_UNUSED || stream->dtls.ice == ICE_CHOSEN) && transport_has_remote(stream);
 }
 
@@ -199,12 +204,12 @@ struct terms {
 };
 
 /* The channel is locked. */
-static void terms_of(struct ast_channel *chan, struct terms *terms)
+static void terms_of(struct ast_channel *chan, bool outgoing, struct terms *terms)
 {
 	const char *number;
 
 	terms->enrolment = channel_enrolment(chan);
-	terms->outgoing = ast_test_flag(ast_channel_flags(chan), AST_FLAG_OUTGOING) != 0;
+	terms->outgoing = outgoing;
 	if (terms->outgoing) {
 		struct ast_party_id caller = ast_channel_connected_effective_id(chan);
 
@@ -244,7 +249,7 @@ static struct zrtp_call *call_new(const struct settings *settings, const sealrtp
 /* Gives the stream its share in the call's association before media flows: its description names its Hello.
  * No stream is locked. */
 void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, const sealrtp_config *config,
-	struct ast_channel *chan)
+	struct ast_channel *chan, bool outgoing)
 {
 	char channel[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
 	struct zrtp_call *call;
@@ -260,7 +265,7 @@ void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, cons
 	ast_channel_lock(chan);
 	ast_copy_string(channel, ast_channel_name(chan), sizeof(channel));
 	ast_copy_string(id, ast_channel_uniqueid(chan), sizeof(id));
-	terms_of(chan, &terms);
+	terms_of(chan, outgoing, &terms);
 	ast_channel_unlock(chan);
 	call = call_of_sibling(stream, id);
 	if (!call) {
@@ -292,7 +297,9 @@ void zrtp_described(struct ast_srtp *stream)
 /* Offer and answer leave the keys to it. The stream is locked. */
 void zrtp_decided(struct ast_srtp *stream)
 {
-	stream->method = METHOD_ZRTP;
+	if (!passthrough_runs(stream)) {
+		stream->method = METHOD_ZRTP;
+	}
 	stream->zrtp.stopped = stream->keyed = false;
 }
 
@@ -346,21 +353,21 @@ static void activate_siblings(struct ast_srtp *audio, const char *channel_id)
 static void found(struct ast_srtp *stream, struct ast_channel *chan)
 {
 	struct settings *settings = config_get();
+	sealrtp_config *config = settings ? config_for_channel(settings, chan) : NULL;
 	char channel[AST_CHANNEL_NAME], id[AST_MAX_UNIQUEID];
-	const sealrtp_config *config;
 	struct zrtp_call *call = NULL;
 	struct terms terms;
-	bool wanted, awaited = false;
+	bool wanted, held, awaited = false;
 
-	if (!settings) {
+	if (!config) {
+		ao2_cleanup(settings);
 		return;
 	}
 	ast_channel_lock(chan);
 	ast_copy_string(channel, ast_channel_name(chan), sizeof(channel));
 	ast_copy_string(id, ast_channel_uniqueid(chan), sizeof(id));
-	terms_of(chan, &terms);
+	terms_of(chan, ast_test_flag(ast_channel_flags(chan), AST_FLAG_OUTGOING) != 0, &terms);
 	ast_channel_unlock(chan);
-	config = config_of_channel(settings, channel);
 	if (!stream->zrtp.settled) {
 		awaited = sdp_speaks_for(config, channel);
 	}
@@ -368,10 +375,17 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 	/* In a race its description has come meanwhile. */
 	stream->sdp.awaited |= awaited && !stream->sdp.dialog;
 	if (stream->session) {
-		settle(stream, settings, channel);
+		settle(stream, settings, config, channel);
 	}
+	held = passthrough_holds(stream);
 	wanted = may_begin(stream) && settings->zid;
 	ao2_unlock(stream);
+	if (held) {
+		ast_channel_lock(chan);
+		channel_anchor(chan);
+		ast_channel_unlock(chan);
+		passthrough_review(chan);
+	}
 	if (wanted) {
 		ast_channel_lock(chan);
 		channel_anchor(chan);
@@ -393,7 +407,35 @@ static void found(struct ast_srtp *stream, struct ast_channel *chan)
 		activate_siblings(stream, id);
 	}
 	ao2_cleanup(call);
+	sealrtp_config_free(config);
 	ao2_ref(settings, -1);
+}
+
+/* Whether the dialplan may still choose the stream's policy. */
+bool zrtp_policy_may_change(struct ast_srtp *stream)
+{
+	bool may;
+
+	ao2_lock(stream);
+	may = !stream->zrtp.activated && !stream->zrtp.started;
+	ao2_unlock(stream);
+	return may;
+}
+
+/* The dialplan has chosen it. No lock is held. */
+void zrtp_policy_changed(struct ast_srtp *stream, struct ast_channel *chan)
+{
+	struct settings *settings = config_get();
+	sealrtp_config *config = settings ? config_for_channel(settings, chan) : NULL;
+
+	ao2_lock(stream);
+	if (config && stream->session && stream->zrtp.candidate) {
+		stream->zrtp.settled = false;
+		settle(stream, settings, config, ast_channel_name(chan));
+	}
+	ao2_unlock(stream);
+	sealrtp_config_free(config);
+	ao2_cleanup(settings);
 }
 
 static int look(void *data)
@@ -472,7 +514,8 @@ void zrtp_stop(struct ast_srtp *stream)
 /* Whether a ZRTP datagram is the stream's. */
 bool zrtp_receives(const struct ast_srtp *stream)
 {
-	return __atomic_load_n(&stream->zrtp.used, __ATOMIC_ACQUIRE) && !stream->zrtp.stopped;
+	return __atomic_load_n(&stream->zrtp.used, __ATOMIC_ACQUIRE) && !stream->zrtp.stopped &&
+		   !passthrough_holds(stream);
 }
 
 /* What ZRTP agreed on; false if it made no keys. */

@@ -339,6 +339,130 @@ typedef uint32_t sealrtp_consequence;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// One of two legs.
+enum sealrtp_side
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // The first.
+    SEALRTP_LEFT = 0,
+    // The second.
+    SEALRTP_RIGHT = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_side sealrtp_side;
+#else
+typedef uint32_t sealrtp_side;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What a leg's policy asks for.
+enum sealrtp_leg_mode
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // It is not known yet whose call it is.
+    SEALRTP_LEG_UNKNOWN = 0,
+    // We are the end of its ZRTP, or it has none.
+    SEALRTP_LEG_ENDPOINT = 1,
+    // Passthrough.
+    SEALRTP_LEG_PASSTHROUGH = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_leg_mode sealrtp_leg_mode;
+#else
+typedef uint32_t sealrtp_leg_mode;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What becomes of two legs.
+enum sealrtp_passthrough_decision
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // More will be known later: ask again.
+    SEALRTP_PASSTHROUGH_WAIT = 0,
+    // They are passed through.
+    SEALRTP_PASSTHROUGH_PAIR = 1,
+    // They are not.
+    SEALRTP_PASSTHROUGH_CANNOT = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_passthrough_decision sealrtp_passthrough_decision;
+#else
+typedef uint32_t sealrtp_passthrough_decision;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What becomes of a leg that cannot be passed through, or no longer.
+enum sealrtp_passthrough_outcome
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // We are the end of its ZRTP; what passes without keys stays as it is.
+    SEALRTP_OUTCOME_ENDPOINT = 0,
+    // We are the end of its ZRTP, and nothing clear passes: its phone has keys and takes nothing clear.
+    SEALRTP_OUTCOME_ENDPOINT_SECURED = 1,
+    // The call is refused, or ends.
+    SEALRTP_OUTCOME_REFUSE = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_passthrough_outcome sealrtp_passthrough_outcome;
+#else
+typedef uint32_t sealrtp_passthrough_outcome;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What a section is.
+enum sealrtp_section_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // [general]
+    SEALRTP_SECTION_GENERAL = 0,
+    // A policy, of the file or built in.
+    SEALRTP_SECTION_POLICY = 1,
+    // An end point.
+    SEALRTP_SECTION_ENDPOINT = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_section_kind sealrtp_section_kind;
+#else
+typedef uint32_t sealrtp_section_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What a whole file asks for: bits of `sealrtp_policies_wants`.
+enum sealrtp_wants
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // Somebody offers or accepts a method, or demands security: calls need a look at all.
+    SEALRTP_WANTS_SECURITY = 1,
+    // Somebody has ZRTP.
+    SEALRTP_WANTS_ZRTP = 2,
+    // Somebody has `fallback = reject`: until it is known whose call it is, nothing clear may pass.
+    SEALRTP_WANTS_NOTHING_CLEAR = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum sealrtp_wants sealrtp_wants;
+#else
+typedef uint32_t sealrtp_wants;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What streams and negotiations may do. They copy what they need: a later change concerns later calls.
 typedef struct sealrtp_config sealrtp_config;
 
@@ -351,6 +475,12 @@ typedef struct sealrtp_keys sealrtp_keys;
 
 // The offers and answers of one call with one peer. One thread at a time.
 typedef struct sealrtp_offer_answer sealrtp_offer_answer;
+
+// Two legs that are passed through, of one kind of media. One thread at a time may use it.
+typedef struct sealrtp_passthrough sealrtp_passthrough;
+
+// A configuration file: taken line by line, then finished, then read.
+typedef struct sealrtp_policies sealrtp_policies;
 
 // Offer and answer of one m-line, over the whole call. One thread at a time.
 typedef struct sealrtp_sdes sealrtp_sdes;
@@ -393,6 +523,40 @@ typedef struct sealrtp_sdp_line {
     // "audio", "video", ...
     char media[16];
 } sealrtp_sdp_line;
+
+// A leg, when two are bridged.
+typedef struct sealrtp_leg {
+    // Tells it from all others; not 0.
+    uint64_t id;
+    // The leg whose phone its phone shares keys with, from a passthrough that was; 0: none.
+    uint64_t agreed_with;
+    // A `sealrtp_leg_mode`.
+    uint32_t mode;
+    // 1: nothing clear may pass.
+    uint32_t demand_security;
+    // 1: we have keys of it, or make some.
+    uint32_t keyed;
+} sealrtp_leg;
+
+// What is known of one leg that is passed through.
+typedef struct sealrtp_passthrough_info {
+    // Set by the caller: sizeof(sealrtp_passthrough_info).
+    size_t size;
+    // Why it was given up, or "".
+    char failed[128];
+    // ZRTP messages that came from this leg and were handed on.
+    uint64_t zrtp;
+    // RTP packets, secured or not.
+    uint64_t rtp;
+    // RTCP packets, secured or not.
+    uint64_t rtcp;
+    // What was dropped of this leg's.
+    uint64_t dropped;
+    // 1: both phones have confirmed keys to one another, as far as can be seen.
+    uint32_t agreed;
+    // 1: media is handed on.
+    uint32_t passes_media;
+} sealrtp_passthrough_info;
 
 // Counters of one direction.
 typedef struct sealrtp_direction_stats {
@@ -649,7 +813,7 @@ uint32_t sealrtp_config_consequence(const struct sealrtp_config *config,
 // `config` is a handle or null.
 uint32_t sealrtp_config_is_active(const struct sealrtp_config *config);
 
-// 1: no clear media may pass, ever: policy is active, and has no fallback. 1 for null.
+// 1: no clear media may pass, ever: `fallback = reject`. 1 for null.
 //
 // # Safety
 // `config` is a handle or null.
@@ -735,6 +899,13 @@ sealrtp_result sealrtp_offer_answer_remote(struct sealrtp_offer_answer *offer_an
                                            char *reason,
                                            size_t reason_size);
 
+// Whether the PBX speaks RTP/AVPF with this peer (1) or RTP/AVP (0), where it takes that one only. Not called: as the peer.
+//
+// # Safety
+// `offer_answer` is a handle or null.
+sealrtp_result sealrtp_offer_answer_set_feedback(struct sealrtp_offer_answer *offer_answer,
+                                                 uint32_t feedback);
+
 // Another policy for the call from here on, e.g. because the dialplan has chosen one: an offer of the peer that is not answered
 // yet is decided anew, what was agreed on stands. SEALRTP_E_POLICY: that offer is to be answered by 488, and `reason` says why.
 //
@@ -819,6 +990,176 @@ sealrtp_result sealrtp_offer_answer_note(struct sealrtp_offer_answer *offer_answ
 sealrtp_result sealrtp_offer_answer_explain(const struct sealrtp_offer_answer *offer_answer,
                                             char *text,
                                             size_t text_size);
+
+// 1: `zrtp_mode = passthrough`; 0 for null.
+//
+// # Safety
+// `config` is a handle or null.
+uint32_t sealrtp_config_passthrough(const struct sealrtp_config *config);
+
+// Whether a leg and the one it is bridged with (`right`, null: none) can be passed through: a
+// `sealrtp_passthrough_decision`. `waited_ms`: for how long `left` has been up without that; `same_codecs` 1: what one
+// phone sends the other understands; `leads` 1: the stream that decides for its call, the audio. On
+// SEALRTP_PASSTHROUGH_PAIR `*out` is a handle; on SEALRTP_PASSTHROUGH_CANNOT each of two `reasons`, of `reason_size` bytes,
+// tells why to who looks at that leg.
+//
+// # Safety
+// `left` and `right` point to legs or are null, `decision` to a number, `out` to a pointer, `reasons` to two pointers to
+// `reason_size` bytes; all may be null.
+sealrtp_result sealrtp_passthrough_decide(const struct sealrtp_leg *left,
+                                          const struct sealrtp_leg *right,
+                                          uint32_t waited_ms,
+                                          uint32_t same_codecs,
+                                          uint32_t leads,
+                                          uint32_t *decision,
+                                          struct sealrtp_passthrough **out,
+                                          char *const *reasons,
+                                          size_t reason_size);
+
+// What becomes of a leg that cannot be passed through, or no longer: a `sealrtp_passthrough_outcome`. `demand_security` 1:
+// nothing clear may pass; `agreed` 1: its phone shares keys with another phone.
+uint32_t sealrtp_passthrough_give_up(uint32_t demand_security,
+                                     uint32_t agreed);
+
+// Takes a datagram of a leg's phone. SEALRTP_OK: send it to the other's, untouched, from the socket of `*component` (a
+// `sealrtp_component`; RTP's where RTCP has none of its own). SEALRTP_OK_EVENT: likewise, and both phones have just agreed.
+// SEALRTP_DONE: drop it.
+//
+// # Safety
+// `passthrough` is a handle or null, `datagram` points to `len` bytes or is null, `component` to a number or is null.
+sealrtp_result sealrtp_passthrough_receive(struct sealrtp_passthrough *passthrough,
+                                           uint32_t from,
+                                           const uint8_t *datagram,
+                                           size_t len,
+                                           uint32_t *component);
+
+// In how many milliseconds to call `sealrtp_passthrough_handle_timeout`; SEALRTP_DONE: there is nothing to wait for.
+//
+// # Safety
+// `passthrough` is a handle or null, `ms` points to a number or is null.
+sealrtp_result sealrtp_passthrough_poll_timeout(const struct sealrtp_passthrough *passthrough,
+                                                uint32_t *ms);
+
+// Gives up when it is time.
+//
+// # Safety
+// `passthrough` is a handle or null.
+sealrtp_result sealrtp_passthrough_handle_timeout(struct sealrtp_passthrough *passthrough);
+
+// Fills what is known of a leg.
+//
+// # Safety
+// `passthrough` is a handle or null, `info` points to a struct with its size set or is null.
+sealrtp_result sealrtp_passthrough_get_info(const struct sealrtp_passthrough *passthrough,
+                                            uint32_t of,
+                                            struct sealrtp_passthrough_info *info);
+
+// Frees it; null is nothing.
+//
+// # Safety
+// `passthrough` is null or a handle that is not used again.
+void sealrtp_passthrough_free(struct sealrtp_passthrough *passthrough);
+
+// An empty file. Null only if the library is at fault.
+struct sealrtp_policies *sealrtp_policies_new(void);
+
+// Takes a line of the file: `line` from 1 on, `section` without brackets. On SEALRTP_E_CONFIG `message` says file, line,
+// section, key, value and what was expected, the line counts for nothing, and `sealrtp_policies_finish` will fail; on
+// SEALRTP_OK it holds a warning, or is empty.
+//
+// # Safety
+// `policies` is a handle or null; `file`, `section`, `key` and `value` are C strings or null; `message` has
+// `message_size` bytes or is null.
+sealrtp_result sealrtp_policies_set(struct sealrtp_policies *policies,
+                                    const char *file,
+                                    uint32_t line,
+                                    const char *section,
+                                    const char *key,
+                                    const char *value,
+                                    char *message,
+                                    size_t message_size);
+
+// The file is at its end. On SEALRTP_E_CONFIG `message` has the faults that `sealrtp_policies_set` has not told, on
+// SEALRTP_OK warnings; a line each, none if it is empty. From here on it is read only, and only after SEALRTP_OK.
+//
+// # Safety
+// `policies` is a handle or null; `message` has `message_size` bytes or is null.
+sealrtp_result sealrtp_policies_finish(struct sealrtp_policies *policies,
+                                       char *message,
+                                       size_t message_size);
+
+// What holds for end points without a section, as a configuration of its own. Null if not finished.
+//
+// # Safety
+// `policies` is a handle or null.
+struct sealrtp_config *sealrtp_policies_general(const struct sealrtp_policies *policies);
+
+// Hands out a configuration of its own for an end point by its name, e.g. "PJSIP/alice": the section [PJSIP/alice], else
+// [alice], else [general].
+//
+// # Safety
+// `policies` is a handle or null, `endpoint` a C string or null, `out` points to a pointer or is null.
+sealrtp_result sealrtp_policies_endpoint(const struct sealrtp_policies *policies,
+                                         const char *endpoint,
+                                         struct sealrtp_config **out);
+
+// Hands out a configuration of its own for calls under a policy, of the file or built in. SEALRTP_DONE: there is none of
+// that name.
+//
+// # Safety
+// `policies` is a handle or null, `policy` a C string or null, `out` points to a pointer or is null.
+sealrtp_result sealrtp_policies_named(const struct sealrtp_policies *policies,
+                                      const char *policy,
+                                      struct sealrtp_config **out);
+
+// Enumerates [general], the policies and the end points: what holds there, as a configuration of its own, and which
+// `sealrtp_section_kind` it is. SEALRTP_DONE behind the last one.
+//
+// # Safety
+// `policies` is a handle or null, `out` points to a pointer or is null, `kind` points to a number or is null.
+sealrtp_result sealrtp_policies_section(const struct sealrtp_policies *policies,
+                                        uint32_t index,
+                                        struct sealrtp_config **out,
+                                        uint32_t *kind);
+
+// What [general], the end points' sections and the file's own policies ask for together; built-in policies count once a
+// section begins under them. All bits for null and before it is finished.
+//
+// # Safety
+// `policies` is a handle or null.
+uint32_t sealrtp_policies_wants(const struct sealrtp_policies *policies);
+
+// The name of the section whose values these are: "general", a policy's or an end point's; empty for what
+// `sealrtp_config_new` gives.
+//
+// # Safety
+// `config` is a handle or null, `name` has `name_size` bytes or is null.
+sealrtp_result sealrtp_config_section(const struct sealrtp_config *config, char *name, size_t name_size);
+
+// A key's value as text. SEALRTP_E_CONFIG: there is no such key.
+//
+// # Safety
+// `config` is a handle or null, `key` a C string or null, `value` has `value_size` bytes or is null.
+sealrtp_result sealrtp_config_get(const struct sealrtp_config *config,
+                                  const char *key,
+                                  char *value,
+                                  size_t value_size);
+
+// A key with its value and where that comes from, e.g. "fallback = reject (sealrtp.conf line 12, [strict])".
+// SEALRTP_E_CONFIG: there is no such key.
+//
+// # Safety
+// `config` is a handle or null, `key` a C string or null, `rule` has `rule_size` bytes or is null.
+sealrtp_result sealrtp_config_rule(const struct sealrtp_config *config,
+                                   const char *key,
+                                   char *rule,
+                                   size_t rule_size);
+
+// Frees the file; configurations that it handed out stay. Null is nothing.
+//
+// # Safety
+// `policies` is null or a handle that is not used again.
+void sealrtp_policies_free(struct sealrtp_policies *policies);
 
 // What a result means, in English. Never null; the text lives as long as the library.
 const char *sealrtp_result_text(int32_t result);

@@ -159,7 +159,7 @@ pub unsafe extern "C" fn sealrtp_config_is_active(config: *const sealrtp_config)
     guard_or(0, || unsafe { shared(config) }.map_or(0, |config| config.0.is_active().into()))
 }
 
-/// 1: no clear media may pass, ever: policy is active, and has no fallback. 1 for null.
+/// 1: no clear media may pass, ever: `fallback = reject`. 1 for null.
 ///
 /// # Safety
 /// `config` is a handle or null.
@@ -167,8 +167,7 @@ pub unsafe extern "C" fn sealrtp_config_is_active(config: *const sealrtp_config)
 pub unsafe extern "C" fn sealrtp_config_demands(config: *const sealrtp_config) -> u32 {
     guard_or(1, || {
         // SAFETY: the caller's promise.
-        unsafe { shared(config) }
-            .map_or(1, |config| (config.0.is_active() && !config.0.allows_clear()).into())
+        unsafe { shared(config) }.map_or(1, |config| config.0.rejects().into())
     })
 }
 

@@ -142,6 +142,22 @@ pub unsafe extern "C" fn sealrtp_offer_answer_remote(
     })
 }
 
+/// Whether the PBX speaks RTP/AVPF with this peer (1) or RTP/AVP (0), where it takes that one only. Not called: as the peer.
+///
+/// # Safety
+/// `offer_answer` is a handle or null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealrtp_offer_answer_set_feedback(
+    offer_answer: *mut sealrtp_offer_answer,
+    feedback: u32,
+) -> sealrtp_result {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        unsafe { unique(offer_answer)? }.inner.set_feedback(feedback != 0);
+        Ok(SEALRTP_OK)
+    })
+}
+
 /// Another policy for the call from here on, e.g. because the dialplan has chosen one: an offer of the peer that is not answered
 /// yet is decided anew, what was agreed on stands. SEALRTP_E_POLICY: that offer is to be answered by 488, and `reason` says why.
 ///

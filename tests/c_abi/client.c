@@ -332,6 +332,73 @@ static void statistics_are_read_while_packets_flow(void)
 	sealrtp_config_free(config);
 }
 
+static sealrtp_result policy_line(
+	sealrtp_policies *policies, uint32_t line, const char *section, const char *key, const char *value, char *said)
+{
+	return sealrtp_policies_set(policies, "sealrtp.conf", line, section, key, value, said, 512);
+}
+
+static void sections_come_to_policies(void)
+{
+	sealrtp_policies *policies = sealrtp_policies_new();
+	sealrtp_config *config = NULL;
+	char text[512], name[64];
+	uint32_t index, kind = 9, kinds[3] = {0, 0, 0};
+
+	CHECK(sealrtp_policies_set(NULL, "f", 1, "a", "offer", "none", NULL, 0) == SEALRTP_E_ARGUMENT);
+	CHECK(sealrtp_policies_set(policies, "f", 1, "a", NULL, "none", NULL, 0) == SEALRTP_E_ARGUMENT);
+	CHECK(sealrtp_policies_general(policies) == NULL);
+	CHECK(sealrtp_policies_wants(NULL) == 7 && sealrtp_policies_wants(policies) == 7);
+	CHECK(policy_line(policies, 2, "general", "sdes_signalling", "any", text) == SEALRTP_OK);
+	CHECK(strstr(text, "line 2, [general]: sdes_signalling: "));
+	CHECK(policy_line(policies, 4, "vault", "type", "policy", text) == SEALRTP_OK && !text[0]);
+	CHECK(policy_line(policies, 5, "vault", "fallback", "reject", text) == SEALRTP_OK);
+	CHECK(policy_line(policies, 7, "alice", "policy", "vault", text) == SEALRTP_OK);
+	CHECK(sealrtp_policies_finish(policies, text, sizeof(text)) == SEALRTP_OK && !text[0]);
+	CHECK(sealrtp_policies_finish(policies, text, sizeof(text)) == SEALRTP_E_ARGUMENT);
+	CHECK(policy_line(policies, 8, "alice", "offer", "none", text) == SEALRTP_E_ARGUMENT);
+	CHECK(sealrtp_policies_wants(policies) == 7);
+
+	CHECK(sealrtp_policies_endpoint(policies, "PJSIP/alice", NULL) == SEALRTP_E_ARGUMENT);
+	CHECK(sealrtp_policies_endpoint(policies, "PJSIP/alice", &config) == SEALRTP_OK);
+	CHECK(sealrtp_config_section(config, name, sizeof(name)) == SEALRTP_OK && !strcmp(name, "alice"));
+	CHECK(sealrtp_config_rule(config, "fallback", text, sizeof(text)) == SEALRTP_OK);
+	CHECK(!strcmp(text, "fallback = reject (sealrtp.conf line 5, [vault])"));
+	CHECK(sealrtp_config_get(config, "fallback", text, sizeof(text)) == SEALRTP_OK && !strcmp(text, "reject"));
+	CHECK(sealrtp_config_get(config, "sweets", text, sizeof(text)) == SEALRTP_E_CONFIG);
+	CHECK(sealrtp_config_get(config, "fallback", text, 3) == SEALRTP_E_BUFFER);
+	CHECK(sealrtp_config_demands(config) == 1 && sealrtp_config_demands(NULL) == 1);
+	sealrtp_config_free(config);
+	CHECK(sealrtp_policies_named(policies, "lax", &config) == SEALRTP_DONE);
+	CHECK(sealrtp_policies_named(policies, "VAULT", &config) == SEALRTP_OK);
+	sealrtp_config_free(config);
+	for (index = 0; sealrtp_policies_section(policies, index, &config, &kind) == SEALRTP_OK; index++) {
+		CHECK(kind < 3);
+		kinds[kind % 3]++;
+		sealrtp_config_free(config);
+	}
+	CHECK(kinds[SEALRTP_SECTION_GENERAL] == 1 && kinds[SEALRTP_SECTION_POLICY] == 4);
+	CHECK(kinds[SEALRTP_SECTION_ENDPOINT] == 1);
+	sealrtp_policies_free(policies);
+	sealrtp_policies_free(NULL);
+}
+
+static void a_wrong_file_gives_no_policies_and_each_fault_is_told_once(void)
+{
+	sealrtp_policies *policies = sealrtp_policies_new();
+	sealrtp_config *config = NULL;
+	char text[512];
+
+	CHECK(policy_line(policies, 2, "alice", "fallback", "maybe", text) == SEALRTP_E_CONFIG);
+	CHECK(!strcmp(text, "sealrtp.conf line 2, [alice]: fallback = maybe: expected one of rtp, reject"));
+	CHECK(policy_line(policies, 3, "alice", "policy", "lax", text) == SEALRTP_OK);
+	CHECK(sealrtp_policies_finish(policies, text, sizeof(text)) == SEALRTP_E_CONFIG);
+	CHECK(strstr(text, "line 3, [alice]: policy = lax: expected one of ") && !strstr(text, "maybe"));
+	CHECK(sealrtp_policies_endpoint(policies, "alice", &config) == SEALRTP_E_ARGUMENT && !config);
+	CHECK(sealrtp_policies_general(policies) == NULL);
+	sealrtp_policies_free(policies);
+}
+
 int main(void)
 {
 	uint8_t a[32], b[32];
@@ -349,6 +416,8 @@ int main(void)
 	a_call_is_negotiated_and_heard("AEAD_AES_128_GCM_8");
 	a_lifetime_is_told_by_events();
 	statistics_are_read_while_packets_flow();
+	sections_come_to_policies();
+	a_wrong_file_gives_no_policies_and_each_fault_is_told_once();
 	if (failures) {
 		fprintf(stderr, "%d checks failed\n", failures);
 		return EXIT_FAILURE;

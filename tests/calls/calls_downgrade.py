@@ -36,11 +36,11 @@ def wait_remembered(site: Site, user: str, method: str) -> None:
         time.sleep(0.2)
 
 
-def secured_call(site: Site, user: str) -> None:
+def secured_call(site: Site, user: str, profile: str = "RTP/AVP") -> None:
     """A call with SDES, and that it is remembered."""
     with legs(site, user) as (leg,):
         leg.offered = [Crypto.fresh(1, CM80)]
-        leg.call = leg.phone.call("echo", leg.body(leg.offered, profile="RTP/AVP"))
+        leg.call = leg.phone.call("echo", leg.body(leg.offered, profile=profile))
         final = leg.call.wait_final()
         assert final.status == 200, final.start
         answer = sdp.read(final.body)
@@ -165,4 +165,19 @@ def from_zrtp(site: Site) -> Outcome:
         assert (event["Method"], event["Consequence"]) == ("ZRTP", "Continue"), f"the event tells {event.fields}"
         assert leg.call is not None and not leg.call.ended, "the call was ended"
         leg.call.bye()
+    return Outcome(detail=f"last {event['Method']} at {event['LastSecured']}")
+
+
+@scenario("downgrade-of-policy", "SDES by policy before, clear now: ended", PEER, method="none", kinds=("asterisk22", "asterisk16-pjsip"), demo=False)
+def of_policy(site: Site) -> Outcome:
+    """The same for an end point whose security is policy's alone: its clear call ends once its phone has answered no Hello either."""
+    user = "hook-lapsed"
+    secured_call(site, user, "RTP/SAVP")
+    with legs(site, user) as (leg,):
+        start = len(site.pbx.manager.events)
+        clear_call(leg)
+        event = downgrade_of(site, user, start, TOLD_AFTER_HELLOS)
+        assert (event["Method"], event["Consequence"]) == ("SDES", "Hangup"), f"the event tells {event.fields}"
+        assert leg.call is not None
+        leg.call.wait_end(5)
     return Outcome(detail=f"last {event['Method']} at {event['LastSecured']}")

@@ -32,7 +32,7 @@ def baresip(site: Site, say: bytes, user: str, answer: bool = False, dtls: bool 
     (rtp, last) = site.peer_ports(12)
     site.watch(rtp, last - 2)
     return Baresip(site.directory / user, say, user=user, address=site.address, pbx_port=site.pbx.sip_port, sip=site.port_of(user) or last,
-                   rtp=(rtp, last - 2), control=last - 1, answer=answer, dtls=dtls)
+                   rtp=(rtp, last - 2), control=last - 1, answer=answer, encryption="dtls_srtp" if dtls else "srtp-mand")
 
 
 def calls_extension(site: Site, phone: Callable[[Site, bytes, str], Program], extension: str, user: str) -> Outcome:

@@ -84,7 +84,7 @@ def dtls_offered(site: Site) -> Outcome:
     return Outcome(state.profile, fingerprints=leg.both_fingerprints).add(report.sent, report.packets, require_audio(SAID, report, 140))
 
 
-def bridged(site: Site, caller: Leg, callee: Leg, method: str, detail: str = "") -> Outcome:
+def bridged(site: Site, caller: Leg, callee: Leg, method: str, *, secured: bool = False) -> Outcome:
     """Both speak; everything is judged; the caller hangs up."""
     caller.say(SAID)
     callee.say(OTHER_SPEECH[:3 * SECOND])
@@ -95,10 +95,10 @@ def bridged(site: Site, caller: Leg, callee: Leg, method: str, detail: str = "")
     caller.call.bye()
     callee.call.wait_end()
     of_caller, of_callee = caller.report(), callee.report()
-    good_media(of_caller, secured=False)
+    good_media(of_caller, secured=secured)
     good_media(of_callee, secured=method in ("SDES", "DTLS"), may_lose=2)
     require_audio(OTHER_SPEECH, of_caller, 120)
-    return Outcome(detail=detail).add(of_caller.sent + of_callee.sent, of_caller.packets + of_callee.packets,
+    return Outcome().add(of_caller.sent + of_callee.sent, of_caller.packets + of_callee.packets,
                                       require_audio(SAID, of_callee, 120))
 
 
@@ -395,6 +395,33 @@ def nothing_to_offer(site: Site) -> Outcome:
         assert "sdes_signalling" in said, said
         assert not callee.phone.incoming, "the phone was called"
         return Outcome(detail=final.start)
+
+
+@scenario("hook-direct-media", "direct_media=yes: what is secured by policy still comes through the PBX", PEER, suite=CM80, kinds=PJSIP)
+def direct_media(site: Site) -> Outcome:
+    with legs(site, "hook-direct", "hook-direct-called") as (caller, callee):
+        ours = Crypto.fresh(1, CM80)
+        caller.offered = [ours]
+        caller.call = caller.phone.call("hook-direct-called", caller.body([ours]))
+        callee.accept(CM80)
+        connected(caller)
+        time.sleep(1)
+        moved = [m for leg in (caller, callee) for m in leg.call.requests if m.method == "INVITE" and m is not leg.call.invite_received]
+        assert not moved, f"the PBX has sent {len(moved)} re-INVITEs"
+        outcome = bridged(site, caller, callee, "SDES", secured=True)
+    return outcome
+
+
+@scenario("hook-strictly", "the dialplan chooses strict after a clear offer has come: 488", PEER, kinds=PJSIP, reads_log=True)
+def strictly(site: Site) -> Outcome:
+    with legs(site, "hook") as (leg,):
+        start = len(site.pbx.log_text())
+        site.watch(leg.media.port, leg.media.port + 1)
+        final = leg.invite("strictly")
+        assert final.status == 488, final.start
+        said = site.pbx.wait_log(r"Not sending SDP of 200 to INVITE.*", start=start)[0]
+        assert "strict" in said, said
+        return Outcome(detail="488")
 
 
 @scenario("hook-reloaded", "the module is unloaded and loaded with a call up", PEER, suite=CM80, kinds=PJSIP, reads_log=True)

@@ -27,7 +27,9 @@ from pbx.manager import ManagerError
 from pbx.namespace import MissingPermission, check_permission
 from pbx.roots import RootError
 
+from calls.calls_policy import KIND as POLICY_KIND
 from calls.media import judge_binary
+from calls.policy_demo import place_rows
 from calls.registry import Skipped
 from calls.runner import KINDS, Group, Result, entries_of, groups, place, place_all, running
 from calls.site import Site
@@ -133,6 +135,13 @@ def main() -> int:
             except Exception as error:  # noqa: BLE001 (whatever it is, the demo goes on and tells)
                 failed += 1
                 print(f"FAIL    {kind.title:23} {type(error).__name__}: {str(error).splitlines()[0]}", flush=True)
+        if kind is POLICY_KIND:
+            try:
+                rows_placed, rows_failed = place_rows(directory / "policy", arguments.only)
+                placed, failed = placed + rows_placed, failed + rows_failed
+            except Exception as error:  # noqa: BLE001
+                failed += 1
+                print(f"FAIL    {kind.title:23} policies: {type(error).__name__}: {str(error).splitlines()[0]}", flush=True)
         for result in place_browser_calls(kind, directory / f"{kind.name}-browser", arguments.only):
             placed += 1
             failed += result.verdict == "FAIL"

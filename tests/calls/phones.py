@@ -130,7 +130,9 @@ class Program:
 LINPHONE_RC = """[sip]
 sip_port={sip}
 sip_tcp_port=0
-sip_tls_port=0
+sip_tls_port={tls}
+verify_server_certs=0
+verify_server_cn=0
 use_ipv6=0
 ipv6_migration_done=1
 contact="{user}" <sip:{user}@{address}>
@@ -171,15 +173,16 @@ enabled=1
 class Linphone(Program):
     """linphonec with u-law. `encryption` is "srtp" (SDES), "dtls" (with an RSA certificate and a handshake for RTCP of its own) or
     "zrtp"; not `mandatory`: it speaks clear until there are keys. With `video` it shows a picture too, in VP8, from the RTP port plus 4.
-    `options` are more lines of [sip] in its configuration."""
+    `tls` is the port of SIP over TLS; it believes every certificate. `options` are more lines of [sip] in its configuration."""
 
     program, package = "linphonec", "linphone-cli"
 
     def __init__(self, home: Path, say: bytes, *, user: str, address: str, sip: int, rtp: int, answer: bool = False,
-                 encryption: str = "srtp", mandatory: bool = True, video: bool = False, options: Mapping[str, str] = MappingProxyType({})) -> None:
+                 encryption: str = "srtp", mandatory: bool = True, video: bool = False, tls: int = 0,
+                 options: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__(home, say)
         (home / "rc").write_text(LINPHONE_RC.format(
-            sip=sip, user=user, address=address, rtp=rtp, encryption=encryption, mandatory=int(mandatory),
+            sip=sip, tls=tls, user=user, address=address, rtp=rtp, encryption=encryption, mandatory=int(mandatory),
             video_rtp=rtp + 4, options="".join(f"{key}={value}\n" for key, value in options.items()))
             + (LINPHONE_VIDEO if video else ""))
         self.run(["linphonec", *(["-C"] if video else []), "-c", str(home / "rc"), "-d", "6", "-l", str(home / "log")])
@@ -229,6 +232,7 @@ class Linphone(Program):
 # snd_path is its own directory, where it runs: longer paths are cut off.
 BARESIP_CONFIG = """poll_method epoll
 sip_listen {address}:{sip}
+sip_verify_server no
 audio_source aufile,{home}/say.wav
 audio_alert nil
 ausrc_srate 8000
@@ -250,22 +254,24 @@ ctrl_tcp_listen 127.0.0.1:{control}
 
 
 class Baresip(Program):
-    """baresip with u-law, and mandatory SDES or DTLS; sndfile writes down what it hears."""
+    """baresip with u-law and `encryption`: "srtp-mand" (SDES), "dtls_srtp" or "". SIP is over UDP or TLS, where it believes every
+    certificate; sndfile writes down what it hears."""
 
     program, package = "baresip", "baresip"
     patience = 1.5
 
     def __init__(self, home: Path, say: bytes, *, user: str, address: str, pbx_port: int, sip: int, rtp: tuple[int, int], control: int,
-                 answer: bool = False, dtls: bool = False) -> None:
+                 answer: bool = False, encryption: str = "srtp-mand", transport: str = "udp") -> None:
         super().__init__(home, say)
-        encryption = "dtls_srtp" if dtls else "srtp"
-        modules = next((path for path in BARESIP_MODULES if (path / f"{encryption}.so").exists()), None)
+        # The module of SDES when there is no encryption: it does nothing by itself.
+        module = "dtls_srtp" if encryption == "dtls_srtp" else "srtp"
+        modules = next((path for path in BARESIP_MODULES if (path / f"{module}.so").exists()), None)
         if modules is None:
-            raise Skipped(f"baresip has no module {encryption}.so here")
+            raise Skipped(f"baresip has no module {module}.so here")
         (home / "config").write_text(BARESIP_CONFIG.format(address=address, sip=sip, home=home, rtp=rtp[0], rtp_last=rtp[1],
-                                                           modules=modules, control=control, encryption=encryption))
-        (home / "accounts").write_text(f"<sip:{user}@{address}:{pbx_port};transport=udp>;regint=0;mediaenc={'dtls_srtp' if dtls else 'srtp-mand'};"
-                                       f"audio_codecs=PCMU/8000/1{';answermode=auto' if answer else ''}\n")
+                                                           modules=modules, control=control, encryption=module))
+        (home / "accounts").write_text(f"<sip:{user}@{address}:{pbx_port};transport={transport}>;regint=0;"
+                                       f"{f'mediaenc={encryption};' if encryption else ''}audio_codecs=PCMU/8000/1{';answermode=auto' if answer else ''}\n")
         (home / "contacts").write_text("")
         self.run(["baresip", "-f", str(home), "-4", "-v"])
         self.control = self.connect(control)

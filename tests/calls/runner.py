@@ -13,6 +13,7 @@ from pathlib import Path
 from calls import calls_dtls, calls_dtls_flaws, calls_dtls_more, calls_dtls_phones  # noqa: F401 (they fill the table)
 from calls import calls_downgrade  # noqa: F401
 from calls import calls_flaws, calls_media, calls_media_rules, calls_modules, calls_more, calls_phones, calls_sdp_hook, calls_sipp  # noqa: F401
+from calls import calls_passthrough  # noqa: F401
 from calls import calls_zrtp, calls_zrtp_legs, calls_zrtp_numbers, calls_zrtp_peers, calls_zrtp_rules  # noqa: F401
 from calls import site as sites
 from calls.media import Capture

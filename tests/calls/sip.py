@@ -118,10 +118,10 @@ class Call:
 
     def request(self, method: str, body: str = "", extra: Sequence[tuple[str, str]] = (), sequence: int = 0) -> Message:
         number = sequence or next(self.sequence)
-        headers = [("via", f"SIP/2.0/UDP {self.phone.address};branch=z9hG4bK{token()};rport"),
+        headers = [("via", f"SIP/2.0/{self.phone.transport} {self.phone.address};branch=z9hG4bK{token()};rport"),
                    *(("route", route) for route in self.routes),
                    ("max-forwards", "70"), ("from", self.local), ("to", self.remote), ("call-id", self.call_id),
-                   ("cseq", f"{number} {method}"), ("contact", f"<sip:{self.phone.name}@{self.phone.address}>"),
+                   ("cseq", f"{number} {method}"), ("contact", self.phone.contact),
                    ("allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, REFER"), *extra]
         if body:
             headers.append(("content-type", "application/sdp"))
@@ -213,7 +213,7 @@ class Call:
     def respond(self, request: Message, status: int, reason: str, body: str = "", extra: Sequence[tuple[str, str]] = ()) -> Message:
         headers = [(k, v) for k, v in request.headers if k in ("via", "from", "call-id", "cseq", "record-route")]
         headers.append(("to", self.local if status > 100 else request.get("to")))
-        headers += [("contact", f"<sip:{self.phone.name}@{self.phone.address}>"), *extra]
+        headers += [("contact", self.phone.contact), *extra]
         if body:
             headers.append(("content-type", "application/sdp"))
         message = Message(f"SIP/2.0 {status} {reason}", headers, body)
@@ -264,13 +264,14 @@ class Call:
 class Phone:
     """A user agent with one socket; every call to it and from it."""
 
+    # As the Via header names it, and what a URI of its says of it.
+    transport = "UDP"
+    parameters = ""
+
     def __init__(self, name: str, pbx: tuple[str, int], port: int = 0, host: str = "127.0.0.1") -> None:
         self.name = name
         self.pbx = pbx
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((host, port))
-        self.socket.settimeout(0.2)
-        self.host, self.port = self.socket.getsockname()
+        self.host, self.port = self.open(host, port)
         self.address = f"{self.host}:{self.port}"
         self.calls: dict[str, Call] = {}
         self.incoming: list[Call] = []
@@ -279,6 +280,18 @@ class Phone:
         self.trace: list[str] = []
         self.thread = threading.Thread(target=self.read, name=f"sip-{name}", daemon=True)
         self.thread.start()
+
+    def open(self, host: str, port: int) -> tuple[str, int]:
+        """Opens the socket; where it is bound."""
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((host, port))
+        self.socket.settimeout(0.2)
+        return self.socket.getsockname()
+
+    @property
+    def contact(self) -> str:
+        """The Contact header."""
+        return f"<sip:{self.name}@{self.address}{self.parameters}>"
 
     def __enter__(self) -> Phone:
         return self
@@ -323,8 +336,8 @@ class Phone:
 
     def prepare(self, extension: str) -> Call:
         """A call whose INVITE is not sent yet."""
-        target = f"sip:{extension}@{self.pbx[0]}:{self.pbx[1]}"
-        call = Call(self, token() + "@sealrtp", f"<sip:{self.name}@{self.address}>;tag={token()}", f"<{target}>", target)
+        target = f"sip:{extension}@{self.pbx[0]}:{self.pbx[1]}{self.parameters}"
+        call = Call(self, token() + "@sealrtp", f"{self.contact};tag={token()}", f"<{target}>", target)
         with self.changed:
             self.calls[call.call_id] = call
         return call
@@ -339,12 +352,16 @@ class Phone:
                 datagram, _ = self.socket.recvfrom(65536)
             except (TimeoutError, ConnectionRefusedError):
                 continue
-            message = parse(datagram)
-            if message is not None:
-                self.trace.append(f"< {message.start}")
-                with self.changed:
-                    self.dispatch(message)
-                    self.changed.notify_all()
+            self.receive(datagram)
+
+    def receive(self, datagram: bytes) -> None:
+        """A message that came."""
+        message = parse(datagram)
+        if message is not None:
+            self.trace.append(f"< {message.start}")
+            with self.changed:
+                self.dispatch(message)
+                self.changed.notify_all()
 
     def dispatch(self, message: Message) -> None:
         call = self.calls.get(message.get("call-id"))

@@ -67,18 +67,25 @@ ZRTP_CALLERS = tuple(f"zrtp-{name}" for name in (
 ZRTP_ENROLLED = ("zrtp-relayed", "zrtp-enrolled")
 # And those whose media is clear unless they turn out to have ZRTP.
 ZRTP_PERHAPS = ("zrtp-perhaps", "zrtp-never", "zrtp-late")
+# Pairs of phones that the PBX passes through to one another: a caller, and who it calls.
+PASSTHROUGH = {"zrtp_mode": "passthrough"}
+PASSED_STRICT = ("pass", "pass-hold", "pass-silent", "pass-mixed")
+PASSED_OR_CLEAR = ("pass-or-clear", "pass-alone", "pass-clear-first", "pass-transfer")
 # Callers that were secured and are not any more: by what their sections say of it.
 LAPSED = {"lapsed": {}, "lapsed-ends": {"on_failure": "hangup"}, "lapsed-blocks": {"on_failure": "block"}}
 ZRTP_LAPSED = "zrtp-lapsed"
 # End points of chan_pjsip whose descriptions are policy's: callers, and phones that are called, each by one call.
 HOOK_POLICY = {"offer": "zrtp,dtls,sdes", "accept": "sdes,dtls,zrtp", "fallback": "rtp", "sdes_signalling": "any"}
+HOOK_NO_ZRTP = HOOK_POLICY | {"offer": "dtls,sdes", "accept": "sdes,dtls"}
 HOOK_STRICT = HOOK_POLICY | {"fallback": "reject"}
-HOOK_CALLERS = {"hook": HOOK_POLICY, "hook-strict": HOOK_STRICT, "hook-strict-sdes": HOOK_STRICT | {"offer": "sdes", "accept": "sdes"}}
-HOOK_CALLED = {"hook-sdes": HOOK_POLICY, "hook-dtls": HOOK_POLICY, "hook-clear": HOOK_POLICY | {"offer": "dtls,sdes"}, "hook-early": HOOK_POLICY,
+HOOK_CALLERS = {"hook": HOOK_POLICY, "hook-direct": HOOK_NO_ZRTP, "hook-strict": HOOK_STRICT, "hook-strict-sdes": HOOK_STRICT | {"offer": "sdes", "accept": "sdes"},
+                "hook-lapsed": HOOK_POLICY | {"on_failure": "hangup"}}
+HOOK_CALLED = {"hook-sdes": HOOK_POLICY, "hook-direct-called": HOOK_NO_ZRTP, "hook-dtls": HOOK_POLICY, "hook-clear": HOOK_NO_ZRTP, "hook-early": HOOK_POLICY,
                "hook-forked": HOOK_POLICY, "hook-prack": HOOK_POLICY, "hook-challenged": HOOK_POLICY, "hook-logged": HOOK_POLICY,
                "hook-needs-tls": HOOK_STRICT | {"offer": "sdes", "accept": "sdes", "sdes_signalling": "tls"},
                "hook-refused": HOOK_STRICT | {"offer": "dtls", "accept": "dtls"}}
-HOOK_OPTIONS = {"hook-challenged": {"pjsip": {"outbound_auth": "hook-challenged-auth"}}}
+HOOK_OPTIONS = {**dict.fromkeys(("hook-direct", "hook-direct-called"), {"pjsip": {"direct_media": "yes"}}),
+                "hook-challenged": {"pjsip": {"outbound_auth": "hook-challenged-auth"}}}
 ENDPOINTS = tuple(
     # chan_sip calls a peer by no user at all unless told; baresip wants its own.
     Endpoint(f"{media.value}{number}", media, options={"sip": {"defaultuser": f"{media.value}{number}"}},
@@ -96,6 +103,9 @@ ENDPOINTS = tuple(
     # Enrolled phones know this PBX by its one ZID.
     *(Endpoint(name, Media.ZRTP, policy=Algorithms().policy | {"zrtp_mitm": "yes"}) for name in ZRTP_ENROLLED),
     *(Endpoint(name, Media.CLEAR, policy=ZRTP_WHERE_KNOWN) for name in ZRTP_PERHAPS),
+    *(Endpoint(name + part, media, options={"sip": {"defaultuser": name + part}}, policy=policy | PASSTHROUGH)
+      for names, media, policy in ((PASSED_STRICT, Media.ZRTP, {}), (PASSED_OR_CLEAR, Media.CLEAR, ZRTP_WHERE_KNOWN))
+      for name in names for part in ("", "-callee")),
     *(Endpoint(name, Media.OPTIMISTIC, policy={"offer": "sdes", "accept": "sdes", **policy}) for name, policy in LAPSED.items()),
     Endpoint(ZRTP_LAPSED, Media.CLEAR, policy=ZRTP_WHERE_KNOWN),
     # Phones that are called for their algorithms.

@@ -83,9 +83,10 @@ def test_the_table_has_every_call_of_the_requirements() -> None:
               "dtls-no-fingerprint", "dtls-no-common-profile", "dtls-never-active",
               "dtls-never-passive", "dtls-clear-before-keys-echo", "dtls-clear-into-bridge", "dtls-session-level-fingerprint", "dtls-savpf",
               "dtls-crypto-only", "dtls-direct-media", "dtls-audio-and-video", "dtls-early-media", "dtls-sha-1-only", "dtls-sha-384-only",
-              "dtls-holdconn", "dtls-tls-id", "downgrade-told", "downgrade-ends", "downgrade-blocks", "downgrade-from-zrtp",
+              "dtls-holdconn", "dtls-tls-id", "downgrade-told", "downgrade-ends", "downgrade-blocks", "downgrade-from-zrtp", "downgrade-of-policy",
               *(f"zrtp-{way}-{label}" for way in ("echo", "called") for label in SETS), "zrtp-retained", "zrtp-called-retained", "zrtp-to-sdes",
               "zrtp-to-zrtp", "zrtp-audio-and-video", "zrtp-hold", "zrtp-blind-transfer", "zrtp-attended-transfer", "zrtp-speak",
               "zrtp-reload-in-call", "zrtp-unload-in-call", "zrtp-hundred-calls", "zrtp-enrolment", "zrtp-relayed-sas", "zrtp-required-without",
-              "zrtp-required-called-without", "zrtp-yes-without", "zrtp-in-mid-call", "zrtp-ping"}
+              "zrtp-required-called-without", "zrtp-yes-without", "passthrough", "passthrough-hold", "passthrough-refused",
+              "passthrough-falls-back", "passthrough-parted", "zrtp-in-mid-call", "zrtp-ping"}
     assert needed <= set(SCENARIOS), needed - set(SCENARIOS)

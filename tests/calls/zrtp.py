@@ -40,7 +40,8 @@ class ZrtpPhone(Linphone):
     """linphonec that does ZRTP. Its home holds its cache: the same home again is the same phone."""
 
     def __init__(self, home: Path, say: bytes, *, algorithms: Algorithms = Algorithms(), **how: object) -> None:
-        super().__init__(home, say, encryption="zrtp", options=options_for(algorithms), **how)  # type: ignore[arg-type]
+        options = options_for(algorithms) | how.pop("options", {})  # type: ignore[arg-type]
+        super().__init__(home, say, encryption="zrtp", options=options, **how)  # type: ignore[arg-type]
 
     @property
     def log(self) -> str:

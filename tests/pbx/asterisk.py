@@ -25,6 +25,7 @@ from xml.etree.ElementTree import ParseError
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from pbx.certificates import EC, make_certificate
 from pbx.configuration import COMMON, DRIVERS, PROVIDERS, SDP_MODULES, configuration_files, manager_conf, write_configuration
 from pbx.endpoints import ENDPOINTS, NATIVE, Endpoint, Site
 from pbx.manager import Manager, ManagerError
@@ -57,6 +58,7 @@ class Asterisk:
     modules    further modules to load, without ".so"; `without` are left out
     files      further configuration files by name, or others in place of ours
     check      start() raises PbxError when a module that was asked for does not run
+    tls        chan_pjsip listens for SIP over TLS too, at ports.sips, as transport-tls
     valgrind   run under valgrind (leak check at the end): after stop(), valgrind_findings()
     debug      core debug level; 0 is none
     """
@@ -65,7 +67,7 @@ class Asterisk:
                  ports: Ports | None = None, contacts: Mapping[str, int] | None = None, address: str = "127.0.0.1",
                  endpoints: Sequence[Endpoint] = ENDPOINTS, sealrtp_conf: str = NATIVE, modules: Sequence[str] = (),
                  without: Sequence[str] = (), files: Mapping[str, str] | None = None, check: bool = True,
-                 valgrind: bool = False, valgrind_options: Sequence[str] = (), debug: int = 0) -> None:
+                 tls: bool = False, valgrind: bool = False, valgrind_options: Sequence[str] = (), debug: int = 0) -> None:
         if chan not in DRIVERS or srtp not in PROVIDERS:
             raise ValueError(f"chan is one of {', '.join(DRIVERS)}, srtp one of {', '.join(PROVIDERS)}")
         if (module is not None) != (srtp == "sealrtp"):
@@ -89,6 +91,7 @@ class Asterisk:
         self.modules = tuple(name for name in dict.fromkeys(wanted) if name not in without)
         self.files = dict(files or {})
         self.check = check
+        self.tls = tls
         self.valgrind = valgrind
         self.valgrind_options = tuple(valgrind_options)
         self.debug = debug
@@ -295,11 +298,14 @@ class Asterisk:
     def write(self) -> None:
         """Writes configuration, sounds and the module directory; start() does it too."""
         site = Site(self.address, self.ports.sip, self.contacts, self.password,
-                    rtp_engine="sealrtp" if self.srtp == "sealrtp" else "")
+                    rtp_engine="sealrtp" if self.srtp == "sealrtp" else "", tls_port=self.ports.sips if self.tls else 0,
+                    tls_directory=f"{self.here}/etc")
         files = configuration_files(self.here, self.chan, site, self.endpoints, self.modules,
                                     manager=manager_conf(self.ports.manager, MANAGER_USER, self._secret),
                                     rtp_ports=self.ports.rtp, sealrtp_conf=self.sealrtp_conf, debug=self.debug)
         write_configuration(self.workdir, files | self.files)
+        if self.tls:
+            make_certificate(self.workdir / "etc", "tls", *EC)
         self._fill_module_directory()
 
     def _fill_module_directory(self) -> None:

@@ -75,6 +75,8 @@ def extensions_conf(here: str, driver: str, endpoints: tuple[Endpoint, ...], con
         # Answers, then the PBX ends the call after a second.
         "hangup": ("Answer()", "Wait(1)", "Hangup(16)"),
         "busy": ("Hangup(17)",),
+        # The dialplan has another policy for the call than its end point.
+        "strictly": ("Set(SEALRTP(policy)=strict)", "Answer()", "Echo()", "Hangup()"),
         # ZRTP: what the dialplan knows once the call is secured, or is not; then echo.
         # A test compares the SAS and says so by a global variable.
         "zrtp": ("Answer()", "SealRTPWait(8)", f"UserEvent(Zrtp,{ZRTP_TOLD})",
@@ -86,6 +88,10 @@ def extensions_conf(here: str, driver: str, endpoints: tuple[Endpoint, ...], con
     }
     for endpoint in endpoints:
         extensions[endpoint.name] = (f"Dial({technology}/{endpoint.name},30)", "Hangup()")
+        if endpoint.policy.get("zrtp_mode") == "passthrough":
+            # What the PBX can hear of such a call: <run>/recordings/<end point>.ulaw.
+            extensions[f"recorded-{endpoint.name}"] = (f"MixMonitor({here}/recordings/{endpoint.name}.ulaw)",
+                                                       *extensions[endpoint.name])
     text = f"[general]\nstatic=yes\nwriteprotect=yes\n\n[{context}]\n"
     for name, steps in extensions.items():
         text += f"exten => {name},1,{steps[0]}\n" + "".join(f" same => n,{step}\n" for step in steps[1:])

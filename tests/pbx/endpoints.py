@@ -66,6 +66,9 @@ class Site:
     context: str = "test"
     # The RTP engine of endpoints with DTLS; Asterisk's own when empty.
     rtp_engine: str = ""
+    # SIP over TLS (chan_pjsip): its port, 0 for none, and certificate and key as Asterisk sees them, "tls.pem" and "tls.key" there.
+    tls_port: int = 0
+    tls_directory: str = ""
 
     @property
     def contacts_address(self) -> str:
@@ -104,6 +107,10 @@ def pjsip_conf(site: Site, endpoints: tuple[Endpoint, ...]) -> str:
         section("global", {"type": "global", "endpoint_identifier_order": "username,ip", "user_agent": "PBX under test"}),
         section("transport-udp", {"type": "transport", "protocol": "udp", "bind": f"{site.address}:{site.sip_port}"}),
     ]
+    if site.tls_port:
+        parts.append(section("transport-tls", {
+            "type": "transport", "protocol": "tls", "bind": f"{site.address}:{site.tls_port}", "method": "tlsv1_2",
+            "cert_file": f"{site.tls_directory}/tls.pem", "priv_key_file": f"{site.tls_directory}/tls.key"}))
     for endpoint in endpoints:
         options = {
             "type": "endpoint", "context": site.context, "transport": "transport-udp", "disallow": "all", "allow": "ulaw",

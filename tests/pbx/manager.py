@@ -74,10 +74,11 @@ class Manager:
                     message.fields.append((key.lower(), value.removeprefix(" ")))
                     continue
                 with self._changed:
-                    if message["Response"]:
-                        self._responses[message["ActionID"]] = message
-                    elif message["Event"]:
+                    # OriginateResponse is an event with a Response and the ActionID of what it is about.
+                    if message["Event"]:
                         self.events.append(message)
+                    elif message["Response"]:
+                        self._responses[message["ActionID"]] = message
                     self._changed.notify_all()
                 message = Message()
         except (OSError, ValueError):

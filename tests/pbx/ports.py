@@ -31,6 +31,11 @@ class Ports:
         return self.base + 1
 
     @property
+    def sips(self) -> int:
+        """SIP over TLS."""
+        return self.base + 3
+
+    @property
     def rtp(self) -> tuple[int, int]:
         return self.base + 1000, self.base + 1999
 

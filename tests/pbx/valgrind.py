@@ -41,6 +41,11 @@ class Finding:
         boxes of four bytes in it: at an unload OpenSSL is told to forget how they are freed, so those of a second load stay."""
         return self.is_leak and any("cached_ex_index" in frame.function or "set_ex_data_inner" in frame.function for frame in self.frames)
 
+    @property
+    def is_layout_probe(self) -> bool:
+        """Whether it is the PJSIP module's question to the kernel if there is memory at an address, before it looks there."""
+        return self.kind == "SyscallParam" and "write(buf)" in self.text and any(frame.source.startswith("layout.c:") for frame in self.frames)
+
     def __str__(self) -> str:
         return f"{self.kind}: {self.text}\n" + "".join(f"    {frame}\n" for frame in self.frames)
 

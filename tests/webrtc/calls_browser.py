@@ -17,6 +17,7 @@ from pbx.endpoints import NATIVE
 from pbx.sounds import FRAME_BYTES, chirp
 
 from calls.audio import decode, is_silence, tone_share
+from calls.calls_default import SAMPLE
 from calls.legs import good_media, legs
 from calls.registry import Outcome
 from calls.site import KINDS, Kind, Site
@@ -318,6 +319,8 @@ POLICY_CALLS = ("gcm-echo", "gcm-called")
 SETUPS: dict[str, Setup] = {setup.name: setup for setup in (
     Setup("sealrtp", "sealrtp", tuple(name for name in CALLS if name not in POLICY_CALLS)),
     Setup("gcm-alone", "sealrtp", POLICY_CALLS, sealrtp_conf=f"{NATIVE}dtls_profiles = AEAD_AES_256_GCM\n"),
+    # sealrtp.conf as it is installed, and nothing said of the browser.
+    Setup("default", "sealrtp", ("echo", "called"), sealrtp_conf=SAMPLE.read_text()),
     # Without video, in which stock Asterisk sends bytes that it has not written.
     Setup("valgrind", "sealrtp", ("echo", "called-rsa", "ice-restart", "wrong-fingerprint"), valgrind=True),
     Setup("asterisk16", "sealrtp", ("echo", "called", "video", "hold", "wrong-fingerprint"), kind=KINDS["asterisk16-pjsip"]),

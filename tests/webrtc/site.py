@@ -17,6 +17,7 @@ from calls.phones import host_address
 from calls.registry import Skipped
 from calls.site import KINDS, Kind, module_for
 from pbx.asterisk import Asterisk, PbxError
+from pbx.certificates import ADDRESS, EC, make_certificate
 from pbx.configuration import extensions_conf
 from pbx.endpoints import NATIVE, Endpoint, Media, Site, pjsip_conf
 from pbx.namespace import MissingPermission, check_permission
@@ -25,7 +26,6 @@ from pbx.roots import choose
 
 from webrtc.documented import configuration, set_values
 
-ADDRESS = "127.0.0.1"
 # Between Opus and G.711; Debian's Asterisk 16 has none.
 TRANSCODER = "codec_opus_open_source"
 MODULES = ("res_http_websocket", "res_pjsip_transport_websocket", "res_format_attr_opus", "res_format_attr_vp8",
@@ -46,13 +46,6 @@ USERS: Mapping[str, str] = {
     "rsa1": "dtls_cert_file=ETC/dtls-rsa.pem\ndtls_private_key=ETC/dtls-rsa.key\n",
 }
 BROWSERS = tuple(Endpoint(user, Media.CLEAR, registers=True) for user in USERS)
-
-
-def make_certificate(directory: Path, name: str, *key_kind: str) -> None:
-    """A self-signed certificate for loopback: `name`.pem, and `name`.key."""
-    subprocess.run(["openssl", "req", "-x509", "-newkey", *key_kind, "-nodes", "-days", "2", "-subj", "/CN=sealrtp test", "-addext",
-                    f"subjectAltName=IP:{ADDRESS}", "-keyout", str(directory / f"{name}.key"), "-out", str(directory / f"{name}.pem")],
-                   check=True, capture_output=True)
 
 
 def public_key_hash(key: Path) -> str:
@@ -94,7 +87,7 @@ class WebSite:
                             sealrtp_conf=sealrtp_conf, address=ADDRESS, valgrind=valgrind)
         self.etc = directory / "pbx/etc"
         self.etc.mkdir(parents=True, exist_ok=True)
-        make_certificate(self.etc, "wss", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+        make_certificate(self.etc, "wss", *EC)
         make_certificate(self.etc, "dtls-rsa", "rsa:2048")
         self.trusted_key = public_key_hash(self.etc / "wss.key")
         self.password = self.pbx.password

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use sealrtp_dtls::{Context, Setup, Sha1};
-use sealrtp_policy::{Config, Method, OnFailure, Security, Signalling, Taken};
+use sealrtp_policy::{Config, Method, OnFailure, Security, Signalling, Taken, ZrtpMode};
 use sealrtp_sdes::Negotiator;
 use sealrtp_sdp::{Description, Media, Profile, Rewrite};
 use sealrtp_session::{Component, Session, State};
@@ -84,6 +84,8 @@ struct Described {
 pub struct OfferAnswer {
     name: String,
     config: Config,
+    /// Whether the PBX speaks RTP/AVPF with this peer; as the peer does when `None`.
+    feedback: Option<bool>,
     exchange: Exchange,
     lines: Vec<Line>,
     /// The peer's offer while it is unanswered.
@@ -106,6 +108,7 @@ impl OfferAnswer {
         Self {
             name: name.to_owned(),
             config,
+            feedback: None,
             exchange: Exchange::default(),
             lines: Vec::new(),
             unanswered: None,
@@ -150,7 +153,7 @@ impl OfferAnswer {
                 self.remote_line(index, theirs, security, role, message.signalling)?;
             }
             if let Some(mut edit) = rewrite.line(index) {
-                edit.profile(theirs.profile().clear()).strip();
+                edit.profile(self.clear_profile(theirs.profile())).strip();
             }
         }
         Ok((role, rewrite.finish()))
@@ -167,6 +170,21 @@ impl OfferAnswer {
         (self.exchange, self.lines) = (offer.exchange, offer.lines);
         self.explain_step("another policy for this call");
         self.remote(&offer.body, &offer.message).map(|_| ())
+    }
+
+    /// Whether the PBX speaks RTP/AVPF with this peer: some take one of RTP/AVP and RTP/AVPF only, whatever the peer speaks.
+    /// Without it each line stays what it is.
+    pub fn set_feedback(&mut self, feedback: bool) {
+        self.feedback = Some(feedback);
+    }
+
+    /// The profile in which the PBX sees a line of this one.
+    fn clear_profile(&self, theirs: Profile) -> Profile {
+        match self.feedback {
+            Some(true) => Profile::Avpf,
+            Some(false) => Profile::Avp,
+            None => theirs.clear(),
+        }
     }
 
     fn make_line(&mut self, index: usize, media: &Media<'_>) -> Result<(), Refusal> {
@@ -344,7 +362,10 @@ impl OfferAnswer {
         };
         if let Some((association, ssrc)) = means.zrtp.filter(|_| zrtp && !session.uses_dtls()) {
             use_zrtp(session, association, ssrc, now)?;
-            described.zrtp = session.zrtp_local_hash().map(|hash| hash.to_string());
+            // In passthrough the phones hear one another's Hello, not ours.
+            if self.config.zrtp_mode() == ZrtpMode::Endpoint {
+                described.zrtp = session.zrtp_local_hash().map(|hash| hash.to_string());
+            }
         }
         Ok(())
     }

@@ -274,6 +274,20 @@ fn without_a_common_method_a_call_is_clear_or_refused_as_fallback_says() {
 }
 
 #[test]
+fn a_phone_with_avpf_is_shown_to_the_pbx_in_the_profile_that_it_takes_and_answered_in_its_own() {
+    let dtls = config(&[("offer", "dtls"), ("fallback", "reject")]);
+    let offer = End::new(1, dtls).says(&invite(1, Signalling::Tls)).unwrap().replace("/SAVP ", "/SAVPF ");
+    for (feedback, seen) in [(Some(false), "RTP/AVP"), (Some(true), "RTP/AVPF"), (None, "RTP/AVPF")] {
+        let mut callee = End::new(2, config(&[]));
+        if let Some(feedback) = feedback {
+            callee.negotiation.set_feedback(feedback);
+        }
+        assert_eq!(profile(&callee.hears(&offer, &invite(1, Signalling::Tls)).unwrap()), seen);
+        assert_eq!(profile(&callee.says(&response(1, Signalling::Tls)).unwrap()), "UDP/TLS/RTP/SAVPF");
+    }
+}
+
+#[test]
 fn sdes_is_neither_offered_nor_taken_over_signalling_that_anybody_can_read() {
     let sdes = |signalling| config(&[("offer", "sdes"), ("accept", "sdes"), ("sdes_signalling", signalling)]);
     let clear = call(sdes("tls"), sdes("any"), Signalling::Clear).unwrap();
@@ -304,6 +318,18 @@ fn a_re_offer_repeats_what_was_agreed_on_and_changes_no_key() {
         }
         assert_eq!(call.caller.session.counters().inbound().rekeys, 0, "{method}");
         assert_eq!(call.callee.session.counters().outbound().rekeys, 0, "{method}");
+    }
+}
+
+#[test]
+fn in_passthrough_our_hello_is_in_no_description() {
+    let settings = || config(&[("offer", "zrtp"), ("accept", "zrtp"), ("zrtp_mode", "passthrough")]);
+    for call in [
+        call(settings(), config(&[("accept", "zrtp")]), Signalling::Clear).unwrap(),
+        call(config(&[("offer", "zrtp")]), settings(), Signalling::Clear).unwrap(),
+    ] {
+        let from_passthrough = [&call.offer, &call.answer].map(|text| has(text, "zrtp-hash"));
+        assert_eq!(from_passthrough.iter().filter(|has| **has).count(), 1, "{}{}", call.offer, call.answer);
     }
 }
 

@@ -97,12 +97,11 @@ impl Config {
     pub fn doubts(&self) -> Vec<Warning> {
         let only_sdes_over_tls =
             |methods: &[Method]| methods == [Method::Sdes] && self.sdes_signalling() == SdesSignalling::Tls;
-        let nothing = self.offer().is_empty() && self.accept().is_empty();
         let zrtp = [self.offer(), self.accept()].iter().any(|methods| methods.contains(&Method::Zrtp));
         let cases = [
             (
                 Key::Fallback,
-                self.fallback() == Fallback::Reject && nothing,
+                self.rejects() && !self.secures(),
                 "reject, but nothing is offered or accepted: only end points that their channel driver secures can call",
             ),
             (
@@ -138,6 +137,16 @@ impl Config {
     /// What becomes of a call without a common method.
     pub fn fallback(&self) -> Fallback {
         self.rules.fallback
+    }
+
+    /// Whether nothing clear may pass, ever.
+    pub fn rejects(&self) -> bool {
+        self.fallback() == Fallback::Reject
+    }
+
+    /// Whether a method is offered or accepted.
+    pub fn secures(&self) -> bool {
+        !self.offer().is_empty() || !self.accept().is_empty()
     }
 
     /// Over which signalling SDES is done.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{Fault, FaultKind};
 use crate::origin::{Origin, Place};
-use crate::rules::Fallback;
+use crate::rules::ZrtpRule;
 use crate::{Config, Key, Scope, Warning};
 
 /// The section that holds for everybody.
@@ -82,6 +82,8 @@ pub struct Policies {
     policies: BTreeMap<String, Config>,
     endpoints: BTreeMap<String, Config>,
     any_rejects: bool,
+    any_secures: bool,
+    any_has_zrtp: bool,
 }
 
 impl Default for Policies {
@@ -120,9 +122,9 @@ impl Policies {
         policy.map_or_else(|| Some(self.endpoint(endpoint)), |policy| self.policy(policy))
     }
 
-    /// Names of all policies, in alphabetical order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.policies.values().map(Config::section)
+    /// The policies, those built in among them, in alphabetical order.
+    pub fn policies(&self) -> impl Iterator<Item = &Config> {
+        self.policies.values()
     }
 
     /// The sections of end points, in alphabetical order.
@@ -134,6 +136,16 @@ impl Policies {
     /// until it is known whose call it is, nothing clear may pass then.
     pub fn any_rejects(&self) -> bool {
         self.any_rejects
+    }
+
+    /// Whether any of these offers or accepts a method, or rejects what is clear: if not, calls need no look.
+    pub fn any_secures(&self) -> bool {
+        self.any_secures
+    }
+
+    /// Whether any of these has ZRTP.
+    pub fn any_has_zrtp(&self) -> bool {
+        self.any_has_zrtp
     }
 }
 
@@ -279,7 +291,6 @@ impl Builder {
             apply_built_in(&mut config, built_in);
             policies.insert(built_in.name.to_owned(), config);
         }
-        let mut any_rejects = general.fallback() == Fallback::Reject;
         for (name, section) in self.sections.iter().filter(|(name, _)| *name != GENERAL) {
             let mut config = Config { section: Arc::clone(&section.name), ..general.clone() };
             match self.chain(section) {
@@ -293,11 +304,15 @@ impl Builder {
                 }
                 Err(fault) => faults.push(fault),
             }
-            any_rejects |= config.fallback() == Fallback::Reject;
             let of_its_kind = if section.is_policy { &mut policies } else { &mut endpoints };
             of_its_kind.insert(name.clone(), config);
         }
-        (Policies { general, policies, endpoints, any_rejects }, faults)
+        let of_file = policies.iter().filter(|(name, _)| self.has_policy(name)).map(|(_, config)| config);
+        let all = || std::iter::once(&general).chain(of_file.clone()).chain(endpoints.values());
+        let any_rejects = all().any(Config::rejects);
+        let any_secures = any_rejects || all().any(Config::secures);
+        let any_has_zrtp = all().any(|config| config.zrtp_rule() != ZrtpRule::No);
+        (Policies { general, policies, endpoints, any_rejects, any_secures, any_has_zrtp }, faults)
     }
 
     /// The section itself, the policy under which it begins, that one's, and so on.
@@ -330,6 +345,11 @@ impl Builder {
         Ok(chain)
     }
 
+    /// Whether the file has this policy, by its folded name.
+    fn has_policy(&self, name: &str) -> bool {
+        self.sections.get(name).is_some_and(|section| section.is_policy)
+    }
+
     /// Names of policies, for an administrator; the first of them where there are many.
     fn names(&self) -> String {
         const NAMED: usize = 20;
@@ -343,8 +363,7 @@ impl Builder {
     /// What is consistent and yet hardly meant.
     fn warnings(&self, policies: &Policies) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        let is_of_file = |name: &String| self.sections.get(name).is_some_and(|section| section.is_policy);
-        let of_file = policies.policies.iter().filter(|(name, _)| is_of_file(name));
+        let of_file = policies.policies.iter().filter(|(name, _)| self.has_policy(name));
         let all = of_file.chain(&policies.endpoints).map(|(_, config)| config);
         for config in std::iter::once(&policies.general).chain(all) {
             warnings.extend(config.doubts());

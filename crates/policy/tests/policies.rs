@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use sealrtp_policy::{
-    Builder, Fallback, FaultKind, Key, MAX_DEPTH, MAX_NAME, MAX_SECTIONS, MAX_VALUE, Method, Policies,
-    Recording,
+    Builder, Config, Fallback, FaultKind, Key, MAX_DEPTH, MAX_NAME, MAX_SECTIONS, MAX_VALUE, Method,
+    Policies, Recording,
 };
 
 const FILE: &str = "sealrtp.conf";
@@ -91,7 +91,7 @@ fn an_end_point_is_found_with_its_driver_first_then_without_then_in_general() {
     // A policy is no end point, and an end point no policy.
     assert_eq!(section("PJSIP/vault"), "general");
     assert!(policies.policy("alice").is_none());
-    let names: Vec<_> = policies.names().collect();
+    let names: Vec<_> = policies.policies().map(Config::section).collect();
     assert_eq!(names, ["clear", "opportunistic", "strict", "vault"]);
 }
 
@@ -117,6 +117,7 @@ fn built_in_policies_are_there_unless_the_file_has_its_own() {
     assert_eq!(rules("strict"), (2, 2, Fallback::Reject));
     assert_eq!(rules("opportunistic"), (3, 3, Fallback::Rtp));
     assert_eq!(rules("clear"), (0, 0, Fallback::Rtp));
+    assert!(policies.any_secures() && policies.any_has_zrtp());
     assert!(!policies.any_rejects(), "nobody has chosen the built-in policy strict");
 
     let policies = good("[strict]\ntype = policy\nfallback = reject\naccept = zrtp\n");
@@ -126,6 +127,9 @@ fn built_in_policies_are_there_unless_the_file_has_its_own() {
     let policies = good("[general]\noffer = none\naccept = none\n[a]\npolicy = opportunistic\n");
     assert_eq!(policies.endpoint("a").offer().len(), 3);
     assert_eq!(policies.endpoint("b").offer(), []);
+    assert!(policies.any_has_zrtp());
+    let policies = good("[general]\noffer = none\naccept = none\n");
+    assert!(!policies.any_secures() && !policies.any_has_zrtp());
 }
 
 #[test]
@@ -314,7 +318,7 @@ fn expected(lines: &[(String, String, String)], section: &str, key: Key) -> Stri
     let mut at = Some(section.to_owned());
     while let Some(name) = at {
         if let Some(value) = find(&name, key.name()) {
-            let mut config = sealrtp_policy::Config::default();
+            let mut config = Config::default();
             config.set(key.name(), &value).unwrap();
             return config.get(key);
         }
@@ -350,7 +354,7 @@ proptest! {
                 prop_assert_eq!(config.get(key), same.get(key));
             }
         }
-        let rejects = |config: &sealrtp_policy::Config| config.fallback() == Fallback::Reject;
+        let rejects = |config: &Config| config.fallback() == Fallback::Reject;
         let of_file = ["p0", "p1", "p2", "p3"].iter().filter_map(|name| policies.policy(name));
         let any = rejects(policies.general()) || policies.endpoints().any(rejects) || of_file.clone().any(rejects);
         prop_assert_eq!(policies.any_rejects(), any);
@@ -381,4 +385,36 @@ proptest! {
             }
         }
     }
+}
+
+/// The sample's lines that are keys or sections, with their comment sign taken away.
+fn sample() -> String {
+    let text = include_str!("../../../asterisk_module/sealrtp.conf.sample");
+    let of_file = |line: &&str| {
+        let bare = line.strip_prefix(';').unwrap_or(line);
+        let key = bare.split(" = ").next().unwrap_or_default();
+        let is_key = bare.contains(" = ")
+            && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit());
+        (is_key || bare.starts_with('[')) && key != "zrtp_cache"
+    };
+    text.lines().filter(of_file).map(|line| line.trim_start_matches(';').to_owned() + "\n").collect()
+}
+
+#[test]
+fn the_samples_values_are_the_defaults_and_its_examples_are_good() {
+    let (builder, said) = read(&sample());
+    assert!(said.is_empty(), "{said:?}");
+    let (policies, warnings) = builder.finish().unwrap();
+    for key in Key::ALL {
+        let (shown, default) = (policies.general().rule(key), Config::default());
+        assert!(shown.contains("line"), "the sample has no {key}");
+        assert_eq!(policies.general().get(key), default.get(key));
+    }
+    assert_eq!(
+        policies.endpoint("PJSIP/alice").rule(Key::Fallback).split(" (").next(),
+        Some("fallback = reject")
+    );
+    assert!(policies.policy("vault").is_some());
+    // A provider of SDES alone: over UDP there is nothing, and that is told.
+    assert!(warnings.iter().all(|warning| warning.to_string().contains("[provider]")), "{warnings:?}");
 }

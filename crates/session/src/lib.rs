@@ -61,6 +61,7 @@ mod event;
 mod hold;
 mod media;
 mod negotiation;
+pub mod passthrough;
 mod session;
 mod zrtp;
 

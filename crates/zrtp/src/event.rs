@@ -165,7 +165,7 @@ pub enum Failure {
     /// DHPart2 was not the one committed to, and no right one came.
     #[error("the peer's DHPart2 is not the one it committed to: messages were changed on their way")]
     Hvi,
-    /// The signalling's `a=zrtp-hash`, which came late, is not that of the peer that we are secure with.
+    /// The signalling's `a=zrtp-hash` is not that of the only peer that is there, or that we were secure with when it came.
     #[error("the peer is not the one whose a=zrtp-hash the signalling brought")]
     HelloHash,
     /// Randomness or OpenSSL failed.

@@ -202,6 +202,17 @@ fn a_hello_that_the_signalling_did_not_tell_of_is_refused() {
 }
 
 #[test]
+fn who_is_never_the_one_that_the_signalling_told_of_ends_it_though_it_acknowledges_our_hello() {
+    let mut pair = Pair::of(x255(), x255());
+    let nobody: HelloHash = format!("1.10 {}", "5e".repeat(32)).parse().unwrap();
+    pair.ends[0].set_peer_hello_hash(&nobody);
+    pair.run(GOOD, 1);
+    assert_eq!(pair.told[0].failed, [Failure::HelloHash]);
+    assert_eq!(pair.ends[0].state(), StreamState::Failed);
+    assert!(pair.told.iter().all(|told| told.secured.is_empty()));
+}
+
+#[test]
 fn a_zrtp_hash_that_comes_late_and_is_another_ends_what_was_secure() {
     let mut pair = Pair::of(x255(), x255());
     pair.run(GOOD, 1);

@@ -40,6 +40,8 @@ pub(super) struct Core {
     pub(super) peer_hash: Option<[u8; 32]>,
     pub(super) hello_acked: bool,
     pub(super) hello_timer: Option<Repeat>,
+    /// A Hello came that is not the one of the peer's `a=zrtp-hash`.
+    refused_by_hash: bool,
     pub(super) repeat: Option<Repeat>,
     pub(super) deadline: Option<Instant>,
     /// Commits sent.
@@ -99,6 +101,7 @@ impl Core {
             peer_hash: None,
             hello_acked: false,
             hello_timer: None,
+            refused_by_hash: false,
             repeat: None,
             deadline: None,
             commits: 0,
@@ -216,12 +219,16 @@ impl Core {
 
     /// A HelloACK, or a Commit in its place.
     pub(super) fn hello_answered(&mut self) {
+        if self.refused_by_hash && self.peers.is_empty() {
+            return; // By the one that is refused: the right one is waited for as long as if nobody were there.
+        }
         self.hello_acked = true;
         self.hello_timer = None;
     }
 
-    pub(super) fn hello_timeout(&mut self, now: Instant) {
-        let Some(timer) = &mut self.hello_timer else { return };
+    /// Whether the only peer that there is is not the one that the signalling has told of.
+    pub(super) fn hello_timeout(&mut self, now: Instant) -> bool {
+        let Some(timer) = &mut self.hello_timer else { return false };
         match timer.due(now) {
             Due::Not => {}
             Due::Again => {
@@ -233,10 +240,14 @@ impl Core {
                 self.hello_timer = None;
                 if self.peers.is_empty() && !self.no_answer_told {
                     self.no_answer_told = true;
+                    if self.refused_by_hash {
+                        return true;
+                    }
                     self.tell(Event::NoAnswer);
                 }
             }
         }
+        false
     }
 
     /// Takes a Hello. `open`: whether another peer than the ones known may still come; `current`: whom the exchange is with.
@@ -261,6 +272,12 @@ impl Core {
             return self.answer(&Message::Error(ErrorCode::SSRC_COLLISION), now);
         }
         if self.peer_hash.is_some_and(|hash| hash != sha256(raw)) {
+            if !std::mem::replace(&mut self.refused_by_hash, true)
+                && self.peers.is_empty()
+                && self.hello_acked
+            {
+                self.repeat_hello(now);
+            }
             return self.alert(Alert::HelloHash);
         }
         if !is_ours(&hello.version) {

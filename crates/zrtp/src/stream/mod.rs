@@ -313,7 +313,11 @@ impl Stream {
     /// The time has come, or something else woke the owner.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.yield_lease();
-        self.core.hello_timeout(now);
+        if self.core.hello_timeout(now) && matches!(self.step, Step::Discovery) {
+            self.core.tell(Event::Failed(Failure::HelloHash));
+            self.step = Step::Failed;
+            return;
+        }
         match self.core.repeat.as_mut().map(|repeat| repeat.due(now)) {
             Some(Due::Again) => self.repeat_message(),
             Some(Due::Exhausted) => self.exhausted(now),
