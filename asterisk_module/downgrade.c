@@ -298,10 +298,10 @@ static char *show(struct ast_cli_entry *entry, int cmd, struct ast_cli_args *arg
 	switch (cmd) {
 	case CLI_INIT:
 		entry->command = "sealrtp show endpoints";
-		entry->usage =
-			"Usage: sealrtp show endpoints\n"
-			"       Lists the end points that have had a secured call: by which method and when the last one\n"
-			"       was. A clear call of one of them is told as a downgrade.\n";
+		entry->usage = "Usage: sealrtp show endpoints\n"
+					   "       Lists the end points that have had a secured call: by which method and when "
+					   "the last one\n"
+					   "       was. A clear call of one of them is told as a downgrade.\n";
 		return NULL;
 	case CLI_GENERATE:
 		return NULL;

@@ -318,6 +318,24 @@ static pj_status_t print_with(pjsip_tx_data *tdata, pjsip_msg_body *body, char *
 	return status;
 }
 
+/* Prints our answer as a refusal: the peer's offer cannot be answered, and who gets no answer asks again. The
+ * call is ended by who has judged it. */
+static pj_status_t print_refusal(pjsip_tx_data *tdata)
+{
+	pjsip_msg *msg = tx_msg(tdata);
+	const pjsip_msg original = *msg;
+	pj_status_t status;
+
+	msg->line.status.code = NOT_ACCEPTABLE_HERE;
+	msg->line.status.reason = (pj_str_t){(char *)"Not Acceptable Here", strlen("Not Acceptable Here")};
+	msg->body = NULL;
+	pjsip_tx_data_invalidate_msg(tdata);
+	status = pjsip_tx_data_encode(tdata);
+	msg->line = original.line;
+	msg->body = original.body;
+	return status;
+}
+
 static pjsip_dialog *dialog_of(pjsip_tx_data *tdata, const pjsip_cid_hdr *call_id,
 	const pjsip_fromto_hdr *local, const pjsip_fromto_hdr *remote)
 {
@@ -337,7 +355,7 @@ static pj_status_t send_text(
 	if (verdict == SEALRTP_SDP_CHANGED) {
 		status = print_with(tdata, *place, text.changed, text.changed_len);
 	} else if (verdict == SEALRTP_SDP_REFUSED) {
-		status = STATUS_REFUSED;
+		status = tx_msg(tdata)->type == PJSIP_RESPONSE_MSG ? print_refusal(tdata) : STATUS_REFUSED;
 	}
 	erase(text.changed, text.changed_len);
 	return status;

@@ -33,9 +33,9 @@ impl sealrtp_policies {
 
     /// On success the warnings, else what nobody has told yet; a line each.
     fn finish(&mut self) -> Result<Result<String, String>, sealrtp_result> {
-        let Stage::Taking(builder) = mem::replace(&mut self.stage, Stage::Refused) else {
-            return Err(SEALRTP_E_ARGUMENT);
-        };
+        let Stage::Taking(builder) = &mut self.stage else { return Err(SEALRTP_E_ARGUMENT) };
+        let builder = mem::take(builder);
+        self.stage = Stage::Refused;
         let lines = |lines: Vec<String>| lines.join("\n");
         Ok(match builder.finish() {
             Ok((policies, warnings)) => {

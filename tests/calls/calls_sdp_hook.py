@@ -412,6 +412,18 @@ def direct_media(site: Site) -> Outcome:
     return outcome
 
 
+@scenario("hook-strictly", "the dialplan chooses strict after a clear offer has come: 488", PEER, kinds=PJSIP, reads_log=True)
+def strictly(site: Site) -> Outcome:
+    with legs(site, "hook") as (leg,):
+        start = len(site.pbx.log_text())
+        site.watch(leg.media.port, leg.media.port + 1)
+        final = leg.invite("strictly")
+        assert final.status == 488, final.start
+        said = site.pbx.wait_log(r"Not sending SDP of 200 to INVITE.*", start=start)[0]
+        assert "strict" in said, said
+        return Outcome(detail="488")
+
+
 @scenario("hook-reloaded", "the module is unloaded and loaded with a call up", PEER, suite=CM80, kinds=PJSIP, reads_log=True)
 def reloaded(site: Site) -> Outcome:
     with legs(site, "hook") as (leg,):

@@ -1,4 +1,4 @@
-"""What may be clear and what may not: `zrtp = required`, `zrtp = yes`, and a call that starts clear and is secured in its midst."""
+"""What may be clear and what may not: `fallback = reject`, `fallback = rtp`, and a call that starts clear and is secured in its midst."""
 
 from __future__ import annotations
 

@@ -87,7 +87,8 @@ def test_the_table_has_every_call_of_the_requirements() -> None:
               *(f"zrtp-{way}-{label}" for way in ("echo", "called") for label in SETS), "zrtp-retained", "zrtp-called-retained", "zrtp-to-sdes",
               "zrtp-to-zrtp", "zrtp-audio-and-video", "zrtp-hold", "zrtp-blind-transfer", "zrtp-attended-transfer", "zrtp-speak",
               "zrtp-reload-in-call", "zrtp-unload-in-call", "zrtp-hundred-calls", "zrtp-enrolment", "zrtp-relayed-sas", "zrtp-required-without",
-              "zrtp-required-called-without", "zrtp-yes-without", "zrtp-in-mid-call", "zrtp-ping",
+              "zrtp-required-called-without", "zrtp-yes-without", "passthrough", "passthrough-hold", "passthrough-refused",
+              "passthrough-falls-back", "passthrough-parted", "zrtp-in-mid-call", "zrtp-ping",
               *(f"recording-{rule}-{how}" for rule in ("refuse", "disclose", "allow") for how in ("sdes", "dtls", "zrtp")),
               *(f"recording-refuse-{how}-early" for how in ("sdes", "dtls", "zrtp")), "recording-disclosed", "recording-late",
               "recording-other-leg", "recording-other-leg-before", "recording-monitor"}

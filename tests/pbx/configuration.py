@@ -81,6 +81,8 @@ def extensions_conf(here: str, driver: str, endpoints: tuple[Endpoint, ...], con
         # Answers, then the PBX ends the call after a second.
         "hangup": ("Answer()", "Wait(1)", "Hangup(16)"),
         "busy": ("Hangup(17)",),
+        # The dialplan has another policy for the call than its end point.
+        "strictly": ("Set(SEALRTP(policy)=strict)", "Answer()", "Echo()", "Hangup()"),
         # ZRTP: what the dialplan knows once the call is secured, or is not; then echo.
         # A test compares the SAS and says so by a global variable.
         "zrtp": ("Answer()", "SealRTPWait(8)", f"UserEvent(Zrtp,{ZRTP_TOLD})",
