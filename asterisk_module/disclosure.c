@@ -106,7 +106,8 @@ static void learn_leg(struct ast_channel *chan, struct leg *leg)
 	}
 }
 
-/* Whether an enrolled phone is to be told, in what it is relayed, that its call is recorded. No lock is held. */
+/* Whether an enrolled phone is to be told, in what it is relayed, that its call is recorded. No lock is held.
+ */
 bool disclosure_is_relayed(struct ast_channel *enrolled)
 {
 	char linked_id[AST_MAX_UNIQUEID];
@@ -244,7 +245,8 @@ void disclosure_text(struct ast_channel *chan, char *text, size_t size)
 
 int disclosure_start(void)
 {
-	subscription = __stasis_subscribe(ast_channel_topic_all(), on_message, NULL, __FILE__, __LINE__, __func__);
+	subscription =
+		__stasis_subscribe(ast_channel_topic_all(), on_message, NULL, __FILE__, __LINE__, __func__);
 	if (!subscription) {
 		return -1;
 	}

@@ -100,7 +100,8 @@ static char *show_policy(struct ast_cli_entry *entry, int cmd, struct ast_cli_ar
 		entry->command = "sealrtp show policy";
 		entry->usage =
 			"Usage: sealrtp show policy [<policy or end point>]\n"
-			"       Lists what holds for new calls: in [general], under each policy, for each end point with\n"
+			"       Lists what holds for new calls: in [general], under each policy, for each end point "
+			"with\n"
 			"       a section. With a name, as strict, alice or PJSIP/alice, every key of it with its value\n"
 			"       and the line of sealrtp.conf that it comes from.\n";
 		return NULL;

@@ -79,7 +79,8 @@ static bool has(struct ast_channel *chan, const struct recorder *recorder)
 	case RECORDER_MONITOR:
 		return monitors(chan);
 	case RECORDER_APPLICATION:
-		return !ast_channel_internal_bridge(chan) && !strcasecmp(S_OR(ast_channel_appl(chan), ""), recorder->key);
+		return !ast_channel_internal_bridge(chan) &&
+			   !strcasecmp(S_OR(ast_channel_appl(chan), ""), recorder->key);
 	case RECORDER_DRIVER:
 		return !strcmp(ast_channel_tech(chan)->type, recorder->key);
 	}

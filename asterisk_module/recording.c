@@ -4,8 +4,8 @@
  *
  * A sentry is a hook that sees each frame of a channel before audiohooks do. It stands on the channels of end
  * points that refuse, and on those that share a bridge with one: its first frame there waits until they all
- * have a sentry. A source is a channel whose audio nobody may record. A bridge with a source in it is known by
- * a key, and so is a pair of unreal channels (Local) that carries a source's audio into another bridge.
+ * have a sentry. A source is a channel whose audio nobody may record. A bridge with a source in it is known
+ * by a key, and so is a pair of unreal channels (Local) that carries a source's audio into another bridge.
  */
 
 #include "asterisk.h"
@@ -110,7 +110,8 @@ static struct sentry *find(struct ast_channel *chan)
 }
 
 /* The channel is locked. */
-static void post(struct sentry *sentry, struct ast_channel *chan, const struct recorder *recorder, const char *origin)
+static void post(
+	struct sentry *sentry, struct ast_channel *chan, const struct recorder *recorder, const char *origin)
 {
 	time_t *last = &sentry->refused[recorder_number(recorder)];
 	time_t now = ast_tvnow().tv_sec;
@@ -193,15 +194,16 @@ static bool is_source(struct sentry *sentry, struct ast_channel *chan, char *ori
 
 /* The frame's length of silence, or nothing at all where its codec's silence is not known. Reading, the frame
  * is ours to free. */
-static struct ast_frame *silence(struct sentry *sentry, struct ast_frame *frame, enum ast_framehook_event event)
+static struct ast_frame *silence(
+	struct sentry *sentry, struct ast_frame *frame, enum ast_framehook_event event)
 {
 	struct ast_frame *silent = &ast_null_frame;
 	int byte = -1;
 
 	if (frame->frametype == AST_FRAME_VOICE && frame->datalen <= SILENCE_SIZE) {
-		byte = ast_format_cmp(frame->subclass.format, ast_format_ulaw) == AST_FORMAT_CMP_EQUAL   ? 0xFF
+		byte = ast_format_cmp(frame->subclass.format, ast_format_ulaw) == AST_FORMAT_CMP_EQUAL	 ? 0xFF
 			   : ast_format_cmp(frame->subclass.format, ast_format_alaw) == AST_FORMAT_CMP_EQUAL ? 0xD5
-			   : ast_format_cache_is_slinear(frame->subclass.format)                             ? 0
+			   : ast_format_cache_is_slinear(frame->subclass.format)							 ? 0
 																								 : -1;
 	}
 	if (byte >= 0) {
@@ -274,8 +276,8 @@ static uintptr_t company_of(struct ast_bridge *bridge)
 	return company;
 }
 
-/* False if it is known that others are in the bridge than were. A channel's lock comes behind the bridge's, so
- * that one is not waited for: who holds it may be mixing. */
+/* False if it is known that others are in the bridge than were. A channel's lock comes behind the bridge's,
+ * so that one is not waited for: who holds it may be mixing. */
 static bool is_same_company(struct ast_bridge *bridge, uintptr_t company)
 {
 	bool same;
@@ -535,7 +537,8 @@ static int surround(void *data)
 	return 0;
 }
 
-/* Whether the channel's policy takes its audio away from recorders once it is secured. The channel is locked. */
+/* Whether the channel's policy takes its audio away from recorders once it is secured. The channel is locked.
+ */
 static bool refuses(const struct settings *settings, struct ast_channel *chan)
 {
 	sealrtp_config *config;

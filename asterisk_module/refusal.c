@@ -69,7 +69,8 @@ static int tell(void *data)
 
 	look_at_source(refusal->origin, source, sizeof(source), &local, &remote);
 	ast_log(LOG_WARNING,
-		"%s: %s gets silence, since the policy of %s has recording = refuse. Stop recording such calls, or set "
+		"%s: %s gets silence, since the policy of %s has recording = refuse. Stop recording such calls, or "
+		"set "
 		"recording = allow or disclose in sealrtp.conf\n",
 		refusal->channel, refusal->recorder->name, source);
 	ast_security_event_report(AST_SEC_EVT(&event));
@@ -83,8 +84,8 @@ static int tell(void *data)
 	return 0;
 }
 
-/* A recorder of the channel gets silence; `origin` is the unique id of the channel whose end point refuses. The
- * channel is locked. */
+/* A recorder of the channel gets silence; `origin` is the unique id of the channel whose end point refuses.
+ * The channel is locked. */
 void refusal_tell(struct ast_channel *chan, const struct recorder *recorder, const char *origin)
 {
 	struct refusal *refusal = ast_calloc(1, sizeof(*refusal));

@@ -38,7 +38,8 @@ static int start_helpers(void)
 	}
 	if (streams_init() || sdp_start() || dtls_init() || report_start() || transport_start() ||
 		downgrade_start() || watch_start() || relay_start() || disclosure_start() || guard_start() ||
-		cli_register() || zrtp_cli_register() || policy_cli_register() || functions_register() || explain_start()) {
+		cli_register() || zrtp_cli_register() || policy_cli_register() || functions_register() ||
+		explain_start()) {
 		ast_log(LOG_ERROR, "No memory, or no thread could be started\n");
 		return -1;
 	}
@@ -135,7 +136,8 @@ static int unload_module(void)
 		ast_log(LOG_WARNING,
 			"In use by %u RTP instances, %u SRTP streams, %u SDES negotiations and %u channels: not "
 			"unloaded\n",
-			rtp_engine_instances(), streams_alive(), sdes_alive(), MAX(channel_keepsakes(), policy_choices()) + recording_sentries());
+			rtp_engine_instances(), streams_alive(), sdes_alive(),
+			MAX(channel_keepsakes(), policy_choices()) + recording_sentries());
 		return -1;
 	}
 	/* First no new streams, then no new instances; who slipped in keeps us. */

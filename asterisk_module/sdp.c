@@ -233,8 +233,7 @@ static struct sdp_dialog *dialog_new(const struct sealrtp_sip *sip, bool initiat
 
 	snprintf(endpoint, sizeof(endpoint), DRIVER "/%s", sip->endpoint);
 	config = settings ? first_config(settings, sip, endpoint, initiated) : NULL;
-	if (!config || !is_policys(config, endpoint) ||
-		!(dialog = ao2_alloc(sizeof(*dialog), dialog_destroy))) {
+	if (!config || !is_policys(config, endpoint) || !(dialog = ao2_alloc(sizeof(*dialog), dialog_destroy))) {
 		sealrtp_config_free(config);
 		ao2_cleanup(settings);
 		return NULL;

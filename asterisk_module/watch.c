@@ -305,7 +305,8 @@ static bool check(const char *id, bool may_wait, bool first)
 	}
 	if (wanted) {
 		/* A pair of ICE's addresses takes its time, and so does finding the channel of a stream. */
-		again = may_wait || (first && (verdict == NO_HANDSHAKE || wanted == &wanted_zrtp || wanted == &wanted_security));
+		again = may_wait ||
+				(first && (verdict == NO_HANDSHAKE || wanted == &wanted_zrtp || wanted == &wanted_security));
 		if (!again) {
 			end(chan, wanted, verdict);
 		}

@@ -332,8 +332,8 @@ static void statistics_are_read_while_packets_flow(void)
 	sealrtp_config_free(config);
 }
 
-static sealrtp_result policy_line(
-	sealrtp_policies *policies, uint32_t line, const char *section, const char *key, const char *value, char *said)
+static sealrtp_result policy_line(sealrtp_policies *policies, uint32_t line, const char *section,
+	const char *key, const char *value, char *said)
 {
 	return sealrtp_policies_set(policies, "sealrtp.conf", line, section, key, value, said, 512);
 }
@@ -364,7 +364,8 @@ static void sections_come_to_policies(void)
 	CHECK(sealrtp_config_section(config, name, sizeof(name)) == SEALRTP_OK && !strcmp(name, "alice"));
 	CHECK(sealrtp_config_rule(config, "fallback", text, sizeof(text)) == SEALRTP_OK);
 	CHECK(!strcmp(text, "fallback = reject (sealrtp.conf line 5, [vault])"));
-	CHECK(sealrtp_config_get(config, "fallback", text, sizeof(text)) == SEALRTP_OK && !strcmp(text, "reject"));
+	CHECK(
+		sealrtp_config_get(config, "fallback", text, sizeof(text)) == SEALRTP_OK && !strcmp(text, "reject"));
 	CHECK(sealrtp_config_get(config, "sweets", text, sizeof(text)) == SEALRTP_E_CONFIG);
 	CHECK(sealrtp_config_get(config, "fallback", text, 3) == SEALRTP_E_BUFFER);
 	CHECK(sealrtp_config_demands(config) == 1 && sealrtp_config_demands(NULL) == 1);

@@ -150,7 +150,8 @@ static void refusals(void)
 	CHECK(apply(&strict) == SEALRTP_METHOD_NONE);
 	CHECK(sealrtp_config_set(strict.config, "fallback", "rtp", NULL, 0) == SEALRTP_OK);
 	CHECK(sealrtp_offer_answer_set_config(strict.offer_answer, strict.config, NULL, 0) == SEALRTP_OK);
-	CHECK(hear(&strict, &offer, clear, strlen(clear)) == SEALRTP_DONE && apply(&strict) == SEALRTP_METHOD_CLEAR);
+	CHECK(hear(&strict, &offer, clear, strlen(clear)) == SEALRTP_DONE &&
+		  apply(&strict) == SEALRTP_METHOD_CLEAR);
 	offer.size = 4;
 	CHECK(hear(&strict, &offer, clear, strlen(clear)) == SEALRTP_E_ARGUMENT);
 	CHECK(hear(&strict, NULL, clear, strlen(clear)) == SEALRTP_E_ARGUMENT);
