@@ -30,8 +30,11 @@
 /* Room for what the library adds to a text, and its limit, in bytes. */
 #define TEXT_MORE 4096
 #define TEXT_MAX (256 * 1024)
-/* A call that never got a stream is forgotten after this long: SIP's transactions end in 32 s. */
-#define IDLE_MS 64000
+/* A call without a stream, as one that rings or was refused, is forgotten after this long; sooner if there
+ * are very many, which nobody's phones are. */
+#define IDLE_MS 600000
+#define FLOOD_IDLE_MS 4000
+#define FLOOD 4096
 /* So many dialogs are kept before the idle ones are looked for. */
 #define SWEEP_AT 256
 
@@ -63,6 +66,8 @@ struct sdp_dialog {
 static struct ao2_container *dialogs;
 static bool engaged;
 static int sweep_at = SWEEP_AT;
+/* Dialogs that have streams. */
+static int with_streams;
 
 struct key {
 	const char *call_id;
@@ -156,20 +161,28 @@ bool sdp_speaks_for(const sealrtp_config *config, const char *channel)
 static int is_idle(void *object, void *arg, int flags)
 {
 	const struct sdp_dialog *dialog = object;
+	const int *ms = arg;
 
-	(void)arg, (void)flags;
-	return !dialog->alive && ast_tvdiff_ms(ast_tvnow(), dialog->last) > IDLE_MS ? CMP_MATCH : 0;
+	(void)flags;
+	return !dialog->alive && ast_tvdiff_ms(ast_tvnow(), dialog->last) > *ms ? CMP_MATCH : 0;
 }
 
+static void forget_idle(int ms)
+{
+	ao2_callback(dialogs, OBJ_UNLINK | OBJ_NODATA | OBJ_MULTIPLE, is_idle, &ms);
+}
+
+/* Who may not call at all can still send offers. */
 static void sweep(void)
 {
-	int count = ao2_container_count(dialogs);
-
-	if (count < sweep_at) {
+	if (ao2_container_count(dialogs) < sweep_at) {
 		return;
 	}
-	ao2_callback(dialogs, OBJ_UNLINK | OBJ_NODATA | OBJ_MULTIPLE, is_idle, NULL);
-	sweep_at = MAX(SWEEP_AT, 2 * ao2_container_count(dialogs));
+	forget_idle(IDLE_MS);
+	if (ao2_container_count(dialogs) - ast_atomic_fetchadd_int(&with_streams, 0) > FLOOD) {
+		forget_idle(FLOOD_IDLE_MS);
+	}
+	sweep_at = ao2_container_count(dialogs) + SWEEP_AT;
 }
 
 /* chan_pjsip's pvt of a channel, which begins alike in all versions. */
@@ -292,7 +305,9 @@ static void adopt(struct sdp_dialog *dialog, struct ast_srtp *stream)
 	ao2_lock(stream);
 	if (stream->session && !stream->sdp.dialog) {
 		stream->sdp.dialog = ao2_bump(dialog);
-		ast_atomic_fetchadd_int(&dialog->alive, 1);
+		if (!ast_atomic_fetchadd_int(&dialog->alive, 1)) {
+			ast_atomic_fetchadd_int(&with_streams, 1);
+		}
 		stream->sdp.awaited = true;
 		zrtp_settle(stream, dialog->settings, dialog->config);
 	}
@@ -303,8 +318,11 @@ static void adopt(struct sdp_dialog *dialog, struct ast_srtp *stream)
 void sdp_forget(struct sdp_dialog *dialog)
 {
 	/* Descriptions of a call without streams concern nobody, and hold keys. */
-	if (dialog && ast_atomic_fetchadd_int(&dialog->alive, -1) == 1 && dialogs) {
-		ao2_unlink(dialogs, dialog);
+	if (dialog && ast_atomic_fetchadd_int(&dialog->alive, -1) == 1) {
+		ast_atomic_fetchadd_int(&with_streams, -1);
+		if (dialogs) {
+			ao2_unlink(dialogs, dialog);
+		}
 	}
 	ao2_cleanup(dialog);
 }
