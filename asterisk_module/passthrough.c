@@ -317,15 +317,14 @@ static uint32_t give_up_stream(struct ast_srtp *stream)
 
 	part_stream(stream);
 	ao2_lock(stream);
-	outcome = sealrtp_passthrough_give_up(
-		stream->zrtp.rule == SEALRTP_ZRTP_REQUIRED, stream->passthrough.agreed_with != 0);
+	outcome = sealrtp_passthrough_give_up(zrtp_demands(stream), stream->passthrough.agreed_with != 0);
 	if (outcome == SEALRTP_OUTCOME_REFUSE) {
 		stream->passthrough.refused = true;
 	} else {
 		stream->passthrough.over = true;
 	}
 	if (outcome == SEALRTP_OUTCOME_ENDPOINT_SECURED) {
-		stream->zrtp.rule = SEALRTP_ZRTP_REQUIRED;
+		stream->zrtp.demands = true;
 		if (stream->session) {
 			sealrtp_session_demand_security(stream->session);
 		}
