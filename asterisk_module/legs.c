@@ -59,7 +59,7 @@ static void get_facts(struct leg *leg)
 	leg->facts.mode = !stream->zrtp.settled										  ? SEALRTP_LEG_UNKNOWN
 					  : passthrough_holds(stream) && !stream->passthrough.refused ? SEALRTP_LEG_PASSTHROUGH
 																				  : SEALRTP_LEG_ENDPOINT;
-	leg->facts.demand_security = stream->zrtp.rule == SEALRTP_ZRTP_REQUIRED;
+	leg->facts.demand_security = zrtp_demands(stream);
 	leg->facts.keyed = stream->keyed || stream->zrtp.started || stream->zrtp.secured || dtls_serves(stream) ||
 					   stream->dtls.bundled;
 	ao2_unlock(stream);
