@@ -194,6 +194,8 @@ class Sipp(Signalling):
     def wait_offer(self) -> str:
         """The offer with which the PBX calls."""
         invite = self.wait(lambda: next((one for one in self.received() if one.method == "INVITE"), None), 15, "INVITE")
+        # Before it rings, SIPp takes a message for a fault.
+        self.wait(lambda: b"SIP/2.0 180" in self.messages.read_bytes() or None, 15, "180 of its own")
         self.call_id, self.theirs = invite.get("call-id"), invite.body
         return self.theirs
 

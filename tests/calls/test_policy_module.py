@@ -30,7 +30,7 @@ exten => told,1,Answer()
  same => n,Wait(0.5)
  same => n,{TOLD}
  same => n,Echo()
-exten => strictly,1,Set(SEALRTP(policy)=zrtp-only)
+exten => only-zrtp,1,Set(SEALRTP(policy)=zrtp-only)
  same => n,Answer()
  same => n,Wait(0.5)
  same => n,{TOLD}
@@ -57,11 +57,11 @@ exten => tardy,1,Answer()
 exten => dial,1,Set(SEALRTP(dial_policy)=zrtp-only)
  same => n,{TOLD}
  same => n,Dial(TECHNOLOGY/callee,30,b(pre^s^1))
-exten => pre-dial,1,Dial(TECHNOLOGY/callee,30,b(pre^strictly^1))
+exten => pre-dial,1,Dial(TECHNOLOGY/callee,30,b(pre^only-zrtp^1))
 [pre]
 exten => s,1,{TOLD}
  same => n,Return()
-exten => strictly,1,Set(SEALRTP(policy)=zrtp-only)
+exten => only-zrtp,1,Set(SEALRTP(policy)=zrtp-only)
  same => n,{TOLD}
  same => n,Return()
 """
@@ -168,7 +168,7 @@ def test_shown_values_tell_where_they_come_from(pbx: Asterisk) -> None:
 @pytest.mark.parametrize("user, extension, policy, state", [
     ("clear", "told", "general", "CLEAR"),
     ("vault", "told", "vault", "BLOCK"),
-    ("clear", "strictly", "zrtp-only", "BLOCK"),
+    ("clear", "only-zrtp", "zrtp-only", "BLOCK"),
     # The dialplan's word counts more than the end point's section.
     ("vault", "openly", "clear", "CLEAR"),
 ])
@@ -180,7 +180,7 @@ def test_the_policy_of_a_call_is_the_dialplans_else_the_end_points(
         assert (seen["Policy"], seen["Dial"], seen["State"]) == (policy, "", state)
         time.sleep(0.5)
         assert (plain.rtp > 0) == (state == "CLEAR"), "clear media where none may pass, or none where it may"
-        if extension == "strictly":
+        if extension == "only-zrtp":
             branch = pbx.manager.wait_event("UserEvent", lambda event: event["UserEvent"] == "Branch", start=start)
             assert branch["Taken"] == "blocked"
 
