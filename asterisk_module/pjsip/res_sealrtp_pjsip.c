@@ -248,7 +248,7 @@ static bool has_transaction(pjsip_rx_data *rdata)
 }
 
 /* True if the request goes no further. */
-static pj_bool_t refuse(pjsip_rx_data *rdata, pjsip_module *module)
+static pj_bool_t refuse(pjsip_rx_data *rdata)
 {
 	pjsip_endpoint *endpoint = ast_sip_get_pjsip_endpoint();
 
@@ -256,7 +256,8 @@ static pj_bool_t refuse(pjsip_rx_data *rdata, pjsip_module *module)
 	if (rx_info(rdata)->msg->line.request.method.id == PJSIP_ACK_METHOD) {
 		return PJ_FALSE;
 	}
-	if (pjsip_endpt_respond(endpoint, module, rdata, NOT_ACCEPTABLE_HERE, NULL, NULL, NULL, NULL)) {
+	/* The transaction is nobody's: it may outlive this module. */
+	if (pjsip_endpt_respond(endpoint, NULL, rdata, NOT_ACCEPTABLE_HERE, NULL, NULL, NULL, NULL)) {
 		pjsip_endpt_respond_stateless(endpoint, rdata, NOT_ACCEPTABLE_HERE, NULL, NULL, NULL);
 	}
 	return PJ_TRUE;
@@ -274,12 +275,12 @@ static pj_bool_t receive_in_dialog(pjsip_rx_data *rdata)
 		(rx_info(rdata)->msg->line.request.method.id != PJSIP_ACK_METHOD && has_transaction(rdata))) {
 		return PJ_FALSE;
 	}
-	return receive(rdata) == SEALRTP_SDP_REFUSED && refuse(rdata, &in_dialogs);
+	return receive(rdata) == SEALRTP_SDP_REFUSED && refuse(rdata);
 }
 
 static pj_bool_t receive_first(pjsip_rx_data *rdata)
 {
-	return begins(rdata) && receive(rdata) == SEALRTP_SDP_REFUSED && refuse(rdata, &first_requests);
+	return begins(rdata) && receive(rdata) == SEALRTP_SDP_REFUSED && refuse(rdata);
 }
 
 /* A refused answer ends its call; until then nothing passes. */

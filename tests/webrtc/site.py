@@ -125,5 +125,5 @@ class WebSite:
         if kind is None and (died or code != 0):
             raise PbxError(f"Asterisk ended {'by itself, ' if died else ''}code {code}")
         if kind is None and self.pbx.valgrind:
-            ours = [str(finding) for finding in self.pbx.valgrind_findings() if finding.involves("res_sealrtp")]
+            ours = [str(finding) for finding in self.pbx.valgrind_findings() if finding.involves("res_sealrtp") and not finding.is_layout_probe]
             assert not ours, f"{len(ours)} findings of valgrind:\n" + "\n".join(ours[:3])
