@@ -133,8 +133,8 @@ pub unsafe extern "C" fn sealrtp_policies_general(policies: *const sealrtp_polic
     })
 }
 
-/// Hands out a configuration of its own for an end point by its name, e.g. "PJSIP/alice": the section [PJSIP/alice], else
-/// [alice], else [general].
+/// Hands out a configuration of its own for an end point by its name, e.g. "PJSIP/alice": the section `[PJSIP/alice]`, else
+/// `[alice]`, else `[general]`.
 ///
 /// # Safety
 /// `policies` is a handle or null, `endpoint` a C string or null, `out` points to a pointer or is null.
@@ -186,7 +186,7 @@ unsafe fn hand_out(
 #[allow(non_camel_case_types)]
 #[repr(u32)]
 pub enum sealrtp_section_kind {
-    /// [general]
+    /// `[general]`
     SEALRTP_SECTION_GENERAL = 0,
     /// A policy, of the file or built in.
     SEALRTP_SECTION_POLICY = 1,
@@ -194,7 +194,7 @@ pub enum sealrtp_section_kind {
     SEALRTP_SECTION_ENDPOINT = 2,
 }
 
-/// Enumerates [general], the policies and the end points: what holds there, as a configuration of its own, and which
+/// Enumerates `[general]`, the policies and the end points: what holds there, as a configuration of its own, and which
 /// `sealrtp_section_kind` it is. SEALRTP_DONE behind the last one.
 ///
 /// # Safety
@@ -237,7 +237,7 @@ pub enum sealrtp_wants {
     SEALRTP_WANTS_NO_RECORDING = 8,
 }
 
-/// What [general], the end points' sections and the file's own policies ask for together; built-in policies count once a
+/// What `[general]`, the end points' sections and the file's own policies ask for together; built-in policies count once a
 /// section begins under them. All bits for null and before it is finished.
 ///
 /// # Safety
@@ -295,7 +295,7 @@ pub unsafe extern "C" fn sealrtp_config_get(
     unsafe { tell(config, key, value, value_size, Config::get) }
 }
 
-/// A key with its value and where that comes from, e.g. "fallback = reject (sealrtp.conf line 12, [strict])".
+/// A key with its value and where that comes from, e.g. "fallback = reject (sealrtp.conf line 12, `[strict]`)".
 /// SEALRTP_E_CONFIG: there is no such key.
 ///
 /// # Safety
