@@ -427,7 +427,7 @@ enum sealrtp_section_kind
   : uint32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-    // [general]
+    // `[general]`
     SEALRTP_SECTION_GENERAL = 0,
     // A policy, of the file or built in.
     SEALRTP_SECTION_POLICY = 1,
@@ -1117,8 +1117,8 @@ sealrtp_result sealrtp_policies_finish(struct sealrtp_policies *policies,
 // `policies` is a handle or null.
 struct sealrtp_config *sealrtp_policies_general(const struct sealrtp_policies *policies);
 
-// Hands out a configuration of its own for an end point by its name, e.g. "PJSIP/alice": the section [PJSIP/alice], else
-// [alice], else [general].
+// Hands out a configuration of its own for an end point by its name, e.g. "PJSIP/alice": the section `[PJSIP/alice]`, else
+// `[alice]`, else `[general]`.
 //
 // # Safety
 // `policies` is a handle or null, `endpoint` a C string or null, `out` points to a pointer or is null.
@@ -1135,7 +1135,7 @@ sealrtp_result sealrtp_policies_named(const struct sealrtp_policies *policies,
                                       const char *policy,
                                       struct sealrtp_config **out);
 
-// Enumerates [general], the policies and the end points: what holds there, as a configuration of its own, and which
+// Enumerates `[general]`, the policies and the end points: what holds there, as a configuration of its own, and which
 // `sealrtp_section_kind` it is. SEALRTP_DONE behind the last one.
 //
 // # Safety
@@ -1145,7 +1145,7 @@ sealrtp_result sealrtp_policies_section(const struct sealrtp_policies *policies,
                                         struct sealrtp_config **out,
                                         uint32_t *kind);
 
-// What [general], the end points' sections and the file's own policies ask for together; built-in policies count once a
+// What `[general]`, the end points' sections and the file's own policies ask for together; built-in policies count once a
 // section begins under them. All bits for null and before it is finished.
 //
 // # Safety
@@ -1168,7 +1168,7 @@ sealrtp_result sealrtp_config_get(const struct sealrtp_config *config,
                                   char *value,
                                   size_t value_size);
 
-// A key with its value and where that comes from, e.g. "fallback = reject (sealrtp.conf line 12, [strict])".
+// A key with its value and where that comes from, e.g. "fallback = reject (sealrtp.conf line 12, `[strict]`)".
 // SEALRTP_E_CONFIG: there is no such key.
 //
 // # Safety
