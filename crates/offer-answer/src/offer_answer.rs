@@ -232,12 +232,14 @@ impl OfferAnswer {
             }
         };
         let agreement = match decision.taken {
-            Taken::Method(Method::Sdes) => Agreement::Sdes,
-            Taken::Method(Method::Dtls) => found.dtls.map_or(Agreement::Clear, Agreement::Dtls),
-            Taken::Method(Method::Zrtp) => found.zrtp.map_or(Agreement::InBand, Agreement::Zrtp),
-            Taken::InBand => Agreement::InBand,
-            Taken::Clear => Agreement::Clear,
+            Taken::Method(Method::Sdes) => Some(Agreement::Sdes),
+            Taken::Method(Method::Dtls) => found.dtls.map(Agreement::Dtls),
+            Taken::Method(Method::Zrtp) => found.zrtp.map(Agreement::Zrtp),
+            Taken::InBand => Some(Agreement::InBand),
+            Taken::Clear => Some(Agreement::Clear),
         };
+        let agreement =
+            agreement.ok_or_else(|| Refusal::System("a method was taken that is not there".into()))?;
         self.explain_step(&format!("{about}: {}", decision.because));
         let line = &mut self.lines[index];
         let downgrade =
@@ -266,6 +268,20 @@ impl OfferAnswer {
     /// A [`Refusal`]: nothing may be sent.
     pub fn local(&mut self, body: &[u8], message: &Message) -> Result<Vec<Plan>, Refusal> {
         let description = Description::parse(body).map_err(|error| Refusal::Sdp(error.to_string()))?;
+        let before = self.exchange.clone();
+        let planned = self.plan(&description, body, message);
+        if planned.is_err() {
+            self.exchange = before;
+        }
+        planned
+    }
+
+    fn plan(
+        &mut self,
+        description: &Description<'_>,
+        body: &[u8],
+        message: &Message,
+    ) -> Result<Vec<Plan>, Refusal> {
         let role = self.exchange.of_ours(message);
         if role == Role::Answer {
             self.unanswered = None;
@@ -302,6 +318,14 @@ impl OfferAnswer {
             }
         };
         let line = &mut self.lines[index];
+        if line.agreement == Agreement::Sdes && !self.config.sdes_may_be_signalled(signalling) {
+            let why = format!(
+                "this message would show the call's SDES keys, because it does not travel over TLS and {}",
+                self.config.rule(sealrtp_policy::Key::SdesSignalling)
+            );
+            self.explain_step(&format!("our offer: refused: {why}"));
+            return Err(Refusal::Policy(why));
+        }
         if let Some(method) = line.agreement.method() {
             offer.methods = vec![method];
             offer.security = security(line.profile).unwrap_or(offer.security);
@@ -468,11 +492,12 @@ impl OfferAnswer {
 
     /// A further step of the call, e.g. how its handshake ended.
     pub fn note(&mut self, step: &str) {
-        let step: String = step.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        self.explain_step(&step);
+        self.explain_step(step);
     }
 
     fn explain_step(&mut self, step: &str) {
+        // The peer's words may be in it, and it is shown on a terminal.
+        let step: String = step.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         self.explanation.add(format!("[{}] {step}", self.name));
     }
 }

@@ -474,3 +474,28 @@ fn another_policy_decides_anew_over_an_offer_that_is_not_answered_yet_and_not_ov
     );
     assert_eq!(callee.applies(), Ok(Applied::Open), "nothing was agreed on");
 }
+
+#[test]
+fn keys_that_were_agreed_on_over_tls_do_not_go_out_over_signalling_that_anybody_can_read() {
+    let mut call = call(config(&[("offer", "sdes")]), config(&[]), Signalling::Tls).unwrap();
+    for end in call.ends() {
+        let refused = end.says(&invite(2, Signalling::Clear));
+        assert!(
+            matches!(&refused, Err(Refusal::Policy(why)) if why.contains("sdes_signalling")),
+            "{refused:?}"
+        );
+        assert_eq!(end.applies(), Ok(Applied::Sdes), "what was agreed on stands");
+    }
+    assert_eq!(call.media(), [State::Secure; 2]);
+    let Call { caller, callee, .. } = &mut call;
+    exchange(caller, callee, 3, Signalling::Tls).unwrap();
+}
+
+#[test]
+fn an_explanation_has_no_control_characters_of_the_peers() {
+    let mut callee = End::new(2, config(&[]));
+    let offer = CLEAR.replace("m=audio", "m=au\u{1b}[2Jdio");
+    callee.hears(&offer, &invite(1, Signalling::Tls)).unwrap();
+    let text = callee.negotiation.explain();
+    assert!(text.contains("au [2Jdio") && !text.contains('\u{1b}'), "{text:?}");
+}

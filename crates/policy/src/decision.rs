@@ -103,7 +103,8 @@ impl Config {
         self.fallback() == Fallback::Rtp
     }
 
-    fn sdes_may_be_signalled(&self, signalling: Signalling) -> bool {
+    /// Whether SDES keys may be in a message that travels so.
+    pub fn sdes_may_be_signalled(&self, signalling: Signalling) -> bool {
         signalling == Signalling::Tls || self.sdes_signalling() == SdesSignalling::Any
     }
 
