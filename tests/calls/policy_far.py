@@ -207,7 +207,8 @@ class Judged:
         heard = compare(SAID, report.audio)
         assert heard.whole, f"the audio is not what was said: {heard}"
         zrtp_may_come = expected == CLEAR and ZRTP in (self.row.policy.accepts if self.row.way == "in" else self.row.policy.offers)
-        assert (report.not_rtp > 0) == zrtp_may_come, f"{report.not_rtp} datagrams are no RTP (a Hello: {zrtp_may_come})"
+        # A Hello that goes unanswered comes again and again; one or two are meant for who had the port before.
+        assert (report.not_rtp > 2) == zrtp_may_come, f"{report.not_rtp} datagrams are no RTP (a Hello: {zrtp_may_come})"
         return suite, SimpleNamespace(sent=report.sent, received=report.packets)
 
     def talk_in_vain(self) -> None:
