@@ -33,9 +33,10 @@ def settings(name: str, values: Mapping[str, object]) -> str:
 
 
 def freeswitch_xml(directory: Path, *, ports: Ports, address: str, modules: Sequence[str], sealrtp_conf: str, debug: bool,
-                   profile: Mapping[str, object]) -> str:
-    """freeswitch.xml. `sealrtp_conf` is our module's configuration element, "" on stock; `profile` are settings of the SIP profile beyond these."""
-    first, last = ports.rtp
+                   profile: Mapping[str, object], rtp: tuple[int, int]) -> str:
+    """freeswitch.xml. `sealrtp_conf` is our module's configuration element, "" on stock; `profile` are settings of the SIP profile beyond these;
+    `rtp` are the first and the last port of media."""
+    first, last = rtp
     sections = {
         "configuration": [
             configuration("modules.conf", element("modules", {}, [element("load", {"module": module}) for module in modules])),
@@ -109,6 +110,8 @@ def dialplan(directory: Path, ports: Ports, address: str) -> list[str]:
         # Waits for security, and says in variables what came of it.
         "wait": ("answer", "sealrtp_wait:8", "echo"),
     }
+    # Another PBX, whose address a test puts into a global variable, and a user of its.
+    fixed["far-(.+)"] = ("bridge:[sealrtp_policy=zrtp]sofia/internal/$1@${far}",)
     called = [extension(name, [f"bridge:{dial_string(name, ports, address)}"], number=name) for name in CALLED]
     return [*by_user, *(extension(name, actions, number=name) for name, actions in fixed.items()), *called]
 
