@@ -502,6 +502,10 @@ typedef struct sealrtp_dtls sealrtp_dtls;
 // Master keys of one direction with their suite and session parameters; zeroised when freed.
 typedef struct sealrtp_keys sealrtp_keys;
 
+// One leg of a call: its offers and answers, and a stream of a relay for each RTP m-line. Its functions may be called from any
+// thread, but not from within its own callbacks.
+typedef struct sealrtp_leg sealrtp_leg;
+
 // The offers and answers of one call with one peer. One thread at a time.
 typedef struct sealrtp_offer_answer sealrtp_offer_answer;
 
@@ -570,7 +574,7 @@ typedef struct sealrtp_leg_event {
     char media[16];
     // Of SECURED the SRTP suite, otherwise "".
     char suite[40];
-    // The event in English, for a log; no keys. Its characters are printable.
+    // The event in English, for a log; no keys.
     char text[1024];
 } sealrtp_leg_event;
 
@@ -613,20 +617,6 @@ typedef struct sealrtp_leg_options {
     void *data;
 } sealrtp_leg_options;
 
-// A leg, when two are bridged.
-typedef struct sealrtp_leg {
-    // Tells it from all others; not 0.
-    uint64_t id;
-    // The leg whose phone its phone shares keys with, from a passthrough that was; 0: none.
-    uint64_t agreed_with;
-    // A `sealrtp_leg_mode`.
-    uint32_t mode;
-    // 1: nothing clear may pass.
-    uint32_t demand_security;
-    // 1: we have keys of it, or make some.
-    uint32_t keyed;
-} sealrtp_leg;
-
 // What is known of the SIP message that a description comes in.
 typedef struct sealrtp_sdp_message {
     // Set by the caller: sizeof(sealrtp_sdp_message).
@@ -641,12 +631,22 @@ typedef struct sealrtp_sdp_message {
 
 // Packets and bytes that a stream of the relay has carried or dropped.
 typedef struct sealrtp_relay_counters {
-    // Datagrams that were passed on.
+    // RTP and RTCP packets that were passed on.
     uint64_t packets;
-    // Their bytes, as they came.
+    // Their bytes, as they were sent.
     uint64_t bytes;
-    // Datagrams that were not passed on: no keys, not authentic, replayed, malformed, from a stranger, no address to send to.
-    uint64_t dropped;
+    // Datagrams of DTLS and ZRTP.
+    uint64_t handshake;
+    // Packets that the stream's session refused: no keys, not authentic, replayed, malformed; see `sealrtp_leg_get_stats`.
+    uint64_t refused;
+    // Datagrams that are no media.
+    uint64_t not_media;
+    // Datagrams from somewhere else than the PBX.
+    uint64_t not_the_pbx;
+    // Packets for which no address is known, or on hold.
+    uint64_t no_address;
+    // Packets that the system did not take.
+    uint64_t not_sent;
 } sealrtp_relay_counters;
 
 // What has become of an m-line. The texts end with a NUL.
@@ -806,6 +806,20 @@ typedef struct sealrtp_sdp_line {
     // "audio", "video", ...
     char media[16];
 } sealrtp_sdp_line;
+
+// A leg, when two are bridged.
+typedef struct sealrtp_leg_facts {
+    // Tells it from all others; not 0.
+    uint64_t id;
+    // The leg whose phone its phone shares keys with, from a passthrough that was; 0: none.
+    uint64_t agreed_with;
+    // A `sealrtp_leg_mode`.
+    uint32_t mode;
+    // 1: nothing clear may pass.
+    uint32_t demand_security;
+    // 1: we have keys of it, or make some.
+    uint32_t keyed;
+} sealrtp_leg_facts;
 
 // What is known of one leg that is passed through.
 typedef struct sealrtp_passthrough_info {
@@ -1075,6 +1089,14 @@ sealrtp_result sealrtp_leg_set_config(struct sealrtp_leg *leg,
 // `leg` is a handle or null.
 sealrtp_result sealrtp_leg_demand_security(struct sealrtp_leg *leg);
 
+// Whether keys or media may be disclosed here (RFC 6189 section 11): exchanges of ZRTP that are not set up yet say so.
+// SEALRTP_DONE: it is set up already, and says what it said.
+//
+// # Safety
+// `leg` is a handle or null.
+sealrtp_result sealrtp_leg_disclose(struct sealrtp_leg *leg,
+                                    uint32_t disclosure);
+
 // Adds a step to the explanation.
 //
 // # Safety
@@ -1297,8 +1319,8 @@ uint32_t sealrtp_config_passthrough(const struct sealrtp_config *config);
 // # Safety
 // `left` and `right` point to legs or are null, `decision` to a number, `out` to a pointer, `reasons` to two pointers to
 // `reason_size` bytes; all may be null.
-sealrtp_result sealrtp_passthrough_decide(const struct sealrtp_leg *left,
-                                          const struct sealrtp_leg *right,
+sealrtp_result sealrtp_passthrough_decide(const struct sealrtp_leg_facts *left,
+                                          const struct sealrtp_leg_facts *right,
                                           uint32_t waited_ms,
                                           uint32_t same_codecs,
                                           uint32_t leads,
