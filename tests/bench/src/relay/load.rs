@@ -23,6 +23,8 @@ const KEPT: usize = 256;
 const READ: Duration = Duration::from_millis(1);
 /// How long to wait for the last ones.
 const LAST: Duration = Duration::from_millis(300);
+/// No jitter buffer waits longer.
+const PLAYABLE: Duration = Duration::from_millis(200);
 /// A packet that goes out this much after its time was sent too late.
 const LATE: Duration = Duration::from_millis(5);
 
@@ -60,7 +62,7 @@ pub struct Outcome {
     pub sent: u64,
     pub received: u64,
     /// Sent too late.
-    pub late: u64,
+    late: u64,
     /// CPU time of everything else in this process.
     pub cpu: Duration,
 }
@@ -74,8 +76,20 @@ impl Outcome {
         self.cpu += other.cpu;
     }
 
+    /// Share that never came.
     pub fn lost(&self) -> f64 {
         1.0 - self.received as f64 / self.sent as f64
+    }
+
+    /// Share that never came, or too late to be played.
+    pub fn useless(&self) -> f64 {
+        let heard = self.delays.iter().filter(|delay| u128::from(**delay) <= PLAYABLE.as_nanos()).count();
+        1.0 - heard as f64 / self.sent as f64
+    }
+
+    /// Share that was sent too late.
+    pub fn late(&self) -> f64 {
+        self.late as f64 / self.sent as f64
     }
 }
 
@@ -99,12 +113,12 @@ impl Load {
         self.pbx.local_addr().expect("a bound socket")
     }
 
-    /// Runs calls whose outer and inner addresses are given for so long. `secured`: what the peers hear is opened and compared.
+    /// Runs calls whose outer and inner addresses are given for so long. `opens`: what the peers hear is opened and compared.
     pub fn run(
         &self,
         calls: &[[SocketAddr; 2]],
         indices: &mut [u16],
-        secured: bool,
+        opens: bool,
         duration: Duration,
     ) -> Outcome {
         let mut outcome = Outcome::default();
@@ -148,7 +162,7 @@ impl Load {
             loop {
                 let now = Instant::now();
                 if now >= read {
-                    self.read(&mut arrivals, &mut flows, &mut ends, secured, &mut outcome);
+                    self.read(&mut arrivals, &mut flows, &mut ends, opens, &mut outcome);
                     read = now + READ;
                 }
                 if now >= due {
@@ -164,7 +178,7 @@ impl Load {
         let end = Instant::now() + LAST;
         while Instant::now() < end && outcome.received < outcome.sent {
             thread::sleep(READ);
-            self.read(&mut arrivals, &mut flows, &mut ends, secured, &mut outcome);
+            self.read(&mut arrivals, &mut flows, &mut ends, opens, &mut outcome);
         }
         outcome.cpu = (sys::process_cpu() - process).saturating_sub(clock::cpu() - own);
         sys::take_precedence(Precedence::Carrier);
@@ -198,7 +212,7 @@ impl Load {
         arrivals: &mut Arrivals,
         flows: &mut [Flow],
         ends: &mut [Call],
-        secured: bool,
+        opens: bool,
         outcome: &mut Outcome,
     ) {
         for (socket, direction) in [(&self.pbx, 0), (&self.peer, 1)] {
@@ -212,7 +226,7 @@ impl Load {
                     if sent_at == 0 {
                         return;
                     }
-                    if secured {
+                    if opens {
                         check(direction, &mut ends[call], packet);
                     }
                     outcome.received += 1;
