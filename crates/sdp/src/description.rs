@@ -54,6 +54,7 @@ impl<'a> SessionLevel<'a> {
             connection: self.connection(),
             tls_id: self.tls_id(),
             direction: self.level.direction(),
+            host: self.level.first(Name::Host),
         }
     }
 }
@@ -96,6 +97,9 @@ impl<'a> Description<'a> {
                 continue;
             }
             if let Some(last) = media.last_mut() {
+                if line.kind.eq_ignore_ascii_case(&b'i') && last.host_place == last.end {
+                    last.host_place = line.range.end;
+                }
                 last.end = line.range.end;
             }
             if let Some(attribute) = Attribute::read(&line)? {
