@@ -53,7 +53,9 @@ fn ends(byte: u8, place: Place) -> bool {
     match place {
         Place::LineStart => is_line_end(byte),
         // No character of base64, nor of what percent-encoding makes of it.
-        Place::Anywhere => !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'%' | b'-' | b'_')),
+        Place::Anywhere => {
+            !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'%' | b'-' | b'_'))
+        }
     }
 }
 
@@ -80,7 +82,10 @@ mod tests {
 
     #[test]
     fn keys_are_found_in_any_text() {
-        assert_eq!(masked("2026-11-21 log: [crypto:1 X inline:AAAA]"), "2026-11-21 log: [crypto:1 X inline:****]");
+        assert_eq!(
+            masked("2026-11-21 log: [crypto:1 X inline:AAAA]"),
+            "2026-11-21 log: [crypto:1 X inline:****]"
+        );
         assert_eq!(masked("ask=1 inline:"), "ask=1 inline:");
         assert_eq!(masked("inline:"), "inline:");
         assert_eq!(masked("inlineinline:abc"), "inlineinline:***");
