@@ -23,8 +23,6 @@ RULES: Mapping[str, Mapping[str, str]] = {
     "tls-only": {"offer": "sdes", "accept": "sdes", "fallback": "reject", "sdes_signalling": "tls"},
     # Weak on purpose.
     "null-auth": {"offer": "sdes", "accept": "sdes", "fallback": "reject", "sdes_signalling": "any", "suites": "AES_CM_128_NULL_AUTH"},
-    "one-profile": {"offer": "dtls", "accept": "dtls", "fallback": "reject", "dtls_profiles": "AES_CM_128_HMAC_SHA1_80"},
-    "impatient": {"offer": "dtls", "accept": "dtls", "fallback": "reject", "dtls_timeout": "3"},
 }
 
 
@@ -53,7 +51,7 @@ CALLED: Mapping[str, User] = {f"{media.value}{number}": User(f"{media.value}{num
 # Callers; nobody calls them, so any number of calls may share one.
 CALLERS: Mapping[str, User] = {user.name: user for user in (
     User("secure", Media.SDES, "sdes"), User("plain", Media.CLEAR), User("fingerprinted", Media.DTLS, "dtls"),
-    User("impatient", Media.DTLS, "impatient"), User("one-profile", Media.DTLS, "one-profile"), User("perhaps", Media.OPTIMISTIC, "perhaps"), User("zrtp", Media.ZRTP, "zrtp"),
+    User("perhaps", Media.OPTIMISTIC, "perhaps"), User("zrtp", Media.ZRTP, "zrtp"),
     User("zrtp-perhaps", Media.CLEAR, "zrtp-perhaps"), User("any-method", Media.SDES, "any-method"), User("tls-only", Media.SDES, "tls-only"),
     User("weak", Media.SDES, "null-auth"), User("known", Media.SDES, "sdes", registers=True),
 )}
