@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 from pbx.ports import Ports
 from pbx.sounds import ON_HOLD, PLAYBACK
 
-from freeswitch.users import CALLED, USERS
+from freeswitch.users import CALLED, CALLERS, USERS
 
 CONTEXT = "test"
 PASSWORD = "sealrtp"
@@ -88,8 +88,8 @@ def sofia_profile(directory: Path, ports: Ports, address: str, more: Mapping[str
 def dialplan(directory: Path, ports: Ports, address: str) -> list[str]:
     """The context's extensions. The first tells who calls by the user of From, which the profile believes here, and gives the call its policy."""
     sounds = directory / "sounds"
-    by_user = [extension(f"policy of {user.name}", [f"set:sealrtp_policy={user.policy}"], who=user.name)
-               for user in USERS.values() if user.policy and not user.registers]
+    by_user = [extension(f"policy of {user.name}", [f"set:sealrtp_policy={user.policy}", *(f"set:{one}" for one in user.variables if name in CALLERS)],
+                         who=user.name) for name, user in USERS.items() if user.policy and not user.registers]
     fixed: dict[str, Sequence[str]] = {
         "echo": ("answer", "echo"),
         "playback": ("answer", f"playback:{sounds}/playback.PCMU", "hangup"),
