@@ -108,7 +108,7 @@ struct Means {
 /// Where media comes from.
 enum Media {
     ByHand(ByHand),
-    BySdp(BySdp),
+    BySdp(Box<BySdp>),
 }
 
 /// A run.
@@ -208,7 +208,7 @@ fn begin<'a>(arguments: &'a RelayArguments, report: &mut Report) -> Result<Watch
     }
     let media = match arguments.device {
         Some(device) => Media::ByHand(by_hand::open(arguments, device, &terms, &means, teller.clone())?),
-        None => Media::BySdp(BySdp::begin(arguments, terms, means, &teller)?),
+        None => Media::BySdp(Box::new(BySdp::begin(arguments, terms, means, &teller)?)),
     };
     let by_hand = matches!(media, Media::ByHand(_));
     let watch = Watch {
@@ -390,7 +390,7 @@ impl Watch<'_> {
                     self.media.verify();
                 }
             }
-            Event::ZrtpAlert(alert) => line.zrtp(zid).alert(alert.clone()),
+            Event::ZrtpAlert(alert) => line.zrtp(zid).alert(*alert),
             Event::ZrtpFailed(failure) => {
                 line.zrtp(zid).failed(failure);
                 let ended = Ended::new(zrtp::outcome(failure), format!("ZRTP: {failure}"));

@@ -332,9 +332,9 @@ fn hostile_datagrams_on_both_sides_are_dropped_by_reason_and_move_no_media() {
     assert_eq!((&peer["clear_refused"], &peer["auth_failures"]), (&0.into(), &0.into()), "{peer}");
 }
 
-/// A device's offer with two streams of media, and fax.
+/// A device's offer with two streams of media.
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-    m=audio 40000 RTP/AVP 0\r\na=rtcp-mux\r\nm=video 40002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\nm=image 40004 udptl t38\r\n";
+    m=audio 40000 RTP/AVP 0\r\na=rtcp-mux\r\nm=video 40002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n";
 
 #[test]
 fn every_rtp_line_has_a_stream_and_keys_of_its_own_and_sigterm_ends_the_call() {
@@ -348,7 +348,7 @@ fn every_rtp_line_has_a_stream_and_keys_of_its_own_and_sigterm_ends_the_call() {
     let offer = folder.read("to-peer.sdp");
     let keys = secrets(&offer);
     assert!(keys.len() >= 14 && (1..keys.len()).all(|n| !keys[..n].contains(&keys[n])), "{offer}");
-    // The peer takes the first suite of each line with a key of its own, and no fax.
+    // The peer takes the first suite of each line with a key of its own.
     let mut answer = String::new();
     let mut taken = false;
     for line in offer.lines() {
@@ -366,14 +366,14 @@ fn every_rtp_line_has_a_stream_and_keys_of_its_own_and_sigterm_ends_the_call() {
                 taken = true;
             }
             Some(_) => {}
-            None => answer.push_str(&format!("{}\r\n", line.replace("m=image 40004", "m=image 0"))),
+            None => answer.push_str(&format!("{line}\r\n")),
         }
     }
     folder.write("peer.sdp", &answer);
     relay.tells("audio");
     relay.tells("video");
     let given = folder.read("to-device.sdp");
-    assert!(given.contains("m=image 0 udptl t38") && !given.contains("crypto"), "{given}");
+    assert!(given.contains("m=video ") && !given.contains("crypto"), "{given}");
     assert!(Command::new("kill").arg(relay.id().to_string()).status().unwrap().success());
     let relay = relay.end().with(6, "no_audio");
     let lines: Vec<_> = relay["media"]
@@ -432,4 +432,18 @@ fn a_policy_is_taken_from_its_file_with_what_it_says_of_the_signalling_and_wrong
     let at = held.local_addr().unwrap().to_string();
     let all = ["--device", "127.0.0.1:9", "--method", "zrtp", "--bind", &at];
     Peer::relay(&folder, &all).end().with(8, "socket_error");
+}
+
+#[test]
+fn fax_which_nobody_can_secure_is_refused_where_nothing_clear_may_pass() {
+    let folder = Folder::new();
+    folder.write("device.sdp", format!("{OFFER}m=image 40004 udptl t38\r\n"));
+    let files =
+        ["--device-sdp", "device.sdp", "--to-device-sdp", "to-device.sdp", "--remote-sdp", "peer.sdp"];
+    let relay = [&files[..], &["--local-sdp", "to-peer.sdp", "--offer", "--method", "sdes"]].concat();
+    let refused = Peer::relay(&folder, &relay).end().with(5, "nothing_in_common");
+    assert!(refused["reason"].as_str().unwrap().contains("image"), "{refused}");
+    assert!(!folder.path().join("to-peer.sdp").exists());
+    let given = folder.read("to-device.sdp");
+    assert_eq!((given.matches("m=").count(), given.matches(" 0 ").count()), (3, 3), "{given}");
 }
