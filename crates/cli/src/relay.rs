@@ -107,7 +107,7 @@ struct Means {
 
 /// Where media comes from.
 enum Media {
-    ByHand(ByHand),
+    ByHand(Box<ByHand>),
     BySdp(Box<BySdp>),
 }
 
@@ -207,7 +207,9 @@ fn begin<'a>(arguments: &'a RelayArguments, report: &mut Report) -> Result<Watch
         zid.iter().for_each(|zid| tell(&format!("zid {zid}")));
     }
     let media = match arguments.device {
-        Some(device) => Media::ByHand(by_hand::open(arguments, device, &terms, &means, teller.clone())?),
+        Some(device) => {
+            Media::ByHand(Box::new(by_hand::open(arguments, device, &terms, &means, teller.clone())?))
+        }
         None => Media::BySdp(Box::new(BySdp::begin(arguments, terms, means, &teller)?)),
     };
     let by_hand = matches!(media, Media::ByHand(_));
