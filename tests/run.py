@@ -154,7 +154,7 @@ def pytest(*paths: str) -> Count:
 
 
 def clang_format() -> Count:
-    files = subprocess.run(["git", "ls-files", "*.c", "asterisk_module/*.h"], cwd=TOP, capture_output=True, text=True,
+    files = subprocess.run(["git", "ls-files", "*.c", "asterisk_module/*.h", "freeswitch_module/*.h"], cwd=TOP, capture_output=True, text=True,
                            check=True).stdout.split()
     return command(["clang-format", "--dry-run", "-Werror", *files])
 
