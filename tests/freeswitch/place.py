@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from pbx.endpoints import Media
+
 from calls.media import Capture
 from calls.phones import host_address
 from calls.registry import Skipped
@@ -56,6 +58,13 @@ class SwitchSite(Site):
         self.watched: list[tuple[str, int, int]] = []
         self.started = 0.0
         self.peers = PeerPorts(*switch.ports.peers_rtp)
+
+    def calling_sipp(self) -> SwitchSite:
+        """The same site, whose callees with SDES are offered no more than SIPp reads."""
+        own = object.__new__(type(self))
+        own.__dict__.update(self.__dict__)
+        own.free = {**self.free, Media.SDES: self.free[Media.OPTIMISTIC]}
+        return own
 
     def port_of(self, user: str) -> int:
         """The port at which the PBX calls this user; 0 (any) for those that only call."""
