@@ -38,6 +38,8 @@ const STEP: usize = 250;
 const MOST_CALLS: usize = 4_500;
 /// Share of packets from which on some are lost for lack of processors, not by chance.
 const LOST: f64 = 0.001;
+/// Share of packets sent too late from which on the load is not what it should be.
+const LATE: f64 = 0.02;
 /// Delay of the relay over that of the forwarder, at most.
 const CEILING: f64 = 1.5;
 
@@ -231,11 +233,11 @@ fn limit(load: &Load, path: &mut Path, most: usize) -> (usize, String) {
     for calls in (CALLS..=most).step_by(STEP) {
         // Once is chance: another program may have had the processors.
         let [one, other] = [(); 2].map(|()| path.run(load, calls, false, Duration::from_secs(1)));
-        let better = if one.useless() < other.useless() { one } else { other };
+        let better = if one.useless() + one.late() < other.useless() + other.late() { one } else { other };
         if better.useless() > LOST {
             return (without, format!("{calls} | {:.1} %", 100.0 * better.useless()));
         }
-        if better.late() > LOST {
+        if better.late() > LATE {
             return (without, format!("{calls} cannot be played: no processor left for the load | - "));
         }
         without = calls;
