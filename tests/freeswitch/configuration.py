@@ -75,7 +75,7 @@ def sofia_profile(directory: Path, ports: Ports, address: str, more: Mapping[str
     values: dict[str, object] = {
         "sip-ip": address, "rtp-ip": address, "sip-port": ports.sip, "context": CONTEXT, "dialplan": "XML", "auth-calls": "false",
         "accept-blind-reg": "false", "inbound-codec-prefs": "PCMU", "outbound-codec-prefs": "PCMU", "inbound-codec-negotiation": "generous",
-        "inbound-late-negotiation": "true", "rtp-timer-name": "soft", "manage-presence": "false", 
+        "inbound-late-negotiation": "true", "rtp-timer-name": "soft", "manage-presence": "false",
         "dtmf-type": "rfc2833", "rfc2833-pt": 101, "user-agent-string": "PBX under test", "apply-nat-acl": "none", "nonce-ttl": 60,
         "rtcp-audio-interval-msec": 2000,
         "tls": "true", "tls-only": "false", "tls-bind-params": "transport=tls", "tls-sip-port": ports.sips, "tls-cert-dir": f"{directory}/tls",
