@@ -240,7 +240,12 @@ impl Inner {
             Writer::Pbx => self.local(body, message),
         };
         self.demand_if_due();
-        let told = told?;
+        let told = told.inspect_err(|_| {
+            // What comes in a response ends the call if it is refused; meanwhile no opportunistic line of our offer goes on.
+            if writer == Writer::Peer && !message.request {
+                self.demand();
+            }
+        })?;
         // The call must end when an answer cannot be put into force, and until then no line goes on in the clear.
         self.settle().inspect_err(|_| self.demand())?;
         let body = Text::new(body.to_vec());
