@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * What administrators, dialplans and programs see of the module, and what becomes of recorders.
+ */
+
+#ifndef SEALRTP_SURFACE_H
+#define SEALRTP_SURFACE_H
+
+#include <stdbool.h>
+
+#include "mod_sealrtp.h"
+
+/* --- sources: channels whose audio nobody may record (source.c) --- */
+
+struct source;
+
+/* A channel's policy has recording = refuse. Its audio is withheld until an m-line is clear and none has keys.
+ * NULL: no memory. */
+struct source *source_add(const char *uuid, const char *name);
+/* An m-line has keys, or is clear. From any thread; takes no lock. */
+void source_secured(struct source *source, uint32_t line);
+void source_clear(struct source *source, uint32_t line);
+/* NULL is nothing. */
+void source_remove(struct source *source);
+
+/* A source's uuid and name. */
+struct origin {
+	char uuid[SWITCH_UUID_FORMATTED_LENGTH + 1];
+	char name[256];
+};
+
+/* Whether a source's audio is heard on this channel: its own, that of whom it talks to, or of its conference. */
+bool source_reaches(switch_core_session_t *session, struct origin *origin);
+/* Whether a source is in this conference; "": in any. */
+bool source_confers(const char *conference, struct origin *origin);
+/* A source's channel has joined a conference, or has left all with "". Other channels are nothing. */
+void source_joins(const char *uuid, const char *conference);
+
+void source_start(switch_memory_pool_t *pool);
+void source_stop(void);
+
+/* --- recording (recording.c, media_bugs.c, conferences.c) --- */
+
+void recording_start(switch_memory_pool_t *pool);
+void recording_stop(void);
+/* recording = refuse cannot be kept in this FreeSWITCH: `reason` says why. After intercept_start. */
+switch_status_t recording_check(char *reason, size_t reason_size);
+/* A call's leg begins, and ends. SWITCH_STATUS_MEMERR: it cannot be kept from recorders. */
+switch_status_t recording_begin(struct call *call);
+void recording_end(struct call *call);
+/* An event of its leg, in the thread that it comes in: takes no lock. */
+void recording_event(struct call *call, const sealrtp_leg_event *event);
+/* Whether ZRTP's disclosure flag is to be set: somebody records this call, or the dialplan has said that it will be. */
+switch_bool_t recording_is_disclosed(switch_core_session_t *session, const sealrtp_config *config);
+
+/* A recorder has begun. */
+void recording_started(switch_core_session_t *session, const char *recorder);
+
+/* What the core would have been asked, had we not. */
+struct genuine {
+	switch_status_t (*bug_add)(switch_core_session_t *, const char *, const char *, switch_media_bug_callback_t,
+		void *, time_t, switch_media_bug_flag_t, switch_media_bug_t **);
+	switch_status_t (*bug_read)(switch_media_bug_t *, switch_frame_t *, switch_bool_t);
+	switch_frame_t *(*native_read_frame)(switch_media_bug_t *);
+	switch_frame_t *(*native_write_frame)(switch_media_bug_t *);
+	switch_status_t (*record_file)(switch_core_session_t *, switch_file_handle_t *, const char *,
+		switch_input_args_t *, uint32_t, switch_event_t *);
+	switch_status_t (*file_open)(const char *, const char *, int, switch_file_handle_t *, const char *, uint32_t,
+		uint32_t, unsigned int, switch_memory_pool_t *);
+	switch_status_t (*file_write)(switch_file_handle_t *, void *, switch_size_t *);
+	switch_status_t (*file_write_video)(switch_file_handle_t *, switch_frame_t *);
+	switch_status_t (*file_close)(switch_file_handle_t *);
+	switch_status_t (*set_variable)(switch_channel_t *, const char *, const char *, switch_bool_t);
+};
+extern struct genuine genuine;
+
+/* Tells that a recorder gets nothing of this session, or of a conference. */
+void recording_refused(
+	switch_core_session_t *session, const char *conference, const char *recorder, const struct origin *origin);
+/* Makes silence of so many samples, or bytes of a native file, that are about to be written. */
+void recording_silence(const switch_file_handle_t *fh, void *data, switch_size_t len);
+
+/* Replacements: media_bugs.c */
+switch_status_t media_bug_add(switch_core_session_t *session, const char *function, const char *target,
+	switch_media_bug_callback_t callback, void *user_data, time_t stop_time, switch_media_bug_flag_t flags,
+	switch_media_bug_t **new_bug);
+switch_status_t media_bug_read(switch_media_bug_t *bug, switch_frame_t *frame, switch_bool_t fill);
+switch_frame_t *media_bug_native_read_frame(switch_media_bug_t *bug);
+switch_frame_t *media_bug_native_write_frame(switch_media_bug_t *bug);
+switch_status_t media_bugs_record_file(switch_core_session_t *session, switch_file_handle_t *fh, const char *file,
+	switch_input_args_t *args, uint32_t limit, switch_event_t *vars);
+switch_status_t media_bugs_file_write(switch_file_handle_t *fh, void *data, switch_size_t *len);
+void media_bugs_start(switch_memory_pool_t *pool);
+
+/* Replacements: conferences.c */
+switch_status_t conference_set_variable(
+	switch_channel_t *channel, const char *name, const char *value, switch_bool_t check);
+switch_status_t conference_file_open(const char *file, const char *func, int line, switch_file_handle_t *fh,
+	const char *path, uint32_t channels, uint32_t rate, unsigned int flags, switch_memory_pool_t *pool);
+switch_status_t conference_file_write(switch_file_handle_t *fh, void *data, switch_size_t *len);
+switch_status_t conference_file_write_video(switch_file_handle_t *fh, switch_frame_t *frame);
+switch_status_t conference_file_close(switch_file_handle_t *fh);
+void conferences_start(switch_memory_pool_t *pool);
+void conferences_stop(void);
+
+#endif
