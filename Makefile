@@ -2,10 +2,16 @@
 
 PBX ?= all
 SECONDS_EACH ?= 60
+# Of freeswitch-module: cargo's profile (dev or release).
+PROFILE ?= release
+BUILT := $(or $(CARGO_TARGET_DIR),target)/$(subst dev,debug,$(PROFILE))
+FREESWITCH_PKG_CONFIG = PKG_CONFIG_PATH="$(if $(FREESWITCH_PREFIX),$(FREESWITCH_PREFIX)/lib/pkgconfig:)$$PKG_CONFIG_PATH" pkg-config
+FREESWITCH_MODULES ?= $(shell $(FREESWITCH_PKG_CONFIG) --variable=modulesdir freeswitch 2>/dev/null)
+FREESWITCH_CONFIG ?= $(shell $(FREESWITCH_PKG_CONFIG) --variable=confdir freeswitch 2>/dev/null)/autoload_configs
 PREFIX ?= /usr
 MODULES ?= $(firstword $(wildcard $(PREFIX)/lib/*/asterisk/modules $(PREFIX)/lib/asterisk/modules))
 
-.PHONY: all check test demo bench fuzz header module lib install uninstall clean
+.PHONY: all check test demo bench fuzz header module lib install uninstall freeswitch-module freeswitch-install freeswitch-uninstall clean
 
 all: lib
 
@@ -57,6 +63,26 @@ install: module
 
 uninstall:
 	rm -f $(DESTDIR)$(MODULES)/res_sealrtp.so $(DESTDIR)$(MODULES)/res_sealrtp_pjsip.so
+
+# mod_sealrtp.so for the FreeSWITCH that pkg-config knows, or that is in FREESWITCH_PREFIX: one symbol to see. It stays in memory when it
+# is unloaded, because OpenSSL and threads may still know addresses in it; a newer one takes a restart of FreeSWITCH.
+freeswitch-module:
+	$(if $(FREESWITCH_PREFIX),FREESWITCH_PREFIX=$(FREESWITCH_PREFIX)) cargo build --locked --profile $(PROFILE) -p mod_sealrtp
+	@nm $(BUILT)/libmod_sealrtp.a 2>/dev/null | grep -q ' mod_sealrtp_module_interface$$' || \
+		{ echo "no FreeSWITCH headers found: install your FreeSWITCH's -dev package (pkg-config must know it), or set FREESWITCH_PREFIX"; exit 1; }
+	$(CC) -shared -o $(BUILT)/mod_sealrtp.so -Wl,-u,mod_sealrtp_module_interface -Wl,--version-script=freeswitch_module/mod_sealrtp.map \
+		-Wl,-Bsymbolic -Wl,--gc-sections -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete $(LDFLAGS) $(BUILT)/libmod_sealrtp.a -lssl -lcrypto -lpthread -ldl -lm
+	@test "$$(nm -D --defined-only $(BUILT)/mod_sealrtp.so | awk '{ print $$3 }')" = mod_sealrtp_module_interface || \
+		{ echo "$(BUILT)/mod_sealrtp.so shows more than its interface"; exit 1; }
+
+freeswitch-install: freeswitch-module
+	@test -n "$(FREESWITCH_MODULES)" || { echo "pkg-config does not know FreeSWITCH's modulesdir: set FREESWITCH_MODULES=... and FREESWITCH_CONFIG=..."; exit 1; }
+	install -m 0644 $(BUILT)/mod_sealrtp.so $(DESTDIR)$(FREESWITCH_MODULES)/
+	test -e $(DESTDIR)$(FREESWITCH_CONFIG)/sealrtp.conf.xml || \
+		install -D -m 0640 freeswitch_module/sealrtp.conf.xml $(DESTDIR)$(FREESWITCH_CONFIG)/sealrtp.conf.xml
+
+freeswitch-uninstall:
+	rm -f $(DESTDIR)$(FREESWITCH_MODULES)/mod_sealrtp.so
 
 clean:
 	cargo clean

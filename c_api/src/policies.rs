@@ -58,7 +58,7 @@ pub extern "C" fn sealrtp_policies_new() -> *mut sealrtp_policies {
     })
 }
 
-/// Takes a line of the file: `line` from 1 on, `section` without brackets. On SEALRTP_E_CONFIG `message` says file, line,
+/// Takes a line of the file: `line` from 1 on, 0 if it is not known, `section` without brackets. On SEALRTP_E_CONFIG `message` says file, line,
 /// section, key, value and what was expected, the line counts for nothing, and `sealrtp_policies_finish` will fail; on
 /// SEALRTP_OK it holds a warning, or is empty.
 ///

@@ -11,7 +11,7 @@ use crate::error::Given;
 pub struct Place {
     /// Name of the file.
     pub file: Arc<str>,
-    /// Number of the line, from 1 on.
+    /// Number of the line, from 1 on; 0: not known.
     pub line: u32,
     /// Name of the section, without brackets.
     pub section: Arc<str>,
@@ -19,7 +19,11 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} line {}, [{}]", Given(&self.file), self.line, Given(&self.section))
+        write!(f, "{}", Given(&self.file))?;
+        if self.line != 0 {
+            write!(f, " line {}", self.line)?;
+        }
+        write!(f, ", [{}]", Given(&self.section))
     }
 }
 

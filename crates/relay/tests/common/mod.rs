@@ -1,0 +1,161 @@
+//! A relay, a peer with a session of its own, and a PBX, over loopback.
+#![allow(dead_code)]
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use sealrtp_relay::{Observer, Relay, Sockets, Stream};
+use sealrtp_session::{Component, Event, Received, Session, WithoutKeys};
+use sealrtp_srtp::{KeySet, Limits, MasterKey, Suite};
+
+/// Long enough for anything that comes at all.
+pub const SOON: Duration = Duration::from_secs(5);
+/// Long enough to say that nothing comes.
+pub const NEVER: Duration = Duration::from_millis(150);
+
+/// Passes events on.
+pub struct Ear(Mutex<Sender<Event>>);
+
+impl Observer for Ear {
+    fn event(&self, event: Event) {
+        let _ = self.0.lock().unwrap().send(event);
+    }
+}
+
+pub fn ear() -> (Arc<Ear>, Receiver<Event>) {
+    let (sender, events) = channel();
+    (Arc::new(Ear(Mutex::new(sender))), events)
+}
+
+pub fn key(number: u8) -> KeySet {
+    let suite = Suite::AesCm128HmacSha1_80;
+    KeySet::single(MasterKey::new(suite, &[number; 16], &[number; 14]).unwrap())
+}
+
+/// A packet of G.711.
+pub fn rtp(sequence: u16) -> Vec<u8> {
+    let mut packet = vec![0x80, 0, 0, 0, 0, 0, 0, 160, 0, 0, 0, 7];
+    packet[2..4].copy_from_slice(&sequence.to_be_bytes());
+    packet.extend([sequence as u8; 160]);
+    packet
+}
+
+/// A sender report without reports.
+pub fn rtcp() -> Vec<u8> {
+    let mut packet = vec![0x80, 200, 0, 6, 0, 0, 0, 7];
+    packet.extend([5; 20]);
+    packet
+}
+
+pub fn pair(ip: IpAddr) -> [UdpSocket; 2] {
+    let Sockets { peer, .. } = Sockets::bind(SocketAddr::new(ip, 0), ip).unwrap();
+    peer
+}
+
+pub fn addresses(sockets: &[UdpSocket; 2]) -> [Option<SocketAddr>; 2] {
+    [0, 1].map(|number: usize| Some(sockets[number].local_addr().unwrap()))
+}
+
+/// The next datagram, or none in that time.
+pub fn next(socket: &UdpSocket, patience: Duration) -> Option<Vec<u8>> {
+    let mut buffer = vec![0; 65_536];
+    socket.set_read_timeout(Some(patience)).unwrap();
+    let (len, _) = socket.recv_from(&mut buffer).ok()?;
+    buffer.truncate(len);
+    Some(buffer)
+}
+
+pub struct Call {
+    pub stream: Stream,
+    pub relay: Relay,
+    pub events: Receiver<Event>,
+    pub ip: IpAddr,
+    /// The peer's sockets and session.
+    pub peer: [UdpSocket; 2],
+    pub far: Mutex<Session>,
+    pub pbx: [UdpSocket; 2],
+}
+
+impl Call {
+    pub fn new(rule: WithoutKeys) -> Self {
+        Self::of(rule, IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
+    pub fn of(rule: WithoutKeys, ip: IpAddr) -> Self {
+        Self::on(Relay::start(1).unwrap(), rule, ip)
+    }
+
+    pub fn on(relay: Relay, rule: WithoutKeys, ip: IpAddr) -> Self {
+        let (ear, events) = ear();
+        let sockets = Sockets::bind(SocketAddr::new(ip, 0), ip).unwrap();
+        let stream = relay.open(sockets, Session::new(Limits::default(), rule), ear).unwrap();
+        let (peer, pbx) = (pair(ip), pair(ip));
+        stream.set_peer(addresses(&peer));
+        stream.set_pbx(addresses(&pbx));
+        let far = Mutex::new(Session::new(Limits::default(), rule));
+        Self { stream, relay, events, ip, peer, far, pbx }
+    }
+
+    /// Keys of SDES at both ends.
+    pub fn key(&self) {
+        self.stream.with(|session, _| {
+            session.set_inbound(&key(1));
+            session.set_outbound(&key(2));
+        });
+        let mut far = self.far.lock().unwrap();
+        far.set_inbound(&key(2));
+        far.set_outbound(&key(1));
+    }
+
+    pub fn outer(&self, component: Component) -> SocketAddr {
+        SocketAddr::new(self.ip, self.stream.peer_port() + component as u16)
+    }
+
+    pub fn inner(&self, component: Component) -> SocketAddr {
+        SocketAddr::new(self.ip, self.stream.pbx_port() + component as u16)
+    }
+
+    /// What the peer makes of a clear packet.
+    pub fn protected(&self, packet: &[u8]) -> Vec<u8> {
+        let mut far = self.far.lock().unwrap();
+        let mut buffer = [0; 2048];
+        buffer[..packet.len()].copy_from_slice(packet);
+        let len = if is_rtcp(packet) {
+            far.protect_rtcp(&mut buffer, packet.len()).unwrap()
+        } else {
+            far.protect_rtp(&mut buffer, packet.len()).unwrap()
+        };
+        buffer[..len].to_vec()
+    }
+
+    pub fn peer_sends(&self, packet: &[u8]) {
+        self.peer[0].send_to(&self.protected(packet), self.outer(Component::Rtp)).unwrap();
+    }
+
+    pub fn pbx_sends(&self, packet: &[u8]) {
+        self.pbx[0].send_to(packet, self.inner(Component::Rtp)).unwrap();
+    }
+
+    pub fn pbx_hears(&self) -> Option<Vec<u8>> {
+        next(&self.pbx[0], SOON)
+    }
+
+    /// The next RTP or RTCP that the peer hears on RTP's port, opened.
+    pub fn peer_hears(&self) -> Option<Vec<u8>> {
+        self.peer_opens(next(&self.peer[0], SOON)?, Component::Rtp)
+    }
+
+    pub fn peer_opens(&self, mut packet: Vec<u8>, component: Component) -> Option<Vec<u8>> {
+        let from = self.outer(component);
+        let received = self.far.lock().unwrap().receive(component, &mut packet, from, Instant::now());
+        let (Received::Rtp(len) | Received::Rtcp(len)) = received else { return None };
+        packet.truncate(len);
+        Some(packet)
+    }
+}
+
+fn is_rtcp(packet: &[u8]) -> bool {
+    (192..=223).contains(&packet[1])
+}
