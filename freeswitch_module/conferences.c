@@ -24,7 +24,7 @@ struct recording {
 	struct recording *next;
 };
 
-static switch_mutex_t *lock;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct recording *recordings;
 static switch_event_node_t *node;
 
@@ -46,7 +46,7 @@ static bool is_withheld(const switch_file_handle_t *fh)
 	bool withheld = false, tell = false;
 	char conference[SWITCH_UUID_FORMATTED_LENGTH + 1] = "";
 
-	switch_mutex_lock(lock);
+	pthread_mutex_lock(&lock);
 	if ((recording = find(fh))) {
 		switch_time_t now = switch_micro_time_now();
 
@@ -58,7 +58,7 @@ static bool is_withheld(const switch_file_handle_t *fh)
 		}
 		withheld = now < recording->until;
 	}
-	switch_mutex_unlock(lock);
+	pthread_mutex_unlock(&lock);
 	if (tell) {
 		recording_refused(NULL, conference, "conference", &origin);
 	}
@@ -93,10 +93,10 @@ switch_status_t conference_file_open(const char *file, const char *func, int lin
 		return SWITCH_STATUS_MEMERR;
 	}
 	recording->fh = fh;
-	switch_mutex_lock(lock);
+	pthread_mutex_lock(&lock);
 	recording->next = recordings;
 	recordings = recording;
-	switch_mutex_unlock(lock);
+	pthread_mutex_unlock(&lock);
 	return status;
 }
 
@@ -117,14 +117,14 @@ switch_status_t conference_file_close(switch_file_handle_t *fh)
 {
 	struct recording **at = &recordings, *recording;
 
-	switch_mutex_lock(lock);
+	pthread_mutex_lock(&lock);
 	while (*at && (*at)->fh != fh) {
 		at = &(*at)->next;
 	}
 	if ((recording = *at)) {
 		*at = recording->next;
 	}
-	switch_mutex_unlock(lock);
+	pthread_mutex_unlock(&lock);
 	if (recording) {
 		free(recording->path);
 		free(recording);
@@ -142,31 +142,33 @@ static void on_event(switch_event_t *event)
 	if (zstr(action) || strcmp(action, "start-recording") || !path || !conference) {
 		return;
 	}
-	switch_mutex_lock(lock);
+	pthread_mutex_lock(&lock);
 	for (recording = recordings; recording; recording = recording->next) {
 		if (!*recording->conference && !strcmp(recording->path, path)) {
 			switch_copy_string(recording->conference, conference, sizeof(recording->conference));
 			break;
 		}
 	}
-	switch_mutex_unlock(lock);
+	pthread_mutex_unlock(&lock);
 }
 
-void conferences_start(switch_memory_pool_t *pool)
+void conferences_start(void)
 {
-	switch_mutex_init(&lock, SWITCH_MUTEX_NESTED, pool);
 	switch_event_bind_removable(
 		"mod_sealrtp", SWITCH_EVENT_CUSTOM, EVENT_SUBCLASS, on_event, NULL, &node);
 }
 
+/* Recordings that go on are no longer looked at. */
 void conferences_stop(void)
 {
 	struct recording *recording;
 
 	switch_event_unbind(&node);
+	pthread_mutex_lock(&lock);
 	while ((recording = recordings)) {
 		recordings = recording->next;
 		free(recording->path);
 		free(recording);
 	}
+	pthread_mutex_unlock(&lock);
 }

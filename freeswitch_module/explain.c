@@ -20,7 +20,7 @@ struct kept {
 	char steps[];
 };
 
-static switch_mutex_t *lock;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* The oldest first. */
 static struct kept *history;
 static uint32_t count;
@@ -43,7 +43,7 @@ void explain_keep(struct call *call)
 	if ((smaller = realloc(kept, sizeof(*kept) + strlen(kept->steps) + 1))) {
 		kept = smaller;
 	}
-	switch_mutex_lock(lock);
+	pthread_mutex_lock(&lock);
 	for (last = &history; *last; last = &(*last)->next) {
 	}
 	*last = kept;
@@ -52,7 +52,7 @@ void explain_keep(struct call *call)
 		history = oldest->next;
 		count--;
 	}
-	switch_mutex_unlock(lock);
+	pthread_mutex_unlock(&lock);
 	free(oldest);
 }
 
@@ -141,7 +141,7 @@ static void explain_history(struct asking *asking)
 {
 	const struct kept *kept;
 
-	switch_mutex_lock(lock);
+	pthread_mutex_lock(&lock);
 	for (kept = history; kept; kept = kept->next) {
 		char when[80];
 		switch_time_exp_t at;
@@ -157,7 +157,7 @@ static void explain_history(struct asking *asking)
 		print_steps(asking->stream, kept->steps);
 		asking->shown++;
 	}
-	switch_mutex_unlock(lock);
+	pthread_mutex_unlock(&lock);
 }
 
 void explain_print(switch_stream_handle_t *stream, const char *wanted)
@@ -172,11 +172,6 @@ void explain_print(switch_stream_handle_t *stream, const char *wanted)
 			"FreeSWITCH's own: see users, gateways and profiles in sealrtp.conf.xml, and sealrtp_policy\n",
 			wanted, KEPT_MAX);
 	}
-}
-
-void explain_start(switch_memory_pool_t *pool)
-{
-	switch_mutex_init(&lock, SWITCH_MUTEX_NESTED, pool);
 }
 
 void explain_stop(void)

@@ -38,7 +38,7 @@ struct bugs {
 #define ULAW 0
 #define ULAW_SILENCE 0xFF
 
-static switch_mutex_t *lock;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* The session that this thread records by an application, and whether somebody was told. */
 static __thread struct {
@@ -80,14 +80,14 @@ static void note(switch_core_session_t *session, switch_media_bug_t *bug, const 
 	known->bug = bug;
 	known->function = switch_core_session_strdup(session, function ? function : "a media bug");
 	known->harmless = is_harmless(function);
-	switch_mutex_lock(lock);
+	pthread_mutex_lock(&lock);
 	if (!(bugs = switch_channel_get_private(channel, PRIVATE))) {
 		bugs = switch_core_session_alloc(session, sizeof(*bugs));
 		switch_channel_set_private(channel, PRIVATE, bugs);
 	}
 	known->next = bugs->first;
 	__atomic_store_n(&bugs->first, known, __ATOMIC_RELEASE);
-	switch_mutex_unlock(lock);
+	pthread_mutex_unlock(&lock);
 }
 
 /* Whether a media bug may not have what it reads now. One that nobody has noted (yet) is taken for a recorder. */
@@ -222,9 +222,4 @@ void recording_silence(const switch_file_handle_t *fh, void *data, switch_size_t
 	switch_size_t channels = fh->real_channels > 1 ? fh->real_channels : 1;
 
 	memset(data, 0, switch_test_flag(fh, SWITCH_FILE_NATIVE) ? len : len * sizeof(int16_t) * channels);
-}
-
-void media_bugs_start(switch_memory_pool_t *pool)
-{
-	switch_mutex_init(&lock, SWITCH_MUTEX_NESTED, pool);
 }

@@ -13,7 +13,7 @@
 /* Set by us, and before the call is answered by the dialplan: "yes". */
 #define VARIABLE "sealrtp_recording"
 #define CONFERENCE_OBJECT "/mod_conference.so"
-#define REASON "recording = refuse"
+#define REFUSE "recording = refuse"
 
 struct genuine genuine;
 
@@ -56,49 +56,68 @@ static bool is_of_core(const char *symbol)
 	return false;
 }
 
-switch_status_t recording_check(char *reason, size_t reason_size)
+switch_status_t recording_check(const struct settings *settings)
 {
+	char reason[REASON_SIZE] = "";
 	struct slot needed[SLOTS];
 	size_t index;
 
+	if (!(settings->wants & SEALRTP_WANTS_NO_RECORDING)) {
+		return SWITCH_STATUS_SUCCESS;
+	}
 	for (index = 0; index < SLOTS; index++) {
 		needed[index] = slots[index];
 		if (needed[index].object || is_of_core(needed[index].symbol)) {
 			needed[index].object = needed[index].object ? needed[index].object : CORE_OBJECT;
-			needed[index].needed_for = REASON;
+			needed[index].needed_for = REFUSE;
 		}
 	}
-	return got_replace(needed, SLOTS, reason, reason_size);
+	if (got_replace(needed, SLOTS, reason, sizeof(reason)) == SWITCH_STATUS_SUCCESS) {
+		return SWITCH_STATUS_SUCCESS;
+	}
+	switch_log_printf(SWITCH_CHANNEL_LOG, SWITCH_LOG_ERROR,
+		"sealrtp.conf.xml has " REFUSE ", and recorders cannot be kept off here: %s. Use recording = allow or "
+		"disclose\n",
+		reason);
+	return SWITCH_STATUS_FALSE;
 }
 
-void recording_start(switch_memory_pool_t *pool)
+switch_status_t recording_require(void)
 {
-	source_start(pool);
-	media_bugs_start(pool);
-	conferences_start(pool);
+	struct settings *settings = settings_get();
+	switch_status_t status = recording_check(settings);
+
+	settings_put(settings);
+	return status;
+}
+
+void recording_start(void)
+{
+	conferences_start();
 	switch_event_reserve_subclass(EVENT_REFUSED);
 	switch_event_reserve_subclass(EVENT_STARTED);
 	intercept_add(slots, SLOTS);
 }
 
-/* No leg is left, and nothing is replaced any more. */
+/* No call is left, and nothing is replaced any more. */
 void recording_stop(void)
 {
 	switch_event_free_subclass(EVENT_REFUSED);
 	switch_event_free_subclass(EVENT_STARTED);
 	conferences_stop();
-	source_stop();
 }
 
 /* --- calls --- */
 
-switch_status_t recording_begin(struct call *call)
+void recording_begin(struct call *call)
 {
-	if (sealrtp_recording_action(call->config, 0, 1) != SEALRTP_RECORDING_WITHHOLD) {
-		return SWITCH_STATUS_SUCCESS;
-	}
 	call->source = source_add(call->uuid, call->name);
-	return call->source ? SWITCH_STATUS_SUCCESS : SWITCH_STATUS_MEMERR;
+}
+
+void recording_rule(struct call *call)
+{
+	source_refuse(
+		call->source, sealrtp_recording_action(call->config, 0, 1) == SEALRTP_RECORDING_WITHHOLD);
 }
 
 void recording_end(struct call *call)
@@ -109,7 +128,7 @@ void recording_end(struct call *call)
 
 void recording_event(struct call *call, const sealrtp_leg_event *event)
 {
-	if (!call->source || event->rtcp) {
+	if (event->rtcp) {
 		return;
 	}
 	switch (event->kind) {

@@ -28,7 +28,7 @@ static struct trace {
 	switch_bool_t on;
 	char channel[NAME_SIZE];
 } traces[] = {{.method = SEALRTP_METHOD_DTLS, .word = "dtls"}, {.method = SEALRTP_METHOD_ZRTP, .word = "zrtp"}};
-static switch_mutex_t *lock;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t hung_up;
 
 uint32_t report_hung_up(void)
@@ -66,10 +66,10 @@ switch_bool_t report_set_trace(const char *word, switch_bool_t on, const char *c
 	if (!trace) {
 		return SWITCH_FALSE;
 	}
-	switch_mutex_lock(lock);
+	pthread_mutex_lock(&lock);
 	trace->on = on;
 	switch_copy_string(trace->channel, channel, sizeof(trace->channel));
-	switch_mutex_unlock(lock);
+	pthread_mutex_unlock(&lock);
 	calls_each(trace_call, NULL);
 	return SWITCH_TRUE;
 }
@@ -79,14 +79,14 @@ void report_get_trace(const char *word, char *text, size_t size)
 {
 	size_t index;
 
-	switch_mutex_lock(lock);
+	pthread_mutex_lock(&lock);
 	for (index = 0; index < LENGTH(traces); index++) {
 		if (!strcasecmp(word, traces[index].word)) {
 			switch_snprintf(text, size, "%s%s%s", traces[index].on ? "on" : "off",
 				*traces[index].channel ? " for " : "", traces[index].channel);
 		}
 	}
-	switch_mutex_unlock(lock);
+	pthread_mutex_unlock(&lock);
 }
 
 static switch_bool_t is_traced(const struct call *call, uint32_t method)
@@ -94,7 +94,7 @@ static switch_bool_t is_traced(const struct call *call, uint32_t method)
 	switch_bool_t traced = SWITCH_FALSE;
 	size_t index;
 
-	switch_mutex_lock(lock);
+	pthread_mutex_lock(&lock);
 	for (index = 0; index < LENGTH(traces); index++) {
 		const struct trace *trace = &traces[index];
 		size_t length = strlen(trace->channel);
@@ -104,7 +104,7 @@ static switch_bool_t is_traced(const struct call *call, uint32_t method)
 					 !strncasecmp(call->uuid, trace->channel, length);
 		}
 	}
-	switch_mutex_unlock(lock);
+	pthread_mutex_unlock(&lock);
 	return traced;
 }
 
@@ -362,6 +362,27 @@ static void (*const tellers[])(const struct telling *) = {
 	[SEALRTP_EVENT_TRACE] = tell_trace,
 };
 
+/* For who waits for the call's keys. A re-INVITE begins anew. */
+static void note_outcome(struct call *call, const sealrtp_leg_event *event)
+{
+	switch (event->kind) {
+	case SEALRTP_EVENT_SECURED:
+		atomic_store(&call->failed, false);
+		atomic_store(&call->unanswered, false);
+		break;
+	case SEALRTP_EVENT_FAILED:
+	case SEALRTP_EVENT_CLOSED:
+	case SEALRTP_EVENT_CLEARED:
+		atomic_store(&call->failed, true);
+		break;
+	case SEALRTP_EVENT_NO_ANSWER:
+		atomic_store(&call->unanswered, true);
+		break;
+	default:
+		break;
+	}
+}
+
 void report_event(struct call *call, const sealrtp_leg_event *event)
 {
 	struct telling telling = {.call = call, .event = event};
@@ -379,6 +400,7 @@ void report_event(struct call *call, const sealrtp_leg_event *event)
 	} else {
 		facts_learn(call, event->line, &telling.facts);
 	}
+	note_outcome(call, event);
 	telling.session = switch_core_session_locate(call->uuid);
 	(tell ? tell : tell_warning)(&telling);
 	if (telling.session) {
@@ -404,23 +426,24 @@ void report_refusal(switch_core_session_t *session, const char *what, const char
 	}
 }
 
-void report_begin(struct call *call)
+void report_begin(struct call *call, switch_core_session_t *session)
 {
+	(void)session;
 	if (call->leg && any_trace()) {
 		sealrtp_leg_set_trace(call->leg, 1);
 	}
 }
 
-void report_end(struct call *call)
+void report_end(struct call *call, switch_core_session_t *session)
 {
+	(void)session;
 	explain_keep(call);
 }
 
-void report_start(switch_memory_pool_t *pool)
+void report_start(void)
 {
 	size_t index;
 
-	switch_mutex_init(&lock, SWITCH_MUTEX_NESTED, pool);
 	for (index = 0; index < LENGTH(subclasses); index++) {
 		switch_event_reserve_subclass(subclasses[index]);
 	}

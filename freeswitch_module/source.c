@@ -9,37 +9,72 @@
 #define MAX_HOPS 8
 
 struct source {
+	/* Its policy has recording = refuse. Written under the lock, too. */
+	int refuses;
 	/* m-lines that have keys, and above them those that are clear. Written without the lock. */
 	uint64_t lines;
 	struct origin origin;
 	/* The conference it is in, or "". */
 	char conference[SWITCH_UUID_FORMATTED_LENGTH + 1];
 	struct source *next;
+	/* Of those that end in the same place of the table. */
+	struct source *chained;
 };
 
-static switch_thread_rwlock_t *lock;
-/* By uuid. */
-static switch_hash_t *sources;
+#define PLACES 4096
+
+static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
+static struct source *places[PLACES];
 static struct source *all;
-/* Looked at before anything else is, in recorders of calls that are nobody's concern. */
+/* That refuse: looked at before anything else is, by recorders of calls that are nobody's concern. */
 static int count;
+
+/* FNV-1a of a uuid. */
+static struct source **place_of(const char *uuid)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *uuid; uuid++) {
+		hash = (hash ^ (uint8_t)*uuid) * 16777619u;
+	}
+	return &places[hash % PLACES];
+}
+
+/* The lock is held. */
+static struct source *find(const char *uuid)
+{
+	struct source *source = *place_of(uuid);
+
+	while (source && strcmp(source->origin.uuid, uuid)) {
+		source = source->chained;
+	}
+	return source;
+}
 
 struct source *source_add(const char *uuid, const char *name)
 {
-	struct source *source = calloc(1, sizeof(*source));
+	struct source *source = calloc(1, sizeof(*source)), **place = place_of(uuid);
 
-	if (!source) {
-		return NULL;
-	}
+	switch_assert(source);
 	switch_copy_string(source->origin.uuid, uuid, sizeof(source->origin.uuid));
 	switch_copy_string(source->origin.name, name, sizeof(source->origin.name));
-	switch_thread_rwlock_wrlock(lock);
+	pthread_rwlock_wrlock(&lock);
 	source->next = all;
 	all = source;
-	switch_core_hash_insert(sources, source->origin.uuid, source);
-	switch_thread_rwlock_unlock(lock);
-	__atomic_add_fetch(&count, 1, __ATOMIC_SEQ_CST);
+	source->chained = *place;
+	*place = source;
+	pthread_rwlock_unlock(&lock);
 	return source;
+}
+
+void source_refuse(struct source *source, bool refuses)
+{
+	pthread_rwlock_wrlock(&lock);
+	if (source->refuses != refuses) {
+		__atomic_store_n(&source->refuses, refuses, __ATOMIC_SEQ_CST);
+		__atomic_add_fetch(&count, refuses ? 1 : -1, __ATOMIC_SEQ_CST);
+	}
+	pthread_rwlock_unlock(&lock);
 }
 
 #define LINES 32
@@ -65,30 +100,33 @@ void source_clear(struct source *source, uint32_t line)
 	__atomic_and_fetch(&source->lines, ~bit, __ATOMIC_SEQ_CST);
 }
 
+static void unlink_from(struct source **at, struct source *source, size_t link)
+{
+	while (*at != source) {
+		at = (struct source **)((char *)*at + link);
+	}
+	*at = *(struct source **)((char *)source + link);
+}
+
 void source_remove(struct source *source)
 {
-	struct source **at = &all;
-
 	if (!source) {
 		return;
 	}
-	switch_thread_rwlock_wrlock(lock);
-	while (*at != source) {
-		at = &(*at)->next;
-	}
-	*at = source->next;
-	switch_core_hash_delete(sources, source->origin.uuid);
-	switch_thread_rwlock_unlock(lock);
-	__atomic_sub_fetch(&count, 1, __ATOMIC_SEQ_CST);
+	source_refuse(source, false);
+	pthread_rwlock_wrlock(&lock);
+	unlink_from(&all, source, offsetof(struct source, next));
+	unlink_from(place_of(source->origin.uuid), source, offsetof(struct source, chained));
+	pthread_rwlock_unlock(&lock);
 	free(source);
 }
 
-/* A line has keys, or it is not known yet of any that it is clear. */
+/* It refuses, and a line has keys, or it is not known yet of any that it is clear. */
 static bool is_withheld(const struct source *source)
 {
 	uint64_t lines = __atomic_load_n(&source->lines, __ATOMIC_SEQ_CST);
 
-	return (lines & UINT32_MAX) || !(lines >> LINES);
+	return __atomic_load_n(&source->refuses, __ATOMIC_SEQ_CST) && ((lines & UINT32_MAX) || !(lines >> LINES));
 }
 
 static bool is_source(const char *uuid, struct origin *origin)
@@ -96,13 +134,13 @@ static bool is_source(const char *uuid, struct origin *origin)
 	const struct source *source;
 	bool found;
 
-	switch_thread_rwlock_rdlock(lock);
-	source = switch_core_hash_find(sources, uuid);
+	pthread_rwlock_rdlock(&lock);
+	source = find(uuid);
 	found = source && is_withheld(source);
 	if (found) {
 		*origin = source->origin;
 	}
-	switch_thread_rwlock_unlock(lock);
+	pthread_rwlock_unlock(&lock);
 	return found;
 }
 
@@ -113,7 +151,7 @@ bool source_confers(const char *conference, struct origin *origin)
 	if (!__atomic_load_n(&count, __ATOMIC_SEQ_CST)) {
 		return false;
 	}
-	switch_thread_rwlock_rdlock(lock);
+	pthread_rwlock_rdlock(&lock);
 	for (source = all; source; source = source->next) {
 		if (*source->conference && (!*conference || !strcmp(source->conference, conference)) &&
 			is_withheld(source)) {
@@ -121,7 +159,7 @@ bool source_confers(const char *conference, struct origin *origin)
 			break;
 		}
 	}
-	switch_thread_rwlock_unlock(lock);
+	pthread_rwlock_unlock(&lock);
 	return source != NULL;
 }
 
@@ -129,12 +167,12 @@ void source_joins(const char *uuid, const char *conference)
 {
 	struct source *source;
 
-	switch_thread_rwlock_wrlock(lock);
-	source = switch_core_hash_find(sources, uuid);
+	pthread_rwlock_wrlock(&lock);
+	source = find(uuid);
 	if (source) {
 		switch_copy_string(source->conference, conference, sizeof(source->conference));
 	}
-	switch_thread_rwlock_unlock(lock);
+	pthread_rwlock_unlock(&lock);
 }
 
 /* Where a channel's audio goes, by its variables; "" for nowhere. */
@@ -215,17 +253,4 @@ bool source_reaches(switch_core_session_t *session, struct origin *origin)
 		switch_core_session_rwunlock(next);
 	}
 	return found;
-}
-
-void source_start(switch_memory_pool_t *pool)
-{
-	switch_thread_rwlock_create(&lock, pool);
-	switch_core_hash_init(&sources);
-}
-
-/* No leg is left. */
-void source_stop(void)
-{
-	switch_core_hash_destroy(&sources);
-	switch_thread_rwlock_destroy(lock);
 }

@@ -14,9 +14,9 @@
 
 struct source;
 
-/* A channel's policy has recording = refuse. Its audio is withheld until an m-line is clear and none has keys.
- * NULL: no memory. */
 struct source *source_add(const char *uuid, const char *name);
+/* Its policy has recording = refuse, or not. If so its audio is withheld until an m-line is clear and none has keys. */
+void source_refuse(struct source *source, bool refuses);
 /* An m-line has keys, or is clear. From any thread; takes no lock. */
 void source_secured(struct source *source, uint32_t line);
 void source_clear(struct source *source, uint32_t line);
@@ -36,17 +36,18 @@ bool source_confers(const char *conference, struct origin *origin);
 /* A source's channel has joined a conference, or has left all with "". Other channels are nothing. */
 void source_joins(const char *uuid, const char *conference);
 
-void source_start(switch_memory_pool_t *pool);
-void source_stop(void);
-
 /* --- recording (recording.c, media_bugs.c, conferences.c) --- */
 
-void recording_start(switch_memory_pool_t *pool);
+/* Before intercept_start. */
+void recording_start(void);
 void recording_stop(void);
-/* recording = refuse cannot be kept in this FreeSWITCH: `reason` says why. After intercept_start. */
-switch_status_t recording_check(char *reason, size_t reason_size);
-/* A call's leg begins, and ends. SWITCH_STATUS_MEMERR: it cannot be kept from recorders. */
-switch_status_t recording_begin(struct call *call);
+/* Whether recording = refuse can be kept in this FreeSWITCH, if these settings ask for it; told in the log if not. */
+switch_status_t recording_check(const struct settings *settings);
+/* The same of the settings that count. After intercept_start. */
+switch_status_t recording_require(void);
+/* A call begins, its policy is known or another one, and ends. */
+void recording_begin(struct call *call);
+void recording_rule(struct call *call);
 void recording_end(struct call *call);
 /* An event of its leg, in the thread that it comes in: takes no lock. */
 void recording_event(struct call *call, const sealrtp_leg_event *event);
@@ -90,7 +91,6 @@ switch_frame_t *media_bug_native_write_frame(switch_media_bug_t *bug);
 switch_status_t media_bugs_record_file(switch_core_session_t *session, switch_file_handle_t *fh, const char *file,
 	switch_input_args_t *args, uint32_t limit, switch_event_t *vars);
 switch_status_t media_bugs_file_write(switch_file_handle_t *fh, void *data, switch_size_t *len);
-void media_bugs_start(switch_memory_pool_t *pool);
 
 /* Replacements: conferences.c */
 switch_status_t conference_set_variable(
@@ -100,7 +100,30 @@ switch_status_t conference_file_open(const char *file, const char *func, int lin
 switch_status_t conference_file_write(switch_file_handle_t *fh, void *data, switch_size_t *len);
 switch_status_t conference_file_write_video(switch_file_handle_t *fh, switch_frame_t *frame);
 switch_status_t conference_file_close(switch_file_handle_t *fh);
-void conferences_start(switch_memory_pool_t *pool);
+void conferences_start(void);
 void conferences_stop(void);
+
+/* --- what administrators and dialplans see --- */
+
+/* Locks, events, the API and the applications. */
+switch_status_t surface_start(void);
+void surface_stop(void);
+
+void report_start(void);
+void report_stop(void);
+/* Calls that were hung up for want of keys. */
+uint32_t report_hung_up(void);
+/* SWITCH_FALSE: `word` is not dtls or zrtp. `channel`: the begin of a name or uuid, "" for all. */
+switch_bool_t report_set_trace(const char *word, switch_bool_t on, const char *channel);
+void report_get_trace(const char *word, char *text, size_t size);
+
+/* Keeps a call's steps after its end. The call is locked. */
+void explain_keep(struct call *call);
+void explain_print(switch_stream_handle_t *stream, const char *wanted);
+void explain_stop(void);
+
+void api_start(void);
+void api_stop(void);
+void apps_start(void);
 
 #endif
