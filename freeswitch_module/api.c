@@ -6,8 +6,8 @@
 #include "facts.h"
 #include "surface.h"
 
-#define SYNTAX                                                                                                 \
-	"status | calls | show <uuid> | explain <uuid>|<name>|<section> | policy [<name>] | "                      \
+#define SYNTAX                                                                                               \
+	"status | calls | show <uuid> | explain <uuid>|<name>|<section> | policy [<name>] | "                    \
 	"zrtp list|verify|forget|name | set debug dtls|zrtp on|off [<uuid>|<name>] | reload"
 #define MAX_WORDS 32
 #define DESCRIPTION_SIZE 8192
@@ -17,10 +17,12 @@ static const char usage[] =
 	"sealrtp status                              version, calls, what holds for all\n"
 	"sealrtp calls                               each secured call: who made its keys, whether media passes\n"
 	"sealrtp show <uuid>                         all that is known of a call's media\n"
-	"sealrtp explain <uuid>|<name>|<section>     why a call is secured as it is, also of the last that ended\n"
+	"sealrtp explain <uuid>|<name>|<section>     why a call is secured as it is, also of the last that "
+	"ended\n"
 	"sealrtp policy [<policy or section>]        what sealrtp.conf.xml comes to\n"
 	"sealrtp zrtp list                           our ZID, and the peers that secrets are kept of\n"
-	"sealrtp zrtp verify <zid> [no]              the SAS was compared with this peer; no: it was not, or differed\n"
+	"sealrtp zrtp verify <zid> [no]              the SAS was compared with this peer; no: it was not, or "
+	"differed\n"
 	"sealrtp zrtp forget <zid>                   its next call is like the first one\n"
 	"sealrtp zrtp name <zid> <name>              a name for a peer, of at most 64 bytes\n"
 	"sealrtp set debug dtls|zrtp on|off [<uuid>|<name>]   prints each step of handshakes, of these channels\n"
@@ -59,7 +61,8 @@ static void show_general(switch_stream_handle_t *stream)
 
 	if (settings && text && sealrtp_config_describe(settings->general, text, DESCRIPTION_SIZE) >= 0) {
 		stream->write_function(stream,
-			"\nsealrtp.conf.xml, <settings>, for new calls; the others: sealrtp policy\n%szrtp_cache                  = %s\n",
+			"\nsealrtp.conf.xml, <settings>, for new calls; the others: sealrtp policy\n%szrtp_cache         "
+			"         = %s\n",
 			text, zstr(settings->zid_path) ? "none" : settings->zid_path);
 	}
 	free(text);
@@ -142,8 +145,8 @@ static switch_bool_t show_rows(struct call *call, void *data)
 static void calls(switch_stream_handle_t *stream, const struct words *words)
 {
 	(void)words;
-	stream->write_function(stream, ROW, "UUID", "Channel", "Media", "Method", "State", "Suite", "Peer", "RTP-In",
-		"RTP-Out", "AuthFail", "Replays", "Refused", "Policy");
+	stream->write_function(stream, ROW, "UUID", "Channel", "Media", "Method", "State", "Suite", "Peer",
+		"RTP-In", "RTP-Out", "AuthFail", "Replays", "Refused", "Policy");
 	calls_each(show_rows, stream);
 	stream->write_function(stream, "%u call%s\n", calls_count(), calls_count() == 1 ? "" : "s");
 }
@@ -193,9 +196,10 @@ static void show_line(switch_stream_handle_t *stream, uint32_t line, const struc
 		return;
 	}
 	stream->write_function(stream,
-		"m-line %u, %s: %s, RTCP %s%s, our port %u, towards FreeSWITCH %u, the peer's media goes to %s\n", line,
-		facts->line.media, or_dash(facts_state(facts->line.state)), or_dash(facts_state(facts->line.rtcp_state)),
-		facts->line.muxed ? " (muxed)" : "", facts->line.peer_side_port, facts->line.pbx_side_port,
+		"m-line %u, %s: %s, RTCP %s%s, our port %u, towards FreeSWITCH %u, the peer's media goes to %s\n",
+		line, facts->line.media, or_dash(facts_state(facts->line.state)),
+		or_dash(facts_state(facts->line.rtcp_state)), facts->line.muxed ? " (muxed)" : "",
+		facts->line.peer_side_port, facts->line.pbx_side_port,
 		zstr(facts->line.peer_address) ? "nowhere (on hold, or not known yet)" : facts->line.peer_address);
 	facts_each(facts, show_fact, stream);
 	show_direction(stream, "From the peer", &facts->stats.inbound, &facts->line.from_peer);
@@ -249,13 +253,15 @@ static void show_policies(switch_stream_handle_t *stream, const struct settings 
 
 	stream->write_function(
 		stream, POLICY_ROW, "Kind", "Name", "Offer", "Accept", "Fallback", "Recording", "On-Failure");
-	for (index = 0; sealrtp_policies_section(settings->policies, index, &config, &kind) == SEALRTP_OK; index++) {
+	for (index = 0; sealrtp_policies_section(settings->policies, index, &config, &kind) == SEALRTP_OK;
+		 index++) {
 		char name[POLICY_SIZE] = "", texts[5][VALUE_SIZE];
 
 		sealrtp_config_section(config, name, sizeof(name));
-		stream->write_function(stream, POLICY_ROW, kind < sizeof(kinds) / sizeof(*kinds) ? kinds[kind] : "-", name,
-			value(config, "offer", texts[0]), value(config, "accept", texts[1]), value(config, "fallback", texts[2]),
-			value(config, "recording", texts[3]), value(config, "on_failure", texts[4]));
+		stream->write_function(stream, POLICY_ROW, kind < sizeof(kinds) / sizeof(*kinds) ? kinds[kind] : "-",
+			name, value(config, "offer", texts[0]), value(config, "accept", texts[1]),
+			value(config, "fallback", texts[2]), value(config, "recording", texts[3]),
+			value(config, "on_failure", texts[4]));
 		sealrtp_config_free(config);
 	}
 }
@@ -270,7 +276,8 @@ static sealrtp_config *find_section(const struct settings *settings, const char 
 	if (sealrtp_policies_named(settings->policies, wanted, &config) == SEALRTP_OK) {
 		return config;
 	}
-	for (index = 0; sealrtp_policies_section(settings->policies, index, &config, &kind) == SEALRTP_OK; index++) {
+	for (index = 0; sealrtp_policies_section(settings->policies, index, &config, &kind) == SEALRTP_OK;
+		 index++) {
 		if (sealrtp_config_section(config, name, sizeof(name)) >= 0 && !strcasecmp(name, wanted)) {
 			return config;
 		}
@@ -319,7 +326,8 @@ static void reload(switch_stream_handle_t *stream, const struct words *words)
 	if (config_load() == SWITCH_STATUS_SUCCESS) {
 		stream->write_function(stream, "+OK for new calls\n");
 	} else {
-		stream->write_function(stream, "-ERR sealrtp.conf.xml is refused, and all is as it was: the log says why\n");
+		stream->write_function(
+			stream, "-ERR sealrtp.conf.xml is refused, and all is as it was: the log says why\n");
 	}
 }
 
@@ -379,8 +387,8 @@ static void list_peers(switch_stream_handle_t *stream, const struct zid *zid)
 	stream->write_function(stream, "%u peer%s\n", listing.shown, listing.shown == 1 ? "" : "s");
 }
 
-static void tell_peer(
-	switch_stream_handle_t *stream, const char *peer, sealrtp_result result, const char *done, const char *more)
+static void tell_peer(switch_stream_handle_t *stream, const char *peer, sealrtp_result result,
+	const char *done, const char *more)
 {
 	if (result == SEALRTP_OK) {
 		stream->write_function(stream, "+OK %s is %s%s\n", peer, done, more);
@@ -416,15 +424,15 @@ static void zrtp(switch_stream_handle_t *stream, const struct words *words)
 	} else if (!strcasecmp(verb, "list") && words->count == 2) {
 		list_peers(stream, zid);
 	} else if (!strcasecmp(verb, "verify") && (words->count == 3 || no)) {
-		tell_peer(
-			stream, peer, sealrtp_zrtp_verify_peer(zid->zrtp, peer, !no), no ? "not verified" : "verified", "");
+		tell_peer(stream, peer, sealrtp_zrtp_verify_peer(zid->zrtp, peer, !no),
+			no ? "not verified" : "verified", "");
 	} else if (!strcasecmp(verb, "forget") && words->count == 3) {
 		tell_peer(stream, peer, sealrtp_zrtp_forget_peer(zid->zrtp, peer), "forgotten", "");
 	} else if (!strcasecmp(verb, "name") && words->count > 3) {
 		name_peer(stream, zid, words);
 	} else {
-		stream->write_function(stream,
-			"-USAGE: sealrtp zrtp list | verify <zid> [no] | forget <zid> | name <zid> <name>\n");
+		stream->write_function(
+			stream, "-USAGE: sealrtp zrtp list | verify <zid> [no] | forget <zid> | name <zid> <name>\n");
 	}
 	settings_put(settings);
 }

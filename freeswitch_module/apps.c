@@ -103,7 +103,8 @@ SWITCH_STANDARD_APP(verify_app)
 	if (result != SEALRTP_OK && result != SEALRTP_OK_EVENT) {
 		switch_log_printf(SWITCH_CHANNEL_SESSION_LOG(session), SWITCH_LOG_WARNING, "%s: sealrtp_verify: %s\n",
 			switch_channel_get_name(channel),
-			result == SEALRTP_DONE ? "no SAS to compare, since ZRTP made no keys" : sealrtp_result_text(result));
+			result == SEALRTP_DONE ? "no SAS to compare, since ZRTP made no keys"
+								   : sealrtp_result_text(result));
 	}
 }
 
@@ -113,12 +114,15 @@ void apps_start(void)
 	switch_application_interface_t *app;
 
 	SWITCH_ADD_APP(app, "sealrtp_wait", "Wait until the channel's media is secured",
-		"Waits until media is secured, it is sure that it will not be, or the time is up, by default 10 seconds. Sets "
-		"sealrtp_status: SECURE; CLEAR, media passes unprotected; BLOCK, nothing passes; FAILED, the handshake has "
+		"Waits until media is secured, it is sure that it will not be, or the time is up, by default 10 "
+		"seconds. Sets "
+		"sealrtp_status: SECURE; CLEAR, media passes unprotected; BLOCK, nothing passes; FAILED, the "
+		"handshake has "
 		"failed; HANGUP",
 		wait_app, "[<seconds>]", SAF_NONE);
 	SWITCH_ADD_APP(app, "sealrtp_verify", "Say whether the users found the same ZRTP SAS",
-		"yes, the default: both compared it, and the cache remembers that of the peer. no: it was another, or the cache "
+		"yes, the default: both compared it, and the cache remembers that of the peer. no: it was another, "
+		"or the cache "
 		"is to forget that it was compared",
 		verify_app, "[yes|no]", SAF_NONE);
 }

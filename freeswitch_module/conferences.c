@@ -3,8 +3,8 @@
  * Recordings of conferences: silent while a source is in the conference.
  *
  * mod_conference names a channel's conference in a variable before its audio is in the mix, and takes another
- * one back when it is out: that is watched. Whose a file is tells an event a moment after it was opened; until
- * then it is taken for the recording of whatever conference a source is in.
+ * one back when it is out: that is watched. Whose a file is tells an event a moment after it was opened;
+ * until then it is taken for the recording of whatever conference a source is in.
  */
 
 #include "surface.h"
@@ -154,8 +154,7 @@ static void on_event(switch_event_t *event)
 
 void conferences_start(void)
 {
-	switch_event_bind_removable(
-		"mod_sealrtp", SWITCH_EVENT_CUSTOM, EVENT_SUBCLASS, on_event, NULL, &node);
+	switch_event_bind_removable("mod_sealrtp", SWITCH_EVENT_CUSTOM, EVENT_SUBCLASS, on_event, NULL, &node);
 }
 
 /* Recordings that go on are no longer looked at. */

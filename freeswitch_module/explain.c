@@ -152,8 +152,8 @@ static void explain_history(struct asking *asking)
 		}
 		switch_time_exp_lt(&at, kept->ended);
 		switch_strftime_nocheck(when, &length, sizeof(when), "%Y-%m-%d %T", &at);
-		asking->stream->write_function(asking->stream, "%s %s, policy %s, ended %s\n", kept->uuid, kept->name,
-			kept->policy, when);
+		asking->stream->write_function(
+			asking->stream, "%s %s, policy %s, ended %s\n", kept->uuid, kept->name, kept->policy, when);
 		print_steps(asking->stream, kept->steps);
 		asking->shown++;
 	}

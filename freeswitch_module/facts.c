@@ -95,7 +95,10 @@ void facts_each(const struct facts *facts,
 		{"sealrtp_state", "State", facts_state(facts->line.state)},
 		{"sealrtp_method", "Method", secure ? facts_method(facts->line.method) : ""},
 		{"sealrtp_suite", "Suite", facts->line.suite},
-		{"sealrtp_role", "Role", zrtp ? zrtp->role : dtls ? dtls->role : ""},
+		{"sealrtp_role", "Role",
+			zrtp   ? zrtp->role
+			: dtls ? dtls->role
+				   : ""},
 		{"sealrtp_sas", "SAS", zrtp ? zrtp->sas : ""},
 		{"sealrtp_sas_type", "SAS-Type", zrtp ? zrtp->sas_type : ""},
 		{"sealrtp_sas_verified", "SAS-Verified", zrtp ? yes_no(zrtp->verified) : ""},
@@ -106,7 +109,10 @@ void facts_each(const struct facts *facts,
 		{"sealrtp_peer_client", "Peer-Client", zrtp ? zrtp->peer_client : ""},
 		{"sealrtp_key_agreement", "Key-Agreement", zrtp ? zrtp->key_agreement : ""},
 		{"sealrtp_hash", "Hash", zrtp ? zrtp->hash : ""},
-		{"sealrtp_cipher", "Cipher", zrtp ? zrtp->cipher : dtls ? dtls->cipher : ""},
+		{"sealrtp_cipher", "Cipher",
+			zrtp   ? zrtp->cipher
+			: dtls ? dtls->cipher
+				   : ""},
 		{"sealrtp_auth_tag", "Auth-Tag", zrtp ? zrtp->auth_tag : ""},
 		{"sealrtp_disclosure", "Disclosure", zrtp ? yes_no(zrtp->disclosure) : ""},
 		{"sealrtp_enrolled", "Enrolled", zrtp ? yes_no(zrtp->enrolled) : ""},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * Recorders that are media bugs (record_session, uuid_record, eavesdrop, three_way, uuid_... of other modules),
- * and those that read the channel themselves (record, voicemail).
+ * Recorders that are media bugs (record_session, uuid_record, eavesdrop, three_way, uuid_... of other
+ * modules), and those that read the channel themselves (record, voicemail).
  *
  * A recorder that comes to a channel with a source's audio is refused. One that was there before, or whose
  * channel is bridged to a source later, gets silence for as long as that is so.
@@ -13,9 +13,22 @@
 
 /* Media bugs that listen to a call or change it, and carry no audio away. All others are recorders. */
 static const char *const harmless[] = {
-	"displace", "preprocess", "audio", "inband_dtmf", "inband_dtmf_generate", "tone_detect", "detect_speech",
-	"spandsp_tdd_encode", "spandsp_tdd_decode", "spandsp_dtmf_detect", "spandsp_tone_detect", "fax_tone_detect",
-	"fsk_detect", "vmd", "avmd", "video_write_overlay",
+	"displace",
+	"preprocess",
+	"audio",
+	"inband_dtmf",
+	"inband_dtmf_generate",
+	"tone_detect",
+	"detect_speech",
+	"spandsp_tdd_encode",
+	"spandsp_tdd_decode",
+	"spandsp_dtmf_detect",
+	"spandsp_tone_detect",
+	"fax_tone_detect",
+	"fsk_detect",
+	"vmd",
+	"avmd",
+	"video_write_overlay",
 };
 
 /* What is known of a media bug; lives as long as the session. */
@@ -90,7 +103,8 @@ static void note(switch_core_session_t *session, switch_media_bug_t *bug, const 
 	pthread_mutex_unlock(&lock);
 }
 
-/* Whether a media bug may not have what it reads now. One that nobody has noted (yet) is taken for a recorder. */
+/* Whether a media bug may not have what it reads now. One that nobody has noted (yet) is taken for a
+ * recorder. */
 static bool is_withheld(switch_media_bug_t *bug)
 {
 	switch_core_session_t *session = switch_core_media_bug_get_session(bug);
@@ -124,8 +138,7 @@ switch_status_t media_bug_add(switch_core_session_t *session, const char *functi
 		recording_refused(session, NULL, function ? function : "a media bug", &origin);
 		return SWITCH_STATUS_FALSE;
 	}
-	status = genuine.bug_add(
-		session, function, target, callback, user_data, stop_time, flags, new_bug);
+	status = genuine.bug_add(session, function, target, callback, user_data, stop_time, flags, new_bug);
 	if (status == SWITCH_STATUS_SUCCESS && *new_bug) {
 		note(session, *new_bug, function);
 		if (!is_harmless(function)) {
@@ -189,8 +202,8 @@ switch_frame_t *media_bug_native_write_frame(switch_media_bug_t *bug)
 	return frame && is_withheld(bug) ? silence(frame) : frame;
 }
 
-switch_status_t media_bugs_record_file(switch_core_session_t *session, switch_file_handle_t *fh, const char *file,
-	switch_input_args_t *args, uint32_t limit, switch_event_t *vars)
+switch_status_t media_bugs_record_file(switch_core_session_t *session, switch_file_handle_t *fh,
+	const char *file, switch_input_args_t *args, uint32_t limit, switch_event_t *vars)
 {
 	switch_core_session_t *outer = reading.session;
 	switch_status_t status;

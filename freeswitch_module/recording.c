@@ -2,8 +2,8 @@
  *
  * Recording of secured calls: recording = disclose, allow, refuse.
  *
- * Recorders get a call's audio from functions of the core, and the core itself calls them by its table of slots:
- * there they are refused or silenced, from their first sample on, in a core as it was shipped.
+ * Recorders get a call's audio from functions of the core, and the core itself calls them by its table of
+ * slots: there they are refused or silenced, from their first sample on, in a core as it was shipped.
  */
 
 #include "surface.h"
@@ -27,7 +27,8 @@ static const struct slot slots[] = {
 	SLOT(NULL, "switch_core_media_bug_add", media_bug_add, bug_add),
 	SLOT(NULL, "switch_core_media_bug_read", media_bug_read, bug_read),
 	SLOT(NULL, "switch_core_media_bug_get_native_read_frame", media_bug_native_read_frame, native_read_frame),
-	SLOT(NULL, "switch_core_media_bug_get_native_write_frame", media_bug_native_write_frame, native_write_frame),
+	SLOT(NULL, "switch_core_media_bug_get_native_write_frame", media_bug_native_write_frame,
+		native_write_frame),
 	SLOT(NULL, "switch_ivr_record_file_event", media_bugs_record_file, record_file),
 	SLOT(CORE_OBJECT, "switch_core_file_write", media_bugs_file_write, file_write),
 	SLOT(CONFERENCE_OBJECT, "switch_channel_set_variable_var_check", conference_set_variable, set_variable),
@@ -76,7 +77,8 @@ switch_status_t recording_check(const struct settings *settings)
 		return SWITCH_STATUS_SUCCESS;
 	}
 	switch_log_printf(SWITCH_CHANNEL_LOG, SWITCH_LOG_ERROR,
-		"sealrtp.conf.xml has " REFUSE ", and recorders cannot be kept off here: %s. Use recording = allow or "
+		"sealrtp.conf.xml has " REFUSE
+		", and recorders cannot be kept off here: %s. Use recording = allow or "
 		"disclose\n",
 		reason);
 	return SWITCH_STATUS_FALSE;
@@ -116,8 +118,7 @@ void recording_begin(struct call *call)
 
 void recording_rule(struct call *call)
 {
-	source_refuse(
-		call->source, sealrtp_recording_action(call->config, 0, 1) == SEALRTP_RECORDING_WITHHOLD);
+	source_refuse(call->source, sealrtp_recording_action(call->config, 0, 1) == SEALRTP_RECORDING_WITHHOLD);
 }
 
 void recording_end(struct call *call)
@@ -141,7 +142,8 @@ void recording_event(struct call *call, const sealrtp_leg_event *event)
 	case SEALRTP_EVENT_FAILED:
 	case SEALRTP_EVENT_NO_ANSWER:
 		/* It goes on in the clear. */
-		if (event->consequence != SEALRTP_CONSEQUENCE_HANGUP && event->consequence != SEALRTP_CONSEQUENCE_BLOCK) {
+		if (event->consequence != SEALRTP_CONSEQUENCE_HANGUP &&
+			event->consequence != SEALRTP_CONSEQUENCE_BLOCK) {
 			source_clear(call->source, event->line);
 		}
 		break;
@@ -160,7 +162,8 @@ void recording_refused(
 	switch_event_t *event;
 
 	switch_log_printf(SWITCH_CHANNEL_LOG, SWITCH_LOG_WARNING,
-		"%s: %s gets nothing, since the policy of %s has recording = refuse. Stop recording such calls, or set "
+		"%s: %s gets nothing, since the policy of %s has recording = refuse. Stop recording such calls, or "
+		"set "
 		"recording = allow or disclose in sealrtp.conf.xml\n",
 		where, recorder, origin->name);
 	if (channel) {
@@ -214,8 +217,8 @@ static void tell_started(switch_core_session_t *session, const char *recorder)
 		channel, VARIABLE, "%s %s", recorder, strcmp(told, "yes") ? "undisclosed" : "disclosed");
 	if (strcmp(told, "yes")) {
 		switch_log_printf(SWITCH_CHANNEL_SESSION_LOG(session), SWITCH_LOG_NOTICE,
-			"%s: %s began after the keys were made: ZRTP cannot tell the peer any more. Set the variable " VARIABLE
-			"=yes before the call is answered or made\n",
+			"%s: %s began after the keys were made: ZRTP cannot tell the peer any more. Set the "
+			"variable " VARIABLE "=yes before the call is answered or made\n",
 			switch_channel_get_name(channel), recorder);
 	}
 	if (switch_event_create_subclass(&event, SWITCH_EVENT_CUSTOM, EVENT_STARTED) == SWITCH_STATUS_SUCCESS) {

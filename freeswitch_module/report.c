@@ -27,7 +27,8 @@ static struct trace {
 	const char *word;
 	switch_bool_t on;
 	char channel[NAME_SIZE];
-} traces[] = {{.method = SEALRTP_METHOD_DTLS, .word = "dtls"}, {.method = SEALRTP_METHOD_ZRTP, .word = "zrtp"}};
+} traces[] = {
+	{.method = SEALRTP_METHOD_DTLS, .word = "dtls"}, {.method = SEALRTP_METHOD_ZRTP, .word = "zrtp"}};
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t hung_up;
 
@@ -143,8 +144,8 @@ static const struct failure {
 		"Is the peer's media address in its SDP right and reachable, and does it do DTLS?"},
 	[SEALRTP_FAILURE_ALERT] = {"alert", "See the peer's log"},
 	[SEALRTP_FAILURE_OTHER] = {"other", "See sealrtp set debug dtls on"},
-	[SEALRTP_FAILURE_ZRTP] = {"zrtp",
-		"See offer, accept and fallback in sealrtp.conf.xml, sealrtp set debug zrtp on, and the peer's settings"},
+	[SEALRTP_FAILURE_ZRTP] = {"zrtp", "See offer, accept and fallback in sealrtp.conf.xml, sealrtp set debug "
+									  "zrtp on, and the peer's settings"},
 	[SEALRTP_FAILURE_CACHE_MISMATCH] = {"cache_mismatch", "Compare the SAS before you trust the line"},
 };
 

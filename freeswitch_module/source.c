@@ -207,8 +207,7 @@ static void get_links(switch_channel_t *channel, struct links *links)
 	for (; header; header = header->next) {
 		for (index = 0; index < sizeof(wanted) / sizeof(*wanted); index++) {
 			if (!strcasecmp(header->name, wanted[index].name)) {
-				switch_copy_string(
-					wanted[index].value, switch_str_nil(header->value), sizeof(links->bond));
+				switch_copy_string(wanted[index].value, switch_str_nil(header->value), sizeof(links->bond));
 			}
 		}
 	}

@@ -15,7 +15,8 @@
 struct source;
 
 struct source *source_add(const char *uuid, const char *name);
-/* Its policy has recording = refuse, or not. If so its audio is withheld until an m-line is clear and none has keys. */
+/* Its policy has recording = refuse, or not. If so its audio is withheld until an m-line is clear and none
+ * has keys. */
 void source_refuse(struct source *source, bool refuses);
 /* An m-line has keys, or is clear. From any thread; takes no lock. */
 void source_secured(struct source *source, uint32_t line);
@@ -29,7 +30,8 @@ struct origin {
 	char name[256];
 };
 
-/* Whether a source's audio is heard on this channel: its own, that of whom it talks to, or of its conference. */
+/* Whether a source's audio is heard on this channel: its own, that of whom it talks to, or of its conference.
+ */
 bool source_reaches(switch_core_session_t *session, struct origin *origin);
 /* Whether a source is in this conference; "": in any. */
 bool source_confers(const char *conference, struct origin *origin);
@@ -41,7 +43,8 @@ void source_joins(const char *uuid, const char *conference);
 /* Before intercept_start. */
 void recording_start(void);
 void recording_stop(void);
-/* Whether recording = refuse can be kept in this FreeSWITCH, if these settings ask for it; told in the log if not. */
+/* Whether recording = refuse can be kept in this FreeSWITCH, if these settings ask for it; told in the log if
+ * not. */
 switch_status_t recording_check(const struct settings *settings);
 /* The same of the settings that count. After intercept_start. */
 switch_status_t recording_require(void);
@@ -51,7 +54,8 @@ void recording_rule(struct call *call);
 void recording_end(struct call *call);
 /* An event of its leg, in the thread that it comes in: takes no lock. */
 void recording_event(struct call *call, const sealrtp_leg_event *event);
-/* Whether ZRTP's disclosure flag is to be set: somebody records this call, or the dialplan has said that it will be. */
+/* Whether ZRTP's disclosure flag is to be set: somebody records this call, or the dialplan has said that it
+ * will be. */
 switch_bool_t recording_is_disclosed(switch_core_session_t *session, const sealrtp_config *config);
 
 /* A recorder has begun. */
@@ -59,15 +63,15 @@ void recording_started(switch_core_session_t *session, const char *recorder);
 
 /* What the core would have been asked, had we not. */
 struct genuine {
-	switch_status_t (*bug_add)(switch_core_session_t *, const char *, const char *, switch_media_bug_callback_t,
-		void *, time_t, switch_media_bug_flag_t, switch_media_bug_t **);
+	switch_status_t (*bug_add)(switch_core_session_t *, const char *, const char *,
+		switch_media_bug_callback_t, void *, time_t, switch_media_bug_flag_t, switch_media_bug_t **);
 	switch_status_t (*bug_read)(switch_media_bug_t *, switch_frame_t *, switch_bool_t);
 	switch_frame_t *(*native_read_frame)(switch_media_bug_t *);
 	switch_frame_t *(*native_write_frame)(switch_media_bug_t *);
 	switch_status_t (*record_file)(switch_core_session_t *, switch_file_handle_t *, const char *,
 		switch_input_args_t *, uint32_t, switch_event_t *);
-	switch_status_t (*file_open)(const char *, const char *, int, switch_file_handle_t *, const char *, uint32_t,
-		uint32_t, unsigned int, switch_memory_pool_t *);
+	switch_status_t (*file_open)(const char *, const char *, int, switch_file_handle_t *, const char *,
+		uint32_t, uint32_t, unsigned int, switch_memory_pool_t *);
 	switch_status_t (*file_write)(switch_file_handle_t *, void *, switch_size_t *);
 	switch_status_t (*file_write_video)(switch_file_handle_t *, switch_frame_t *);
 	switch_status_t (*file_close)(switch_file_handle_t *);
@@ -76,8 +80,8 @@ struct genuine {
 extern struct genuine genuine;
 
 /* Tells that a recorder gets nothing of this session, or of a conference. */
-void recording_refused(
-	switch_core_session_t *session, const char *conference, const char *recorder, const struct origin *origin);
+void recording_refused(switch_core_session_t *session, const char *conference, const char *recorder,
+	const struct origin *origin);
 /* Makes silence of so many samples, or bytes of a native file, that are about to be written. */
 void recording_silence(const switch_file_handle_t *fh, void *data, switch_size_t len);
 
@@ -88,8 +92,8 @@ switch_status_t media_bug_add(switch_core_session_t *session, const char *functi
 switch_status_t media_bug_read(switch_media_bug_t *bug, switch_frame_t *frame, switch_bool_t fill);
 switch_frame_t *media_bug_native_read_frame(switch_media_bug_t *bug);
 switch_frame_t *media_bug_native_write_frame(switch_media_bug_t *bug);
-switch_status_t media_bugs_record_file(switch_core_session_t *session, switch_file_handle_t *fh, const char *file,
-	switch_input_args_t *args, uint32_t limit, switch_event_t *vars);
+switch_status_t media_bugs_record_file(switch_core_session_t *session, switch_file_handle_t *fh,
+	const char *file, switch_input_args_t *args, uint32_t limit, switch_event_t *vars);
 switch_status_t media_bugs_file_write(switch_file_handle_t *fh, void *data, switch_size_t *len);
 
 /* Replacements: conferences.c */
