@@ -23,7 +23,7 @@ check:
 test:
 	python3 tests/run.py test
 
-# Real calls through real PBXs with the module loaded; PBX=asterisk22, asterisk16-pjsip, asterisk16-sip or all.
+# Real calls through real PBXs with the module loaded; PBX=asterisk22, asterisk16-pjsip, asterisk16-sip, freeswitch or all.
 demo:
 	python3 tests/run.py demo --pbx $(PBX)
 

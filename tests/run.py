@@ -153,8 +153,34 @@ def pytest(*paths: str) -> Count:
     return count
 
 
+def no_freeswitch() -> str:
+    """Why nothing of FreeSWITCH can be built or tested here; "" where it can."""
+    from freeswitch.installation import absent
+    return absent()
+
+
+def freeswitch_module() -> Count:
+    """mod_sealrtp.so against the headers that are here."""
+    if reason := no_freeswitch():
+        return Count(skipped=1, notes=[f"SKIPPED: mod_sealrtp was not built: {reason}"])
+    return python("tests/freeswitch/module.py")
+
+
+def freeswitch_calls() -> Count:
+    """Stock FreeSWITCH with its flaws, and FreeSWITCH with mod_sealrtp."""
+    if reason := no_freeswitch():
+        return Count(skipped=1, notes=[f"SKIPPED: calls through FreeSWITCH: {reason}"])
+    return pytest("tests/freeswitch")
+
+
+def freeswitch_demo() -> Count:
+    if reason := no_freeswitch():
+        return Count(skipped=1, notes=[f"SKIPPED: {reason}"])
+    return python("tests/freeswitch/demo.py")
+
+
 def clang_format() -> Count:
-    files = subprocess.run(["git", "ls-files", "*.c", "asterisk_module/*.h"], cwd=TOP, capture_output=True, text=True,
+    files = subprocess.run(["git", "ls-files", "*.c", "asterisk_module/*.h", "freeswitch_module/*.h"], cwd=TOP, capture_output=True, text=True,
                            check=True).stdout.split()
     return command(["clang-format", "--dry-run", "-Werror", *files])
 
@@ -235,6 +261,7 @@ CHECK = [
 
 ROOTS = Step("private Debian roots", lambda: Count() + python("tests/pbx/roots.py", "ensure", "testing", "bullseye"), CALLS)
 MODULES = Step("module built for each Asterisk", lambda: python("tests/pbx/module.py", "testing", "bullseye"))
+FREESWITCH = [Step("FreeSWITCH: module", freeswitch_module)]
 TEST = [
     Step("tools", lambda: get_venv() + get_cargo_deny() + get_browser(), BUILD),
     *CHECK,
@@ -243,16 +270,25 @@ TEST = [
     MODULES,
     Step("C client, derivations, PBXs, calls", lambda: pytest("tests/c_abi", "tests/zrtp_derivations", "tests/aiortc",
                                                               "tests/pbx", "tests/calls", "tests/webrtc", "tests/zrtp_peer")),
+    *FREESWITCH,
+    Step("FreeSWITCH: calls", freeswitch_calls),
 ]
 
 
 def demo_steps(pbx: str) -> list[Step]:
+    if pbx == "freeswitch" and (reason := no_freeswitch()):
+        return [Step("FreeSWITCH", lambda: Count(skipped=1, notes=[f"SKIPPED: {reason}"]))]
+    if pbx == "freeswitch":
+        # SIPp with SRTP is in the testing root.
+        return [Step("private Debian root", lambda: python("tests/pbx/roots.py", "ensure", "testing"), BUILD + CALLS), *FREESWITCH,
+                Step("calls", freeswitch_demo)]
     roots = {"asterisk22": ["testing"]}.get(pbx, ["testing", "bullseye"])
     return [
         Step("private Debian roots", lambda: python("tests/pbx/roots.py", "ensure", *roots), BUILD + CALLS),
         Step("module built for each Asterisk", lambda: python("tests/pbx/module.py", *roots)),
         Step("browser", get_browser),
         Step("calls", lambda: python("tests/calls/demo.py", "--pbx", pbx)),
+        *([*FREESWITCH, Step("calls through FreeSWITCH", freeswitch_demo)] if pbx == "all" else []),
     ]
 
 
@@ -282,7 +318,7 @@ def main() -> int:
     commands.add_parser("check", help="format, lints, unit and property tests, header")
     test = commands.add_parser("test", help="everything")
     demo = commands.add_parser("demo", help="real calls through real PBXs")
-    demo.add_argument("--pbx", default="all", choices=["all", "asterisk22", "asterisk16-pjsip", "asterisk16-sip"])
+    demo.add_argument("--pbx", default="all", choices=["all", "asterisk22", "asterisk16-pjsip", "asterisk16-sip", "freeswitch"])
     commands.add_parser("bench", help="our packet path beside libsrtp's")
     fuzzing = commands.add_parser("fuzz", help="every fuzz target on its corpus")
     for command_with_fuzz in (test, fuzzing):

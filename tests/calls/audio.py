@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,10 @@ SPEECH = chirp(8.0, 400, 3400)
 OTHER_SPEECH = chirp(6.0, 3000, 350)
 
 
+# Frames that may be left out of what is heard: FreeSWITCH's RTP timer drops one here and there to catch up; Asterisk drops none.
+skips: ContextVar[int] = ContextVar("skips", default=0)
+
+
 @dataclass
 class Heard:
     """How much of the sent audio was heard. `frames` are 20 ms each."""
@@ -24,7 +29,12 @@ class Heard:
     frames: int
     matched: int
     first: int
-    in_order: bool
+    # Frames left out between the first and the last; one that comes again, or too early, counts as nearly all.
+    left_out: int
+
+    @property
+    def in_order(self) -> bool:
+        return self.left_out <= skips.get()
 
     @property
     def whole(self) -> bool:
@@ -32,7 +42,8 @@ class Heard:
         return self.frames > 0 and self.matched == self.frames and self.in_order
 
     def __str__(self) -> str:
-        return f"{self.matched} of {self.frames} frames as sent, from frame {self.first}, {'in order' if self.in_order else 'NOT in order'}"
+        order = "in order" if self.in_order else f"NOT in order, {self.left_out} left out"
+        return f"{self.matched} of {self.frames} frames as sent, from frame {self.first}, {order}"
 
 
 def compare(sent: bytes, heard: bytes) -> Heard:
@@ -46,8 +57,8 @@ def compare(sent: bytes, heard: bytes) -> Heard:
     found = found[start:]
     known = [place for place in found if place is not None]
     total = len(places)
-    in_order = all((b - a) % total == 1 for a, b in zip(known, known[1:]))
-    return Heard(len(found), len(known), known[0] if known else -1, in_order)
+    left_out = sum((b - a - 1) % total for a, b in zip(known, known[1:]))
+    return Heard(len(found), len(known), known[0] if known else -1, left_out)
 
 
 def is_silence(frame: bytes) -> bool:

@@ -104,6 +104,10 @@ class EndPoint:
         else:
             self.ask(do="send_keys", keys=crypto.key_set(), **{"with": which})
 
+    def judge_early(self) -> None:
+        """What came before there were keys is counted from now on, as clear where there still are none."""
+        self.send_with(None)
+
     def receive_with(self, crypto: Crypto) -> None:
         """Keys of the peer from now on."""
         self.ask(do="receive_keys", keys=crypto.key_set())
@@ -112,9 +116,11 @@ class EndPoint:
         """A new certificate ("ec" or "rsa") for the next handshake; its fingerprints by hash. Associations that run end silently."""
         return self.ask(do="certificate", kind=kind)["fingerprints"]  # type: ignore[return-value]
 
-    def handshake(self, role: str, *, profiles: Sequence[str] | None = None, separate_rtcp: bool = False) -> None:
-        """Starts DTLS as "client" or "server"; its keys serve both directions. `profiles` are suites, all of OpenSSL's by default."""
-        self.ask(do="handshake", role=role, separate_rtcp=separate_rtcp, **({} if profiles is None else {"profiles": list(profiles)}))
+    def handshake(self, role: str, *, profiles: Sequence[str] | None = None, separate_rtcp: bool = False, anonymous: bool = False) -> None:
+        """Starts DTLS as "client" or "server"; its keys serve both directions. `profiles` are suites, all of OpenSSL's by default; if
+        `anonymous`, no certificate is shown."""
+        self.ask(do="handshake", role=role, separate_rtcp=separate_rtcp, anonymous=anonymous,
+                 **({} if profiles is None else {"profiles": list(profiles)}))
 
     def wait_dtls(self, seconds: float = 5.0) -> list[SimpleNamespace]:
         """Waits for the end of the handshakes, good or bad; what is known of each, RTP's first."""

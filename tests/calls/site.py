@@ -43,6 +43,8 @@ class Kind:
     title: str
     major: int
     chan: str
+    # Frames of 20 ms that it may drop of what it passes on.
+    skips: int = 0
 
 
 KINDS = {kind.name: kind for kind in (
@@ -166,7 +168,7 @@ class Site:
 
     def for_call(self, name: str) -> Site:
         """The same site with another directory."""
-        own = object.__new__(Site)
+        own = object.__new__(type(self))
         own.__dict__.update(self.__dict__)
         own.directory = self.directory / name
         own.directory.mkdir(parents=True, exist_ok=True)

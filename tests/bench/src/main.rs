@@ -1,18 +1,19 @@
-//! `make bench`: our SRTP beside libsrtp, our DTLS-SRTP beside OpenSSL alone, and our ZRTP beside libbzrtp, from one process,
-//! interleaved, medians of many rounds.
+//! `make bench`: our SRTP beside libsrtp, our DTLS-SRTP beside OpenSSL alone, our ZRTP beside libbzrtp, and the relay beside a bare
+//! forwarder, from one process, interleaved, medians of many rounds.
 //!
 //! Lines on stdout:
 //! - `RATIO <peer> <streams> <suite> <payload bytes> <protect|unprotect> <ours ns> <peer ns> <peer/ours>`
 //! - `CREATE <peer> <suite> <outbound|inbound> <ours ns> <peer ns> <ours bytes> <peer bytes>`
 //!
 //! Packets have a 12-byte header; every protected packet is compared with libsrtp's byte for byte, every opened one with
-//! the clear one; replay protection is on. Then tables in Markdown: DTLS-SRTP ([`dtls`]) and ZRTP
-//! ([`zrtp`]).
+//! the clear one; replay protection is on. Then tables in Markdown: DTLS-SRTP ([`dtls`]), ZRTP ([`zrtp`]) and the relay
+//! ([`relay`]).
 
 mod clock;
 mod creation;
 mod dtls;
 mod memory;
+mod relay;
 mod rounds;
 mod side;
 mod zrtp;
@@ -29,7 +30,7 @@ use side::{Ours, Peer};
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
 
-const USAGE: &str = "usage: sealrtp-bench [--quick] [--check] [--dtls] [--zrtp] [--library <libsrtp2.so>]...
+const USAGE: &str = "usage: sealrtp-bench [--quick] [--check] [--dtls] [--zrtp] [--relay] [--library <libsrtp2.so>]...
   --quick  fewer rounds: half the time of the full minute and a half
   --check  exit with 1 if a floor below is not reached:
            against libsrtp-openssl AES_CM_128_HMAC_SHA1_80 2.4 at 20 bytes and 2.0 at 160 bytes,
@@ -37,9 +38,11 @@ const USAGE: &str = "usage: sealrtp-bench [--quick] [--check] [--dtls] [--zrtp] 
            DTLS-SRTP handshakes: at most 1.15 of OpenSSL's CPU time at each end, 1.5 round trips to the first secured
            packet, none of 200 at once lost, fewer than 4096 bytes an association with keys;
            ZRTP handshakes with X255 and DH3k: 1.0 against libbzrtp, 150 ms on loopback from the first Hello until both
-           ends have heard secured audio, fewer than 4096 bytes a stream with keys
+           ends have heard secured audio, fewer than 4096 bytes a stream with keys;
+           relay at 500 calls: at most 1.5 of a bare forwarder's one-way delay, median and p99
   --dtls   DTLS-SRTP alone
   --zrtp   ZRTP alone
+  --relay  the relay alone
   --library  measures another build of libsrtp 2.x too";
 
 const SUITES: [(&str, Suite); 5] = [
@@ -59,11 +62,13 @@ struct Options {
     check: bool,
     dtls: bool,
     zrtp: bool,
+    relay: bool,
     libraries: Vec<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    let mut options = Options { quick: false, check: false, dtls: false, zrtp: false, libraries: Vec::new() };
+    let mut options =
+        Options { quick: false, check: false, dtls: false, zrtp: false, relay: false, libraries: Vec::new() };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -71,6 +76,7 @@ fn main() -> ExitCode {
             "--check" => options.check = true,
             "--dtls" => options.dtls = true,
             "--zrtp" => options.zrtp = true,
+            "--relay" => options.relay = true,
             "--library" if arguments.len() > 0 => {
                 options.libraries.extend(arguments.next().map(PathBuf::from))
             }
@@ -83,7 +89,7 @@ fn main() -> ExitCode {
 
     println!("CPU {}", cpu());
     let mut misses = Vec::new();
-    let all = !options.dtls && !options.zrtp;
+    let all = !options.dtls && !options.zrtp && !options.relay;
     if all {
         srtp(&options, &mut misses);
     }
@@ -97,6 +103,12 @@ fn main() -> ExitCode {
         match zrtp::run(options.quick) {
             Ok(more) => misses.extend(more),
             Err(error) => misses.push(format!("ZRTP: {error}")),
+        }
+    }
+    if all || options.relay {
+        match relay::run(options.quick) {
+            Ok(more) => misses.extend(more),
+            Err(error) => misses.push(format!("relay: {error}")),
         }
     }
     for miss in &misses {

@@ -139,7 +139,8 @@ pub struct Terms {
     pub role: Role,
     /// Suites whose profiles are offered or taken, in order; without any there is no use_srtp.
     pub profiles: Vec<String>,
-    pub identity: Identity,
+    /// What is shown to the other side; a client may show nothing.
+    pub identity: Option<Identity>,
     pub remote: SocketAddrV4,
 }
 
@@ -245,8 +246,10 @@ pub fn run(
 fn stream(terms: &Terms, socket: UdpSocket, inbox: Receiver<Vec<u8>>) -> Result<SslStream<Wire>, ErrorStack> {
     let mut context = SslContext::builder(SslMethod::dtls())?;
     context.set_min_proto_version(Some(SslVersion::DTLS1_2))?;
-    context.set_certificate(&terms.identity.certificate)?;
-    context.set_private_key(&terms.identity.key)?;
+    if let Some(identity) = &terms.identity {
+        context.set_certificate(&identity.certificate)?;
+        context.set_private_key(&identity.key)?;
+    }
     context.set_options(SslOptions::NO_QUERY_MTU);
     // Whose certificate it is the test decides, from the report.
     context.set_verify_callback(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT, |_, _| true);

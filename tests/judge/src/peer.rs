@@ -57,6 +57,9 @@ pub enum Command {
         /// RTCP does a handshake of its own on its own port.
         #[serde(default)]
         separate_rtcp: bool,
+        /// No certificate is shown.
+        #[serde(default)]
+        anonymous: bool,
     },
     /// Waits until every handshake is done or has failed, or `seconds` are over; answered with `dtls`, as is `report`.
     Await { seconds: f64 },
@@ -255,8 +258,8 @@ fn obey(slot: &mut Option<EndPoint>, command: Command) -> Result<Value, String> 
             }
             return Ok(json!({"ok": true, "fingerprints": fingerprints}));
         }
-        Command::Handshake { role, profiles, separate_rtcp } => {
-            end_point.handshake(role, profiles, separate_rtcp)?;
+        Command::Handshake { role, profiles, separate_rtcp, anonymous } => {
+            end_point.handshake(role, profiles, separate_rtcp, anonymous)?;
         }
         Command::Await { seconds } => {
             let until = Instant::now() + Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())?;
@@ -319,6 +322,7 @@ impl EndPoint {
         role: Role,
         profiles: Option<Vec<String>>,
         separate_rtcp: bool,
+        anonymous: bool,
     ) -> Result<(), String> {
         let identity = self.identity.clone().ok_or("no certificate yet")?;
         let profiles = profiles.unwrap_or_else(|| dtls::suites().map(String::from).collect());
@@ -335,7 +339,7 @@ impl EndPoint {
             let terms = Terms {
                 role,
                 profiles: profiles.clone(),
-                identity: identity.clone(),
+                identity: (!anonymous).then(|| identity.clone()),
                 remote: SocketAddrV4::new(*remote.ip(), port),
             };
             let (to, inbox) = channel();

@@ -138,6 +138,66 @@ impl Call {
         self.pbx[0].send_to(packet, self.inner(Component::Rtp)).unwrap();
     }
 
+    /// What a session of the far end has to send and to take, until `over` or until it is too late.
+    pub fn play(&self, over: impl FnMut(&mut Session) -> bool) {
+        self.play_from(&self.peer, over);
+    }
+
+    /// The same from other sockets than those described.
+    pub fn play_from(&self, sockets: &[UdpSocket; 2], mut over: impl FnMut(&mut Session) -> bool) {
+        let mut far = self.far.lock().unwrap();
+        let end = Instant::now() + SOON;
+        let mut buffer = vec![0; 65_536];
+        sockets.iter().for_each(|socket| socket.set_nonblocking(true).unwrap());
+        while !over(&mut far) {
+            assert!(Instant::now() < end, "the far end got no further: {far:?}");
+            for (component, socket) in Component::BOTH.into_iter().zip(sockets) {
+                while let Ok((len, from)) = socket.recv_from(&mut buffer) {
+                    far.receive(component, &mut buffer[..len], from, Instant::now());
+                }
+            }
+            if far.poll_timeout().is_some_and(|due| due <= Instant::now()) {
+                far.handle_timeout(Instant::now());
+            }
+            while let Some(out) = far.poll_transmit() {
+                let socket = &sockets[out.component as usize];
+                socket.send_to(&out.datagram, self.outer(out.component)).unwrap();
+            }
+            while far.poll_event().is_some() {}
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        sockets.iter().for_each(|socket| socket.set_nonblocking(false).unwrap());
+    }
+
+    /// Waits for an event.
+    pub fn hears_of(&self, mut wanted: impl FnMut(&Event) -> bool) -> Event {
+        let end = Instant::now() + SOON;
+        loop {
+            let event = self.events.recv_timeout(end.saturating_duration_since(Instant::now()));
+            match event.expect("an event of that kind in time") {
+                event if wanted(&event) => return event,
+                _ => {}
+            }
+        }
+    }
+
+    /// That a packet of the PBX's is heard there, and it is secured.
+    pub fn reaches(&self, socket: &UdpSocket, sequence: u16) {
+        self.pbx_sends(&rtp(sequence));
+        let packet = next(socket, SOON).expect("the PBX's media at the peer");
+        assert_ne!(packet, rtp(sequence), "clear");
+        assert_eq!(self.peer_opens(packet, Component::Rtp), Some(rtp(sequence)));
+    }
+
+    /// Waits until the relay has dropped so many datagrams from a side.
+    pub fn waits_for(&self, mut reached: impl FnMut(&sealrtp_relay::Counters) -> bool) {
+        let end = Instant::now() + SOON;
+        while !reached(&self.stream.counters()) {
+            assert!(Instant::now() < end, "{:?}", self.stream.counters());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     pub fn pbx_hears(&self) -> Option<Vec<u8>> {
         next(&self.pbx[0], SOON)
     }
