@@ -25,6 +25,10 @@ static const struct slot ours[] = {
 	{SOFIA_OBJECT, "switch_event_get_header_idx", outgoing_header, NULL, "calls that are made"},
 	{SOFIA_OBJECT, "switch_core_media_start_udptl", t38_start, NULL, "T.38"},
 	{SOFIA_OBJECT, "switch_core_media_set_udptl_image_sdp", t38_describe, NULL, "T.38"},
+	{SOFIA_OBJECT, "switch_core_media_set_local_sdp", bypass_describe, NULL,
+		"media that would bypass FreeSWITCH"},
+	{NULL, "switch_ivr_nomedia", bypass_begin, NULL, NULL},
+	{NULL, "switch_ivr_3p_nomedia", bypass_begin_3p, NULL, NULL},
 	/* The core calls these itself in a few places, through slots unless it is linked with -Bsymbolic. */
 	{CORE_OBJECT, "switch_core_media_negotiate_sdp", sdp_negotiate, NULL, NULL},
 	{CORE_OBJECT, "switch_core_media_gen_local_sdp", sdp_generate, NULL, NULL},

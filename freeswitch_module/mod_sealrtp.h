@@ -253,6 +253,12 @@ switch_core_session_t *outgoing_session(switch_endpoint_interface_t *endpoint,
 	const char *uuid);
 char *outgoing_header(switch_event_t *event, const char *name, int index);
 
+/* bypass.c: media that would go past FreeSWITCH */
+
+switch_status_t bypass_begin(const char *uuid, switch_media_flag_t flags);
+switch_status_t bypass_begin_3p(const char *uuid, switch_media_flag_t flags);
+void bypass_describe(switch_core_session_t *session, const char *sdp, switch_bool_t copy);
+
 /* t38.c: facsimile, which no SRTP carries */
 
 void t38_start(switch_core_session_t *session, switch_t38_options_t *options);

@@ -31,8 +31,13 @@ static void wipe(char *text)
 
 static void prepare(switch_channel_t *channel)
 {
+	const char *offer = switch_channel_get_variable(channel, SWITCH_R_SDP_VARIABLE);
 	size_t i;
 
+	/* It came before the dialplan had chosen the policy. */
+	if (!zstr(offer)) {
+		mask_variable(channel, SWITCH_R_SDP_VARIABLE, offer, SWITCH_FALSE);
+	}
 	for (i = 0; i < sizeof(set_on_ours) / sizeof(*set_on_ours); i++) {
 		switch_channel_set_variable(channel, set_on_ours[i][0], set_on_ours[i][1]);
 	}

@@ -133,6 +133,14 @@ fn built_in_policies_are_there_unless_the_file_has_its_own() {
 }
 
 #[test]
+fn without_the_number_of_a_line_a_rule_tells_file_and_section() {
+    let mut builder = Policies::builder();
+    builder.set("sealrtp.conf.xml", 0, "user/alice", "fallback", "reject").unwrap();
+    let alice = builder.finish().unwrap().0.endpoint("user/alice").rule(Key::Fallback);
+    assert_eq!(alice, "fallback = reject (sealrtp.conf.xml, [user/alice])");
+}
+
+#[test]
 fn every_fault_is_told_with_file_line_section_key_value_and_expectation() {
     let text = "
 [general]
