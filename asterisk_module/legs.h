@@ -27,7 +27,7 @@ struct leg {
 	char channel[AST_CHANNEL_NAME];
 	char id[AST_MAX_UNIQUEID];
 	bool up;
-	sealrtp_leg facts;
+	sealrtp_leg_facts facts;
 	struct codec codecs[MAX_FORMATS];
 	size_t count;
 	/* Of digits, or -1. */

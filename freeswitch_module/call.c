@@ -209,7 +209,6 @@ static sealrtp_result make_leg(struct call *call, switch_channel_t *channel, cha
 		.zrtp = call->settings->zid->zrtp,
 		.number = number_of(channel, outgoing),
 		.outgoing = outgoing,
-		.disclosure = call->disclosed,
 		.savp_fingerprint_is_udp_tls = 1,
 		.take_port = take_port,
 		.give_port = give_port,
@@ -327,7 +326,6 @@ struct call *call_new(switch_core_session_t *session, struct settings *settings,
 	}
 	call = allocate(session, settings, terms);
 	call->protects = SWITCH_TRUE;
-	call->disclosed = recording_is_disclosed(session, call->config);
 	result = make_leg(call, channel, reason, reason_size);
 	if (result < 0) {
 		if (zstr(reason)) {

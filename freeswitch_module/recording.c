@@ -250,18 +250,20 @@ static bool is_recorded(switch_core_session_t *session)
 		   switch_core_media_bug_count(session, "eavesdrop");
 }
 
-switch_bool_t recording_is_disclosed(switch_core_session_t *session, const sealrtp_config *config)
+void recording_disclose(struct call *call, switch_core_session_t *session)
 {
 	switch_core_session_t *partner;
 	bool recorded;
 
-	if (sealrtp_recording_action(config, 1, 0) != SEALRTP_RECORDING_DISCLOSE) {
-		return SWITCH_FALSE;
+	if (call->disclosed || sealrtp_recording_action(call->config, 1, 0) != SEALRTP_RECORDING_DISCLOSE) {
+		return;
 	}
 	recorded = is_recorded(session);
 	if (!recorded && switch_core_session_get_partner(session, &partner) == SWITCH_STATUS_SUCCESS) {
 		recorded = is_recorded(partner);
 		switch_core_session_rwunlock(partner);
 	}
-	return recorded ? SWITCH_TRUE : SWITCH_FALSE;
+	if (recorded) {
+		call->disclosed = sealrtp_leg_disclose(call->leg, 1) == SEALRTP_OK;
+	}
 }

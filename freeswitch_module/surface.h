@@ -54,9 +54,9 @@ void recording_rule(struct call *call);
 void recording_end(struct call *call);
 /* An event of its leg, in the thread that it comes in: takes no lock. */
 void recording_event(struct call *call, const sealrtp_leg_event *event);
-/* Whether ZRTP's disclosure flag is to be set: somebody records this call, or the dialplan has said that it
- * will be. */
-switch_bool_t recording_is_disclosed(switch_core_session_t *session, const sealrtp_config *config);
+/* Before a description of ours goes out: ZRTP's disclosure flag is set if somebody records this call, or the
+ * dialplan has said that it will be. The call is locked. */
+void recording_disclose(struct call *call, switch_core_session_t *session);
 
 /* A recorder has begun. */
 void recording_started(switch_core_session_t *session, const char *recorder);

@@ -72,6 +72,8 @@ enum sealrtp_result
     SEALRTP_E_POLICY = -19,
     // An SDP body cannot be read; the reason tells the line.
     SEALRTP_E_SDP = -20,
+    // The machine has no thread, socket, port or memory left for this.
+    SEALRTP_E_SYSTEM = -21,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -163,6 +165,10 @@ enum sealrtp_event_kind
     SEALRTP_EVENT_ALERT = 15,
     // The cache of ZRTP could not be used; the call goes on without.
     SEALRTP_EVENT_CACHE_UNUSABLE = 16,
+    // Of a leg: offer and answer have left the line clear, and nobody makes keys.
+    SEALRTP_EVENT_CLEAR = 17,
+    // Of a leg: something that the administrator should know, see the text.
+    SEALRTP_EVENT_WARNING = 18,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -496,6 +502,10 @@ typedef struct sealrtp_dtls sealrtp_dtls;
 // Master keys of one direction with their suite and session parameters; zeroised when freed.
 typedef struct sealrtp_keys sealrtp_keys;
 
+// One leg of a call: its offers and answers, and a stream of a relay for each RTP m-line. Its functions may be called from any
+// thread, but not from within its own callbacks.
+typedef struct sealrtp_leg sealrtp_leg;
+
 // The offers and answers of one call with one peer. One thread at a time.
 typedef struct sealrtp_offer_answer sealrtp_offer_answer;
 
@@ -504,6 +514,10 @@ typedef struct sealrtp_passthrough sealrtp_passthrough;
 
 // A configuration file: taken line by line, then finished, then read.
 typedef struct sealrtp_policies sealrtp_policies;
+
+// Threads and sockets of a relay: between a PBX, which sends and receives clear media on loopback, and its peers. One serves all
+// calls of a process; its functions may be called from any thread.
+typedef struct sealrtp_relay sealrtp_relay;
 
 // Offer and answer of one m-line, over the whole call. One thread at a time.
 typedef struct sealrtp_sdes sealrtp_sdes;
@@ -521,6 +535,88 @@ typedef struct sealrtp_zrtp sealrtp_zrtp;
 // streams may be used in different threads.
 typedef struct sealrtp_zrtp_call sealrtp_zrtp_call;
 
+// An end point's options. A null text is one that is not given.
+typedef struct sealrtp_dtls_options {
+    // Set by the caller: sizeof(sealrtp_dtls_options).
+    size_t size;
+    // PEM file with the certificate, and its chain behind it; null: the certificate made by the library.
+    const char *cert_file;
+    // PEM file with the private key; null: in `cert_file`.
+    const char *key_file;
+    // DTLS cipher suites in OpenSSL's words; null: the configuration's.
+    const char *ciphers;
+    // PEM file with certificates of CAs.
+    const char *ca_file;
+    // Directory with such files.
+    const char *ca_path;
+    // 1: the peer's certificate must be of one of those CAs, besides its fingerprint.
+    uint32_t verify_certificate;
+} sealrtp_dtls_options;
+
+// Something that has happened to a leg, to log or to act on.
+typedef struct sealrtp_leg_event {
+    // sizeof(sealrtp_leg_event) of the library: it may be longer than the caller's.
+    size_t size;
+    // A `sealrtp_event_kind`.
+    uint32_t kind;
+    // Which m-line, from 0 on.
+    uint32_t line;
+    // A `sealrtp_method`: whose the event is.
+    uint32_t method;
+    // A `sealrtp_consequence` if it is a failure (FAILED, CLOSED, CLEARED, CACHE_MISMATCH, and NO_ANSWER where nothing clear may
+    // pass); otherwise 0. HANGUP: end the call. BLOCK: the line's media is stopped already. With either nothing passes any more.
+    uint32_t consequence;
+    // Of FAILED a `sealrtp_failure`; otherwise as the kind says.
+    uint64_t value;
+    // 1 if it is about RTCP's own handshake.
+    uint32_t rtcp;
+    // "audio", "video", ...
+    char media[16];
+    // Of SECURED the SRTP suite, otherwise "".
+    char suite[40];
+    // The event in English, for a log; no keys.
+    char text[1024];
+} sealrtp_leg_event;
+
+// What a leg is made of. Zero what is not said: memset, then set `size`.
+typedef struct sealrtp_leg_options {
+    // Set by the caller: sizeof(sealrtp_leg_options).
+    size_t size;
+    // For texts, e.g. "sofia/internal/1000@example.org".
+    const char *name;
+    // IP address, without port, that the sockets towards the peer bind. The PBX's own media sockets are at this address as well.
+    const char *address;
+    // The call's policy; copied.
+    const struct sealrtp_config *config;
+    // Our certificates; what is needed is copied.
+    const struct sealrtp_dtls *dtls;
+    // Which of them; null: the one made by the library.
+    const struct sealrtp_dtls_options *dtls_options;
+    // ZID and cache; null: no ZRTP. Copied.
+    const struct sealrtp_zrtp *zrtp;
+    // 1: this PBX offers enrolment, see `sealrtp_zrtp_options`.
+    uint32_t enrolment;
+    // 1: what runs here may disclose keys or media, see `sealrtp_zrtp_options`.
+    uint32_t disclosure;
+    // Under which the peer knows us, see `sealrtp_zrtp_options`; null or "": our own ZID.
+    const char *number;
+    // 1: we called, and `number` is the caller's.
+    uint32_t outgoing;
+    // 1: what hands the peer's descriptions over prints UDP/TLS/RTP/SAVP as RTP/SAVP, as sofia-sip does. An RTP/SAVP line with
+    // a=fingerprint and no a=crypto is then read as UDP/TLS/RTP/SAVP.
+    uint32_t savp_fingerprint_is_udp_tls;
+    // Gives a free even UDP port of `address`, whose odd neighbour is free for RTCP; 0: there is none left. Called within
+    // `sealrtp_leg_remote` and `_local`, several times if a port turns out to be used.
+    uint32_t (*take_port)(void *data);
+    // Takes such a port back. Called within any function of the leg.
+    void (*give_port)(void *data, uint32_t port);
+    // Tells an event: in a thread of the relay, or in the caller's before a function of the leg returns. One at a time for a leg, with no
+    // lock of the relay held. It must not block, and must not call a function of this leg or free it: queue what is to be done. Null: nothing is told.
+    void (*event)(void *data, const struct sealrtp_leg_event *event);
+    // For the three functions; lives until `sealrtp_leg_free` has returned.
+    void *data;
+} sealrtp_leg_options;
+
 // What is known of the SIP message that a description comes in.
 typedef struct sealrtp_sdp_message {
     // Set by the caller: sizeof(sealrtp_sdp_message).
@@ -533,53 +629,55 @@ typedef struct sealrtp_sdp_message {
     uint32_t tls;
 } sealrtp_sdp_message;
 
-// A line of our own description.
-typedef struct sealrtp_sdp_line {
-    // Set by the caller: sizeof(sealrtp_sdp_line).
+// Packets and bytes that a stream of the relay has carried or dropped.
+typedef struct sealrtp_relay_counters {
+    // RTP and RTCP packets that were passed on.
+    uint64_t packets;
+    // Their bytes, as they were sent.
+    uint64_t bytes;
+    // Datagrams of DTLS and ZRTP.
+    uint64_t handshake;
+    // Packets that the stream's session refused: no keys, not authentic, replayed, malformed; see `sealrtp_leg_get_stats`.
+    uint64_t refused;
+    // Datagrams that are no media.
+    uint64_t not_media;
+    // Datagrams from somewhere else than the PBX.
+    uint64_t not_the_pbx;
+    // Packets for which no address is known, or on hold.
+    uint64_t no_address;
+    // Packets that the system did not take.
+    uint64_t not_sent;
+} sealrtp_relay_counters;
+
+// What has become of an m-line. The texts end with a NUL.
+typedef struct sealrtp_leg_line {
+    // Set by the caller: sizeof(sealrtp_leg_line).
     size_t size;
-    // The RTP port; 0: declined.
-    uint32_t port;
-    // 1: it is RTP. 0: leave it alone.
-    uint32_t rtp;
-    // 1: it may have ZRTP, whose call `sealrtp_offer_answer_describe` and `_apply` take.
-    uint32_t zrtp;
     // "audio", "video", ...
     char media[16];
-} sealrtp_sdp_line;
-
-// A leg, when two are bridged.
-typedef struct sealrtp_leg {
-    // Tells it from all others; not 0.
-    uint64_t id;
-    // The leg whose phone its phone shares keys with, from a passthrough that was; 0: none.
-    uint64_t agreed_with;
-    // A `sealrtp_leg_mode`.
-    uint32_t mode;
-    // 1: nothing clear may pass.
-    uint32_t demand_security;
-    // 1: we have keys of it, or make some.
-    uint32_t keyed;
-} sealrtp_leg;
-
-// What is known of one leg that is passed through.
-typedef struct sealrtp_passthrough_info {
-    // Set by the caller: sizeof(sealrtp_passthrough_info).
-    size_t size;
-    // Why it was given up, or "".
-    char failed[128];
-    // ZRTP messages that came from this leg and were handed on.
-    uint64_t zrtp;
-    // RTP packets, secured or not.
-    uint64_t rtp;
-    // RTCP packets, secured or not.
-    uint64_t rtcp;
-    // What was dropped of this leg's.
-    uint64_t dropped;
-    // 1: both phones have confirmed keys to one another, as far as can be seen.
-    uint32_t agreed;
-    // 1: media is handed on.
-    uint32_t passes_media;
-} sealrtp_passthrough_info;
+    // 1: a stream of the relay carries it. 0: it is declined, or not RTP: then all but `media` is 0.
+    uint32_t open;
+    // A `sealrtp_method`.
+    uint32_t method;
+    // A `sealrtp_state`, of RTP.
+    uint32_t state;
+    // A `sealrtp_state`, of RTCP.
+    uint32_t rtcp_state;
+    // 1: RTP and RTCP share a port (RFC 5761).
+    uint32_t muxed;
+    // Our port towards the peer; RTCP's is the next one.
+    uint32_t peer_side_port;
+    // Our port on loopback towards the PBX; RTCP's is the next one.
+    uint32_t pbx_side_port;
+    // Where media for the peer goes now, e.g. "192.0.2.1:5004" or "[2001:db8::1]:5004"; "": nowhere, it is on hold or not known yet.
+    char peer_address[64];
+    // The SRTP suite of what we send; "": no keys (yet).
+    char suite[40];
+    // Peer to PBX.
+    struct sealrtp_relay_counters from_peer;
+    // PBX to peer.
+    struct sealrtp_relay_counters from_pbx;
+} sealrtp_leg_line;
 
 // Counters of one direction.
 typedef struct sealrtp_direction_stats {
@@ -618,52 +716,6 @@ typedef struct sealrtp_session_stats {
     // What we send.
     struct sealrtp_direction_stats outbound;
 } sealrtp_session_stats;
-
-// Something the owner of a stream should log or act on.
-typedef struct sealrtp_event {
-    // Set by the caller: sizeof(sealrtp_event).
-    size_t size;
-    // A `sealrtp_event_kind`.
-    uint32_t kind;
-    // 1 if it is about what we send, 0 if about what we receive.
-    uint32_t outbound;
-    // The SSRC it is about, or 0.
-    uint32_t ssrc;
-    // 1 if it is about RTCP.
-    uint32_t rtcp;
-    // As the kind says, or 0.
-    uint64_t value;
-    // The event in English, for a log.
-    char text[1024];
-} sealrtp_event;
-
-// An end point's options. A null text is one that is not given.
-typedef struct sealrtp_dtls_options {
-    // Set by the caller: sizeof(sealrtp_dtls_options).
-    size_t size;
-    // PEM file with the certificate, and its chain behind it; null: the certificate made by the library.
-    const char *cert_file;
-    // PEM file with the private key; null: in `cert_file`.
-    const char *key_file;
-    // DTLS cipher suites in OpenSSL's words; null: the configuration's.
-    const char *ciphers;
-    // PEM file with certificates of CAs.
-    const char *ca_file;
-    // Directory with such files.
-    const char *ca_path;
-    // 1: the peer's certificate must be of one of those CAs, besides its fingerprint.
-    uint32_t verify_certificate;
-} sealrtp_dtls_options;
-
-// An IP address and a port.
-typedef struct sealrtp_address {
-    // In network order; an IPv4 address is in the first 4 bytes.
-    uint8_t ip[16];
-    // In the machine's order.
-    uint16_t port;
-    // 4 or 6; 0 is no address.
-    uint16_t family;
-} sealrtp_address;
 
 // What a finished handshake agreed on. The texts end with a NUL.
 typedef struct sealrtp_dtls_info {
@@ -740,6 +792,82 @@ typedef struct sealrtp_zrtp_info {
     // Bytes of this stream's session, without keys and heap.
     uint64_t memory_bytes;
 } sealrtp_zrtp_info;
+
+// A line of our own description.
+typedef struct sealrtp_sdp_line {
+    // Set by the caller: sizeof(sealrtp_sdp_line).
+    size_t size;
+    // The RTP port; 0: declined.
+    uint32_t port;
+    // 1: it is RTP. 0: leave it alone.
+    uint32_t rtp;
+    // 1: it may have ZRTP, whose call `sealrtp_offer_answer_describe` and `_apply` take.
+    uint32_t zrtp;
+    // "audio", "video", ...
+    char media[16];
+} sealrtp_sdp_line;
+
+// A leg, when two are bridged.
+typedef struct sealrtp_leg_facts {
+    // Tells it from all others; not 0.
+    uint64_t id;
+    // The leg whose phone its phone shares keys with, from a passthrough that was; 0: none.
+    uint64_t agreed_with;
+    // A `sealrtp_leg_mode`.
+    uint32_t mode;
+    // 1: nothing clear may pass.
+    uint32_t demand_security;
+    // 1: we have keys of it, or make some.
+    uint32_t keyed;
+} sealrtp_leg_facts;
+
+// What is known of one leg that is passed through.
+typedef struct sealrtp_passthrough_info {
+    // Set by the caller: sizeof(sealrtp_passthrough_info).
+    size_t size;
+    // Why it was given up, or "".
+    char failed[128];
+    // ZRTP messages that came from this leg and were handed on.
+    uint64_t zrtp;
+    // RTP packets, secured or not.
+    uint64_t rtp;
+    // RTCP packets, secured or not.
+    uint64_t rtcp;
+    // What was dropped of this leg's.
+    uint64_t dropped;
+    // 1: both phones have confirmed keys to one another, as far as can be seen.
+    uint32_t agreed;
+    // 1: media is handed on.
+    uint32_t passes_media;
+} sealrtp_passthrough_info;
+
+// Something the owner of a stream should log or act on.
+typedef struct sealrtp_event {
+    // Set by the caller: sizeof(sealrtp_event).
+    size_t size;
+    // A `sealrtp_event_kind`.
+    uint32_t kind;
+    // 1 if it is about what we send, 0 if about what we receive.
+    uint32_t outbound;
+    // The SSRC it is about, or 0.
+    uint32_t ssrc;
+    // 1 if it is about RTCP.
+    uint32_t rtcp;
+    // As the kind says, or 0.
+    uint64_t value;
+    // The event in English, for a log.
+    char text[1024];
+} sealrtp_event;
+
+// An IP address and a port.
+typedef struct sealrtp_address {
+    // In network order; an IPv4 address is in the first 4 bytes.
+    uint8_t ip[16];
+    // In the machine's order.
+    uint16_t port;
+    // 4 or 6; 0 is no address.
+    uint16_t family;
+} sealrtp_address;
 
 // What is kept of a peer under one number of ours; never a secret. The texts end with a NUL, times are seconds since 1970.
 typedef struct sealrtp_zrtp_peer {
@@ -890,6 +1018,168 @@ struct sealrtp_keys *sealrtp_keys_new(uint32_t suite,
 // `keys` is null or a handle that is not used again.
 void sealrtp_keys_free(struct sealrtp_keys *keys);
 
+// Begins a leg whose media `relay` carries. Nothing is bound before its first description. On SEALRTP_E_ARGUMENT and SEALRTP_E_DTLS
+// `reason` says why.
+//
+// # Safety
+// `relay` is a handle or null, `options` points to a struct with its size set, whose handles and texts are what they say or null, or
+// is null, `out` points to a pointer or is null, `reason` has `reason_size` bytes or is null. The callbacks may be called in any
+// thread.
+sealrtp_result sealrtp_leg_new(const struct sealrtp_relay *relay,
+                               const struct sealrtp_leg_options *options,
+                               struct sealrtp_leg **out,
+                               char *reason,
+                               size_t reason_size);
+
+// Ends a leg: DTLS associations are closed, sockets too, ports are given back, keys zeroised. An event that runs is waited for, and none comes
+// after it. Null is nothing.
+//
+// # Safety
+// `leg` is null or a handle that is not used again; no callback of the leg runs in this thread.
+void sealrtp_leg_free(struct sealrtp_leg *leg);
+
+// Takes the peer's description of `sdp_len` bytes, offer or answer by `message`, and writes the one for the PBX: clear RTP on the
+// relay's loopback ports. `*len` is the size of `out` and becomes the text's length, without a NUL. The same text once more changes nothing
+// and is answered the same.
+//
+// SEALRTP_E_POLICY: refuse it, an offer with 488, an answer by ending the call; `reason` says why and what to change.
+// SEALRTP_E_SDP: it cannot be read. SEALRTP_E_SYSTEM: no port or socket; 500. After these nothing has changed and nothing clear passes that
+// did not before. SEALRTP_E_BUFFER: `*len` bytes are needed; ask again with the same text.
+//
+// # Safety
+// `leg` is a handle or null, `message` points to a struct with its size set or is null, `sdp` to `sdp_len` bytes or is null, `len` to
+// a number or is null, `out` has `*len` bytes or is null, `reason` has `reason_size` bytes or is null.
+sealrtp_result sealrtp_leg_remote(struct sealrtp_leg *leg,
+                                  const struct sealrtp_sdp_message *message,
+                                  const char *sdp,
+                                  size_t sdp_len,
+                                  char *out,
+                                  size_t *len,
+                                  char *reason,
+                                  size_t reason_size);
+
+// Takes the PBX's own description, offer or answer by `message`, and writes the one for the peer: the relay's outer ports, profile and keys
+// by policy. The rest as `sealrtp_leg_remote`; on an error nothing may be sent. The text holds keys: wipe it after use, and mask it for logs,
+// `sealrtp_sdp_mask`.
+//
+// # Safety
+// As `sealrtp_leg_remote`.
+sealrtp_result sealrtp_leg_local(struct sealrtp_leg *leg,
+                                 const struct sealrtp_sdp_message *message,
+                                 const char *sdp,
+                                 size_t sdp_len,
+                                 char *out,
+                                 size_t *len,
+                                 char *reason,
+                                 size_t reason_size);
+
+// Another policy for the call from here on: an offer of the peer that is not answered yet is decided anew, what was agreed on
+// stands. SEALRTP_E_POLICY: that offer is to be answered by 488, and `reason` says why.
+//
+// # Safety
+// `leg` and `config` are handles or null, `reason` has `reason_size` bytes or is null.
+sealrtp_result sealrtp_leg_set_config(struct sealrtp_leg *leg,
+                                      const struct sealrtp_config *config,
+                                      char *reason,
+                                      size_t reason_size);
+
+// From here on no clear media passes on any line; there is no way back.
+//
+// # Safety
+// `leg` is a handle or null.
+sealrtp_result sealrtp_leg_demand_security(struct sealrtp_leg *leg);
+
+// Whether keys or media may be disclosed here (RFC 6189 section 11): exchanges of ZRTP that are not set up yet say so.
+// SEALRTP_DONE: it is set up already, and says what it said.
+//
+// # Safety
+// `leg` is a handle or null.
+sealrtp_result sealrtp_leg_disclose(struct sealrtp_leg *leg,
+                                    uint32_t disclosure);
+
+// Adds a step to the explanation.
+//
+// # Safety
+// `leg` is a handle or null, `step` a C string or null.
+sealrtp_result sealrtp_leg_note(struct sealrtp_leg *leg, const char *step);
+
+// Writes each step so far with the rule behind it, one on a line; no keys. SEALRTP_E_BUFFER: `text` holds what fitted.
+//
+// # Safety
+// `leg` is a handle or null, `text` has `text_size` bytes or is null.
+sealrtp_result sealrtp_leg_explain(const struct sealrtp_leg *leg,
+                                   char *text,
+                                   size_t text_size);
+
+// What m-line `index`, from 0 on, has come to. SEALRTP_DONE past the last.
+//
+// # Safety
+// `leg` is a handle or null, `line` points to a struct with its size set or is null.
+sealrtp_result sealrtp_leg_get_line(const struct sealrtp_leg *leg,
+                                    uint32_t index,
+                                    struct sealrtp_leg_line *line);
+
+// Counters of an m-line's session. SEALRTP_DONE: no stream carries it.
+//
+// # Safety
+// `leg` is a handle or null, `stats` points to a struct with its size set or is null.
+sealrtp_result sealrtp_leg_get_stats(const struct sealrtp_leg *leg,
+                                     uint32_t index,
+                                     struct sealrtp_session_stats *stats);
+
+// What the DTLS handshake of an m-line agreed on, for RTP. SEALRTP_DONE: nothing (yet).
+//
+// # Safety
+// `leg` is a handle or null, `info` points to a struct with its size set or is null.
+sealrtp_result sealrtp_leg_get_dtls_info(const struct sealrtp_leg *leg,
+                                         uint32_t index,
+                                         struct sealrtp_dtls_info *info);
+
+// What ZRTP agreed on for an m-line. SEALRTP_DONE: nothing (yet).
+//
+// # Safety
+// `leg` is a handle or null, `info` points to a struct with its size set or is null.
+sealrtp_result sealrtp_leg_get_zrtp_info(const struct sealrtp_leg *leg,
+                                         uint32_t index,
+                                         struct sealrtp_zrtp_info *info);
+
+// The user has compared the call's SAS, or with 0 takes that back; SEALRTP_EVENT_VERIFIED follows. SEALRTP_DONE: there is no SAS.
+//
+// # Safety
+// `leg` is a handle or null.
+sealrtp_result sealrtp_leg_verify(struct sealrtp_leg *leg,
+                                  uint32_t verified);
+
+// The user trusts the PBX that offers enrolment (RFC 6189 section 7.3.1). SEALRTP_DONE: none does.
+//
+// # Safety
+// `leg` is a handle or null.
+sealrtp_result sealrtp_leg_accept_enrolment(struct sealrtp_leg *leg);
+
+// Tells the peer, who is enrolled here, the SAS of the far end that it is bridged to (RFC 6189 section 7.3.2): what
+// `sealrtp_leg_get_zrtp_info` says of the other leg's line. Only one of two enrolled ends may be told. SEALRTP_DONE: not secured by ZRTP,
+// or this is no PBX (`zrtp_mitm`).
+//
+// # Safety
+// `leg` is a handle or null, `far_end` points to a struct that `sealrtp_leg_get_zrtp_info` has filled or is null.
+sealrtp_result sealrtp_leg_relay_sas(struct sealrtp_leg *leg,
+                                     const struct sealrtp_zrtp_info *far_end);
+
+// Whether each step of a handshake is told from now on, as SEALRTP_EVENT_TRACE.
+//
+// # Safety
+// `leg` is a handle or null.
+sealrtp_result sealrtp_leg_set_trace(struct sealrtp_leg *leg, uint32_t trace);
+
+// Writes `text`, a description or any text that may have one in it, with each key of `a=crypto`, `a=key-mgmt` and `k=` replaced by as many
+// `*`, for logs, events and variables. It becomes exactly as long as it was, so `out` may be `text` itself and needs `len` bytes.
+//
+// # Safety
+// `text` points to `len` bytes or is null, `out` has `len` bytes or is null; they are the same or do not overlap.
+sealrtp_result sealrtp_sdp_mask(const char *text,
+                                size_t len,
+                                char *out);
+
 // Begins a call by policy, with our certificate for its DTLS. `name` is for texts, e.g. "PJSIP/alice".
 //
 // # Safety
@@ -1029,8 +1319,8 @@ uint32_t sealrtp_config_passthrough(const struct sealrtp_config *config);
 // # Safety
 // `left` and `right` point to legs or are null, `decision` to a number, `out` to a pointer, `reasons` to two pointers to
 // `reason_size` bytes; all may be null.
-sealrtp_result sealrtp_passthrough_decide(const struct sealrtp_leg *left,
-                                          const struct sealrtp_leg *right,
+sealrtp_result sealrtp_passthrough_decide(const struct sealrtp_leg_facts *left,
+                                          const struct sealrtp_leg_facts *right,
                                           uint32_t waited_ms,
                                           uint32_t same_codecs,
                                           uint32_t leads,
@@ -1192,6 +1482,26 @@ void sealrtp_policies_free(struct sealrtp_policies *policies);
 uint32_t sealrtp_recording_action(const struct sealrtp_config *config,
                                   uint32_t zrtp,
                                   uint32_t secured);
+
+// Starts a relay of so many threads, 1 to 64; 0: one for each processor, 8 at most. SEALRTP_E_SYSTEM: the machine has no thread
+// or no file descriptor left.
+//
+// # Safety
+// `out` points to a pointer or is null.
+sealrtp_result sealrtp_relay_new(uint32_t threads,
+                                 struct sealrtp_relay **out);
+
+// Frees the handle; the relay ends with its last leg. Null is nothing.
+//
+// # Safety
+// `relay` is null or a handle that is not used again.
+void sealrtp_relay_free(struct sealrtp_relay *relay);
+
+// How many streams it carries now; 0 for null.
+//
+// # Safety
+// `relay` is a handle or null.
+uint32_t sealrtp_relay_streams(const struct sealrtp_relay *relay);
 
 // What a result means, in English. Never null; the text lives as long as the library.
 const char *sealrtp_result_text(int32_t result);

@@ -120,6 +120,16 @@ pub enum sealrtp_consequence {
     SEALRTP_CONSEQUENCE_NOTHING = 4,
 }
 
+pub(crate) fn consequence_number(consequence: Consequence) -> u32 {
+    use sealrtp_consequence::*;
+    (match consequence {
+        Consequence::Hangup => SEALRTP_CONSEQUENCE_HANGUP,
+        Consequence::Block => SEALRTP_CONSEQUENCE_BLOCK,
+        Consequence::Continue => SEALRTP_CONSEQUENCE_CONTINUE,
+        Consequence::Nothing => SEALRTP_CONSEQUENCE_NOTHING,
+    }) as u32
+}
+
 /// What becomes of a call in which a `sealrtp_failure` happened, as `on_failure` and `fallback` have it; an unknown one is of
 /// DTLS-SRTP. SEALRTP_CONSEQUENCE_HANGUP for null.
 ///
@@ -127,9 +137,8 @@ pub enum sealrtp_consequence {
 /// `config` is a handle or null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealrtp_config_consequence(config: *const sealrtp_config, failure: u32) -> u32 {
-    use sealrtp_consequence::*;
     use sealrtp_failure::*;
-    guard_or(SEALRTP_CONSEQUENCE_HANGUP as u32, || {
+    guard_or(sealrtp_consequence::SEALRTP_CONSEQUENCE_HANGUP as u32, || {
         let failure = match failure {
             _ if failure == SEALRTP_FAILURE_FINGERPRINT as u32 => Failure::Fingerprint,
             _ if failure == SEALRTP_FAILURE_ZRTP as u32 => Failure::Zrtp,
@@ -140,12 +149,7 @@ pub unsafe extern "C" fn sealrtp_config_consequence(config: *const sealrtp_confi
         // SAFETY: the caller's promise.
         let consequence =
             unsafe { shared(config) }.map_or(Consequence::Hangup, |config| config.0.consequence(failure));
-        (match consequence {
-            Consequence::Hangup => SEALRTP_CONSEQUENCE_HANGUP,
-            Consequence::Block => SEALRTP_CONSEQUENCE_BLOCK,
-            Consequence::Continue => SEALRTP_CONSEQUENCE_CONTINUE,
-            Consequence::Nothing => SEALRTP_CONSEQUENCE_NOTHING,
-        }) as u32
+        consequence_number(consequence)
     })
 }
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use ::sealrtp_dtls::{Config, Context, ExtendedMasterSecret, Identity, Sha1, Verify};
-use sealrtp_policy::Dtls;
+use ::sealrtp_dtls::{Config, Context, Identity, Sha1, Verify};
+use sealrtp_offer_answer::dtls_config;
 use zeroize::Zeroizing;
 
 use crate::boundary::{give, guard, shared, take_back, text, unique, write_text};
@@ -141,23 +141,6 @@ impl Stamp {
     }
 }
 
-/// How the configuration's words are OpenSSL's.
-fn config_of(dtls: &Dtls) -> Config {
-    Config {
-        profiles: dtls.profiles().to_vec(),
-        mtu: dtls.mtu(),
-        extended_master_secret: if dtls.extended_master_secret() {
-            ExtendedMasterSecret::Required
-        } else {
-            ExtendedMasterSecret::Offered
-        },
-        ciphers: dtls.ciphers().to_owned(),
-        groups: dtls.groups().to_owned(),
-        timeout: dtls.timeout(),
-        ..Config::default()
-    }
-}
-
 fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     // The whole buffer at once, so that no copy of a key is left behind by a longer one.
     let mut bytes = Zeroizing::new(vec![0; MAX_FILE as usize + 1]);
@@ -204,7 +187,7 @@ impl sealrtp_dtls {
         let dtls = config.0.dtls();
         let identity = Identity::generate(SystemTime::now()).map_err(|error| error.to_string())?;
         let this = Self {
-            config: config_of(dtls),
+            config: dtls_config(dtls),
             sha1: if dtls.sha1() { Sha1::Allowed } else { Sha1::Refused },
             store: Mutex::new(Store { identity, ready: VecDeque::new() }),
         };
@@ -309,6 +292,6 @@ mod tests {
 
     #[test]
     fn what_the_policy_calls_default_is_the_default_of_the_handshake() {
-        assert_eq!(config_of(sealrtp_policy::Config::default().dtls()), Config::default());
+        assert_eq!(dtls_config(sealrtp_policy::Config::default().dtls()), Config::default());
     }
 }

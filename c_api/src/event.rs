@@ -45,6 +45,10 @@ pub enum sealrtp_event_kind {
     SEALRTP_EVENT_ALERT = 15,
     /// The cache of ZRTP could not be used; the call goes on without.
     SEALRTP_EVENT_CACHE_UNUSABLE = 16,
+    /// Of a leg: offer and answer have left the line clear, and nobody makes keys.
+    SEALRTP_EVENT_CLEAR = 17,
+    /// Of a leg: something that the administrator should know, see the text.
+    SEALRTP_EVENT_WARNING = 18,
 }
 
 /// Why a handshake or an exchange failed, or what else a call's security has suffered.

@@ -393,7 +393,7 @@ unsafe fn means<'a>(
 
 /// # Safety
 /// `message` is null or points to a struct whose first member says how many bytes it has.
-unsafe fn read(message: *const sealrtp_sdp_message) -> Result<Message, sealrtp_result> {
+pub(crate) unsafe fn read(message: *const sealrtp_sdp_message) -> Result<Message, sealrtp_result> {
     // SAFETY: the caller's promise.
     if message.is_null() || unsafe { message.cast::<usize>().read() } < size_of::<sealrtp_sdp_message>() {
         return Err(SEALRTP_E_ARGUMENT);
@@ -411,7 +411,7 @@ unsafe fn read(message: *const sealrtp_sdp_message) -> Result<Message, sealrtp_r
 ///
 /// # Safety
 /// `len` points to a number or is null, `out` has `*len` bytes or is null.
-unsafe fn write_body(
+pub(crate) unsafe fn write_body(
     out: *mut c_char,
     len: *mut usize,
     body: &[u8],
@@ -435,7 +435,7 @@ unsafe fn refuse(reason: *mut c_char, size: usize, refusal: &Refusal) -> sealrtp
     result_of(refusal)
 }
 
-fn result_of(refusal: &Refusal) -> sealrtp_result {
+pub(crate) fn result_of(refusal: &Refusal) -> sealrtp_result {
     match refusal {
         Refusal::Sdp(_) => SEALRTP_E_SDP,
         Refusal::Policy(_) => SEALRTP_E_POLICY,

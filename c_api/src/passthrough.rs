@@ -43,7 +43,7 @@ pub enum sealrtp_leg_mode {
 #[allow(non_camel_case_types)]
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub struct sealrtp_leg {
+pub struct sealrtp_leg_facts {
     /// Tells it from all others; not 0.
     pub id: u64,
     /// The leg whose phone its phone shares keys with, from a passthrough that was; 0: none.
@@ -56,7 +56,7 @@ pub struct sealrtp_leg {
     pub keyed: u32,
 }
 
-impl sealrtp_leg {
+impl sealrtp_leg_facts {
     fn read(&self) -> Leg {
         Leg {
             id: self.id,
@@ -133,8 +133,8 @@ pub unsafe extern "C" fn sealrtp_config_passthrough(config: *const sealrtp_confi
 #[allow(clippy::too_many_arguments)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealrtp_passthrough_decide(
-    left: *const sealrtp_leg,
-    right: *const sealrtp_leg,
+    left: *const sealrtp_leg_facts,
+    right: *const sealrtp_leg_facts,
     waited_ms: u32,
     same_codecs: u32,
     leads: u32,
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn sealrtp_passthrough_decide(
     use sealrtp_passthrough_decision::*;
     guard(|| {
         // SAFETY: the caller's promise.
-        let (left, right) = unsafe { (shared(left)?.read(), right.as_ref().map(sealrtp_leg::read)) };
+        let (left, right) = unsafe { (shared(left)?.read(), right.as_ref().map(sealrtp_leg_facts::read)) };
         // SAFETY: the caller's promise.
         let (decision, out) = unsafe { (unique(decision)?, unique(out)?) };
         let waited = Duration::from_millis(waited_ms.into());

@@ -57,6 +57,8 @@ pub enum sealrtp_result {
     SEALRTP_E_POLICY = -19,
     /// An SDP body cannot be read; the reason tells the line.
     SEALRTP_E_SDP = -20,
+    /// The machine has no thread, socket, port or memory left for this.
+    SEALRTP_E_SYSTEM = -21,
 }
 
 use sealrtp_result::*;
@@ -64,7 +66,7 @@ use sealrtp_result::*;
 /// What a result means, in English. Never null; the text lives as long as the library.
 #[unsafe(no_mangle)]
 pub extern "C" fn sealrtp_result_text(result: i32) -> *const c_char {
-    const TEXTS: [(sealrtp_result, &CStr); 24] = [
+    const TEXTS: [(sealrtp_result, &CStr); 25] = [
         (SEALRTP_OK, c"done"),
         (SEALRTP_OK_EVENT, c"done, an event is waiting"),
         (SEALRTP_OK_KEYS_CHANGED, c"negotiated, keys are new"),
@@ -89,6 +91,7 @@ pub extern "C" fn sealrtp_result_text(result: i32) -> *const c_char {
         (SEALRTP_E_ZRTP, c"ZRTP, or its cache, cannot be used"),
         (SEALRTP_E_POLICY, c"refused by policy"),
         (SEALRTP_E_SDP, c"SDP cannot be read"),
+        (SEALRTP_E_SYSTEM, c"no thread, socket, port or memory left"),
     ];
     let text =
         TEXTS.iter().find(|(known, _)| *known as i32 == result).map_or(c"unknown result", |(_, text)| text);

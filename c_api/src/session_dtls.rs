@@ -75,7 +75,7 @@ pub struct sealrtp_dtls_info {
 }
 
 impl sealrtp_dtls_info {
-    fn new(secured: &Secured, memory_bytes: usize) -> Self {
+    pub(crate) fn new(secured: &Secured, memory_bytes: usize) -> Self {
         let mut this = Self {
             size: size_of::<Self>(),
             role: [0; 8],

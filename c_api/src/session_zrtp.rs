@@ -67,7 +67,7 @@ pub struct sealrtp_zrtp_info {
 }
 
 impl sealrtp_zrtp_info {
-    fn new(secured: &ZrtpSecured, memory_bytes: usize) -> Self {
+    pub(crate) fn new(secured: &ZrtpSecured, memory_bytes: usize) -> Self {
         let mut this = Self {
             size: size_of::<Self>(),
             role: [0; 16],
@@ -275,6 +275,23 @@ pub unsafe extern "C" fn sealrtp_session_zrtp_accept_enrolment(
     }
 }
 
+/// What a filled struct says of the far end of a bridge.
+pub(crate) fn far_end_of(far_end: &sealrtp_zrtp_info) -> Result<(Sas, Flags), sealrtp_result> {
+    if far_end.size < size_of::<sealrtp_zrtp_info>() {
+        return Err(SEALRTP_E_ARGUMENT);
+    }
+    let name: Vec<u8> =
+        far_end.sas_type.iter().map(|byte| byte.cast_unsigned()).take_while(|byte| *byte != 0).collect();
+    let kind = if name == b"B256" { SasType::B256 } else { SasType::B32 };
+    let flags = Flags {
+        enrolment: false,
+        verified: far_end.verified != 0,
+        allow_clear: false,
+        disclosure: far_end.disclosure != 0,
+    };
+    Ok((Sas::new(kind, far_end.sas_hash), flags))
+}
+
 /// Tells the peer, who is enrolled here, the SAS of the far end of the call that it is bridged to (RFC 6189 section 7.3.2).
 /// Only one of two enrolled ends may be told. SEALRTP_DONE: not secured by ZRTP, or this is no PBX (`zrtp_mitm`).
 ///
@@ -288,18 +305,7 @@ pub unsafe extern "C" fn sealrtp_session_zrtp_relay_sas(
     // SAFETY: the caller's promise.
     unsafe {
         with_session(session, |inner| {
-            let far_end = shared(far_end)?;
-            if far_end.size < size_of::<sealrtp_zrtp_info>() {
-                return Err(SEALRTP_E_ARGUMENT);
-            }
-            let kind = if text(far_end.sas_type.as_ptr())? == "B256" { SasType::B256 } else { SasType::B32 };
-            let flags = Flags {
-                enrolment: false,
-                verified: far_end.verified != 0,
-                allow_clear: false,
-                disclosure: far_end.disclosure != 0,
-            };
-            let sas = Sas::new(kind, far_end.sas_hash);
+            let (sas, flags) = far_end_of(shared(far_end)?)?;
             let relayed = inner.session.zrtp_relay_sas(&sas, flags, Instant::now());
             Ok(if relayed { SEALRTP_OK } else { SEALRTP_DONE })
         })

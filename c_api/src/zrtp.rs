@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ::sealrtp_zrtp::message::Zid;
 use ::sealrtp_zrtp::{Association, Cache, CacheError, Entry, MemoryCache};
+use sealrtp_policy::Config;
 use sealrtp_zid_cache::{NameError, Peer, ZidCache, zid_of_number};
 
 use crate::boundary::{give, guard, put, shared, take_back, text, unique, write_text};
@@ -20,6 +21,7 @@ pub struct sealrtp_zrtp {
     store: Store,
 }
 
+#[derive(Clone)]
 enum Store {
     File(Arc<ZidCache>),
     /// Until the process ends.
@@ -49,6 +51,16 @@ impl Cache for MemoryOf {
     }
 }
 
+/// Who we are under a number, and what is kept under it.
+fn of_number(zid: &Zid, store: &Store, number: &str) -> (Zid, Arc<dyn Cache>) {
+    let own = zid_of_number(zid, number);
+    let cache: Arc<dyn Cache> = match store {
+        Store::File(cache) => Arc::new(cache.of_number(number)),
+        Store::Memory(cache) => Arc::new(MemoryOf { cache: cache.clone(), own }),
+    };
+    (own, cache)
+}
+
 impl sealrtp_zrtp {
     fn in_memory() -> Result<Self, sealrtp_result> {
         let mut zid = [0; 12];
@@ -56,14 +68,11 @@ impl sealrtp_zrtp {
         Ok(Self { zid: Zid(zid), store: Store::Memory(Arc::new(MemoryCache::new(SystemTime::now))) })
     }
 
-    /// Who we are under a number, and what is kept under it.
-    fn of_number(&self, number: &str) -> (Zid, Arc<dyn Cache>) {
-        let own = zid_of_number(&self.zid, number);
-        let cache: Arc<dyn Cache> = match &self.store {
-            Store::File(cache) => Arc::new(cache.of_number(number)),
-            Store::Memory(cache) => Arc::new(MemoryOf { cache: cache.clone(), own }),
-        };
-        (own, cache)
+    /// Makes associations of calls; `outgoing`: we call, and `number` is the caller's.
+    pub(crate) fn maker(&self, enrolment: bool, number: &str, outgoing: bool) -> Maker {
+        let number =
+            if outgoing && !number.is_empty() { format!("from:{number}") } else { number.to_owned() };
+        Maker { zid: self.zid, store: self.store.clone(), enrolment, number }
     }
 
     /// What an administrator asks of the file; SEALRTP_DONE where there is none.
@@ -320,17 +329,41 @@ pub struct sealrtp_zrtp_options {
     pub outgoing: u32,
 }
 
-/// The number of a call that the peer knows us by, as one text.
+/// A number of C's, any bytes.
 ///
 /// # Safety
-/// `options.number` is null or a C string.
-unsafe fn number_of(options: &sealrtp_zrtp_options) -> String {
-    if options.number.is_null() {
+/// `number` is null or a C string.
+pub(crate) unsafe fn number_of(number: *const c_char) -> String {
+    if number.is_null() {
         return String::new();
     }
     // SAFETY: not null, and the caller's promise.
-    let number = unsafe { CStr::from_ptr(options.number) }.to_string_lossy();
-    if number.is_empty() || options.outgoing == 0 { number.into_owned() } else { format!("from:{number}") }
+    unsafe { CStr::from_ptr(number) }.to_string_lossy().into_owned()
+}
+
+/// Makes associations of calls with one peer.
+pub(crate) struct Maker {
+    zid: Zid,
+    store: Store,
+    enrolment: bool,
+    /// What the peer knows us by, as one text; empty: our own ZID.
+    number: String,
+}
+
+impl Maker {
+    pub(crate) fn association(
+        &self,
+        config: &Config,
+        disclosure: bool,
+    ) -> Result<Association, sealrtp_result> {
+        let mut exchange = config.zrtp().clone();
+        exchange.enrolment = self.enrolment;
+        exchange.mitm |= exchange.enrolment;
+        exchange.disclosure = disclosure;
+        let number = if exchange.mitm { "" } else { &self.number };
+        let (zid, cache) = of_number(&self.zid, &self.store, number);
+        Association::new(Arc::new(exchange), zid, Some(cache)).map_err(|_| SEALRTP_E_CONFIG)
+    }
 }
 
 /// One call with one peer, whose streams share a SAS: the first one runs Diffie-Hellman, the others Multistream mode. Its
@@ -354,23 +387,19 @@ pub unsafe extern "C" fn sealrtp_zrtp_call_new(
         // SAFETY: the caller's promise.
         let (zrtp, config, options, out) =
             unsafe { (shared(zrtp)?, shared(config)?, options.as_ref(), unique(out)?) };
-        let mut exchange = config.0.zrtp().clone();
-        let mut number = String::new();
-        if let Some(options) = options {
-            if options.size < size_of::<sealrtp_zrtp_options>() {
+        let association = match options {
+            None => zrtp.maker(false, "", false).association(&config.0, false)?,
+            Some(options) if options.size < size_of::<sealrtp_zrtp_options>() => {
                 return Err(SEALRTP_E_ARGUMENT);
             }
-            exchange.enrolment = options.enrolment != 0;
-            exchange.mitm |= exchange.enrolment;
-            exchange.disclosure = options.disclosure != 0;
-            if !exchange.mitm {
+            Some(options) => {
                 // SAFETY: the caller's promise; the struct is of this size.
-                number = unsafe { number_of(options) };
+                let number = unsafe { number_of(options.number) };
+                let maker = zrtp.maker(options.enrolment != 0, &number, options.outgoing != 0);
+                maker.association(&config.0, options.disclosure != 0)?
             }
-        }
-        let (zid, cache) = zrtp.of_number(&number);
-        let association = Association::new(Arc::new(exchange), zid, Some(cache));
-        *out = give(sealrtp_zrtp_call(association.map_err(|_| SEALRTP_E_CONFIG)?));
+        };
+        *out = give(sealrtp_zrtp_call(association));
         Ok(SEALRTP_OK)
     })
 }

@@ -32,17 +32,24 @@ struct Last {
 pub(crate) struct Exchange {
     ours: Option<Last>,
     theirs: Option<Last>,
+    /// Of the last description.
+    last: Option<Role>,
 }
 
 impl Exchange {
     /// What a description of the peer is.
     pub(crate) fn of_peer(&mut self, message: &Message) -> Role {
-        role(&mut self.ours, &mut self.theirs, message)
+        *self.last.insert(role(&mut self.ours, &mut self.theirs, message))
     }
 
     /// What a description of ours is.
     pub(crate) fn of_ours(&mut self, message: &Message) -> Role {
-        role(&mut self.theirs, &mut self.ours, message)
+        *self.last.insert(role(&mut self.theirs, &mut self.ours, message))
+    }
+
+    /// Whether the last description answered.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.last == Some(Role::Answer)
     }
 }
 

@@ -14,9 +14,11 @@
 mod error;
 mod exchange;
 mod explanation;
+mod handshake;
 mod line;
 mod offer_answer;
 
 pub use error::Refusal;
 pub use exchange::Message;
+pub use handshake::dtls_config;
 pub use offer_answer::{Applied, Local, Means, OfferAnswer, Plan, Remote};

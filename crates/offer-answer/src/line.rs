@@ -66,6 +66,8 @@ pub(crate) struct Line {
     pub(crate) agreement: Agreement,
     /// SDES keys that no session has yet.
     pub(crate) fresh_keys: bool,
+    /// It had keys, and was forgotten since.
+    pub(crate) had_keys: bool,
 }
 
 impl Line {

@@ -189,16 +189,56 @@ impl OfferAnswer {
 
     fn make_line(&mut self, index: usize, media: &Media<'_>) -> Result<(), Refusal> {
         while self.lines.len() <= index {
-            let sdes = Negotiator::new(sdes_config(&self.config))
-                .map_err(|error| Refusal::System(error.to_string()))?;
-            self.lines.push(Line {
-                sdes,
-                offered: Offered::Nothing,
-                profile: media.profile(),
-                agreement: Agreement::Open,
-                fresh_keys: false,
-            });
+            let line = self.new_line(media.profile())?;
+            self.lines.push(line);
         }
+        Ok(())
+    }
+
+    fn new_line(&self, profile: Profile) -> Result<Line, Refusal> {
+        let sdes =
+            Negotiator::new(sdes_config(&self.config)).map_err(|error| Refusal::System(error.to_string()))?;
+        Ok(Line {
+            sdes,
+            offered: Offered::Nothing,
+            profile,
+            agreement: Agreement::Open,
+            fresh_keys: false,
+            had_keys: false,
+        })
+    }
+
+    /// What a line's session is to have, as offer and answer stand: what [`apply`](Self::apply) would say.
+    pub fn method(&self, index: usize) -> Applied {
+        match self.lines.get(index).map(|line| &line.agreement) {
+            None | Some(Agreement::Open) => Applied::Open,
+            Some(Agreement::Clear) => Applied::Clear,
+            Some(Agreement::InBand | Agreement::Zrtp(_)) => Applied::Zrtp,
+            Some(Agreement::Sdes) => Applied::Sdes,
+            Some(Agreement::Dtls(_)) => Applied::Dtls,
+        }
+    }
+
+    /// Whether the last description answered an offer, of whichever side: what is agreed on may be
+    /// [applied](Self::apply).
+    pub fn is_answered(&self) -> bool {
+        self.exchange.is_answered()
+    }
+
+    /// Whether a description of ours in such a message would answer the peer's offer.
+    pub fn would_answer(&self, message: &Message) -> bool {
+        self.exchange.clone().of_ours(message) == Role::Answer
+    }
+
+    /// A line was declined and its session is gone: should it come back, it begins anew and with other keys of ours, since those
+    /// that were used go on nowhere. That it was secured is not forgotten.
+    ///
+    /// # Errors
+    /// A [`Refusal`]: the configuration cannot be used.
+    pub fn forget(&mut self, index: usize) -> Result<(), Refusal> {
+        let Some(line) = self.lines.get(index) else { return Ok(()) };
+        let had_keys = line.had_keys || line.agreement.has_keys();
+        self.lines[index] = Line { had_keys, ..self.new_line(line.profile)? };
         Ok(())
     }
 
@@ -242,8 +282,8 @@ impl OfferAnswer {
             agreement.ok_or_else(|| Refusal::System("a method was taken that is not there".into()))?;
         self.explain_step(&format!("{about}: {}", decision.because));
         let line = &mut self.lines[index];
-        let downgrade =
-            line.agreement.has_keys() && !agreement.has_keys() && !matches!(agreement, Agreement::Zrtp(_));
+        let had_keys = line.had_keys || line.agreement.has_keys();
+        let downgrade = had_keys && !agreement.has_keys() && !matches!(agreement, Agreement::Zrtp(_));
         let tolerated = self.config.allows_clear() && self.config.on_failure() == OnFailure::Warn;
         if downgrade && !tolerated {
             let why = format!(

@@ -9,8 +9,8 @@ use sealrtp_session::Component;
 pub(crate) struct Peer {
     /// By the last description that named one.
     described: Option<SocketAddr>,
-    /// The present description names one.
-    named: bool,
+    /// The present description names none: the call is on hold. Before any description it is not.
+    held: bool,
     /// Where a packet that authenticates has come from, if not from there.
     learned: Option<SocketAddr>,
     /// Where the last datagram of a handshake has come from; anybody can send one.
@@ -21,9 +21,9 @@ impl Peer {
     /// Another address than before ends what was learned; the same one, also after a hold, does not.
     pub(crate) fn describe(&mut self, address: Option<SocketAddr>) {
         let address = address.filter(|address| address.port() != 0 && !address.ip().is_unspecified());
-        self.named = address.is_some();
+        self.held = address.is_none();
         if address.is_some() && address != self.described {
-            *self = Self { described: address, named: true, ..Self::default() };
+            *self = Self { described: address, ..Self::default() };
         }
     }
 
@@ -50,13 +50,13 @@ impl Peer {
     /// For secured media.
     #[inline]
     pub(crate) fn secured(&self) -> Option<SocketAddr> {
-        if self.named { self.known() } else { None }
+        if self.held { None } else { self.known() }
     }
 
     /// For clear media.
     #[inline]
     pub(crate) fn clear(&self) -> Option<SocketAddr> {
-        if self.named { self.described } else { None }
+        if self.held { None } else { self.described }
     }
 
     /// Whether clear media and secured media part.
@@ -121,6 +121,15 @@ mod tests {
         assert_eq!(peer.secured(), Some(at(2000)));
         peer.describe(Some(at(1002)));
         assert_eq!(peer.secured(), Some(at(1002)));
+    }
+
+    #[test]
+    fn whom_nobody_has_described_is_where_it_has_shown_to_be_and_gets_nothing_clear() {
+        let mut peer = Peer::default();
+        peer.learn(at(2000));
+        assert_eq!((peer.secured(), peer.clear()), (Some(at(2000)), None));
+        peer.describe(None);
+        assert_eq!(peer.secured(), None);
     }
 
     #[test]

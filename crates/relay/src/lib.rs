@@ -42,6 +42,7 @@
 
 mod addresses;
 mod counters;
+mod early;
 mod media;
 mod relay;
 mod sockets;
@@ -52,5 +53,5 @@ mod worker;
 
 pub use counters::{Counters, Dropped, Flow};
 pub use relay::{MAX_THREADS, Relay};
-pub use sockets::Sockets;
+pub use sockets::{Sockets, bind_pair};
 pub use stream::{Observer, Stream};

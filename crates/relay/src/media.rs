@@ -6,11 +6,12 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Instant;
 
 use sealrtp_dtls::Destination;
-use sealrtp_session::{Component, Event, Kind, Received, Session, Transmit, WithoutKeys};
+use sealrtp_session::{Component, Event, Kind, Received, Session, State, Transmit, WithoutKeys};
 use sealrtp_srtp::Limits;
 use sealrtp_zrtp::Role;
 
 use crate::addresses::Peers;
+use crate::early::{Early, Kept};
 use crate::sys::{BATCH, Batch};
 use crate::{Counters, Dropped, Sockets};
 
@@ -35,6 +36,7 @@ pub(crate) struct Media {
     peers: Peers,
     pbx: [Option<SocketAddr>; 2],
     mux: bool,
+    early: Early,
     counters: Counters,
     /// Those that were looked at already.
     events: VecDeque<Event>,
@@ -56,6 +58,7 @@ impl Media {
             peers: Peers::default(),
             pbx: [None; 2],
             mux: false,
+            early: Early::default(),
             counters: Counters::default(),
             events: VecDeque::new(),
             breakage: false,
@@ -188,6 +191,7 @@ impl Media {
                 self.peers.of(component).hear(from);
             }
             Received::Held => {}
+            Received::NotOurs(Kind::Dtls) if self.early.keep(component, from, packet) => {}
             Received::NotOurs(_) => self.counters.to_pbx.drop(Dropped::NotMedia),
             Received::Refused(_) => self.counters.to_pbx.drop(Dropped::Refused),
         }
@@ -195,6 +199,20 @@ impl Media {
             self.look_at_events(from);
             self.pump(Some(from));
             self.take_held();
+        }
+    }
+
+    /// Hands the session the DTLS that came before it was set up, or drops it if there are keys without.
+    pub(crate) fn take_early(&mut self, now: Instant) {
+        if self.early.is_empty() {
+            return;
+        }
+        if self.session.uses_dtls() {
+            for Kept { component, from, mut datagram } in self.early.take() {
+                self.take_from_peer(component, &mut datagram, from, now);
+            }
+        } else if self.session.state(Component::Rtp) == State::Secure {
+            self.early.take().iter().for_each(|_| self.counters.to_pbx.drop(Dropped::NotMedia));
         }
     }
 

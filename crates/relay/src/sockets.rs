@@ -22,7 +22,7 @@ impl Sockets {
     /// # Errors
     /// The system's: [`io::ErrorKind::AddrInUse`] if a port is taken, or no pair was found.
     pub fn bind(peer: SocketAddr, pbx: IpAddr) -> io::Result<Self> {
-        Ok(Self { peer: pair(peer)?, pbx: pair(SocketAddr::new(pbx, 0))? })
+        Ok(Self { peer: bind_pair(peer, None)?, pbx: bind_pair(SocketAddr::new(pbx, 0), None)? })
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &UdpSocket> {
@@ -30,11 +30,17 @@ impl Sockets {
     }
 }
 
-fn pair(rtp: SocketAddr) -> io::Result<[UdpSocket; 2]> {
+/// Binds a pair, RTP's first: the port of `rtp` and `rtcp_port`, without one the port above RTP's; with port 0 and no
+/// `rtcp_port` any even port and the one above it.
+///
+/// # Errors
+/// The system's: [`io::ErrorKind::AddrInUse`] if a port is taken, or no pair was found.
+pub fn bind_pair(rtp: SocketAddr, rtcp_port: Option<u16>) -> io::Result<[UdpSocket; 2]> {
     let at = |port| SocketAddr::new(rtp.ip(), port);
-    if rtp.port() != 0 {
-        let above = rtp.port().checked_add(1).ok_or(io::ErrorKind::AddrNotAvailable)?;
-        return Ok([UdpSocket::bind(rtp)?, UdpSocket::bind(at(above))?]);
+    if rtp.port() != 0 || rtcp_port.is_some() {
+        let above = || rtp.port().checked_add(1).ok_or(io::ErrorKind::AddrNotAvailable);
+        let first = UdpSocket::bind(rtp)?;
+        return Ok([first, UdpSocket::bind(at(rtcp_port.map_or_else(above, Ok)?))?]);
     }
     // Those that did not do are kept until the end, so that the system gives others.
     let mut tried = Vec::new();

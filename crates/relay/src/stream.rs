@@ -161,8 +161,10 @@ impl Stream {
     pub fn with<R>(&self, act: impl FnOnce(&mut Session, Instant) -> R) -> R {
         let mut media = self.shared.lock();
         let acted = catch_unwind(AssertUnwindSafe(|| {
-            let result = act(media.session(), Instant::now());
+            let now = Instant::now();
+            let result = act(media.session(), now);
             media.expect_sources();
+            media.take_early(now);
             media.pump(None);
             result
         }));
@@ -178,7 +180,8 @@ impl Stream {
     }
 
     /// Where the peer is by its description, of RTP and of RTCP. None: no media is sent, as on hold. What was learned stands
-    /// until the description names another address. Port 0, 0.0.0.0 and :: are none.
+    /// until the description names another address. Port 0, 0.0.0.0 and :: are none. As long as this was not called, secured
+    /// media goes where the peer has shown to be.
     pub fn set_peer(&self, addresses: [Option<SocketAddr>; 2]) {
         let mut media = self.shared.lock();
         media.set_peer(addresses);

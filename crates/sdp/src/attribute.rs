@@ -21,7 +21,12 @@ pub(crate) enum Name {
     Mid,
     Group,
     RtcpMux,
+    Rtcp,
     BundleOnly,
+    /// Of ICE (RFC 8839), whatever it says.
+    Ice,
+    /// A `c=` line.
+    Host,
     Direction(Direction),
 }
 
@@ -32,10 +37,23 @@ pub(crate) enum Removal {
     Always,
     /// Connection-oriented media have it, too (RFC 4145): only where it goes with DTLS.
     WithDtls,
+    /// It says where media goes, and whoever stands in between says that anew.
+    WithTransport,
     Never,
 }
 
-const ATTRIBUTES: [(&str, Name, Removal); 15] = [
+impl Removal {
+    /// Whether strip takes it out; `dtls`: `a=setup` and `a=connection` belong to DTLS-SRTP here.
+    pub fn is_security(self, dtls: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::WithDtls => dtls,
+            Self::WithTransport | Self::Never => false,
+        }
+    }
+}
+
+const ATTRIBUTES: [(&str, Name, Removal); 25] = [
     ("crypto", Name::Crypto, Removal::Always),
     ("fingerprint", Name::Fingerprint, Removal::Always),
     ("tls-id", Name::TlsId, Removal::Always),
@@ -46,7 +64,17 @@ const ATTRIBUTES: [(&str, Name, Removal); 15] = [
     ("mid", Name::Mid, Removal::Never),
     ("group", Name::Group, Removal::Never),
     ("rtcp-mux", Name::RtcpMux, Removal::Never),
-    ("bundle-only", Name::BundleOnly, Removal::Never),
+    ("rtcp", Name::Rtcp, Removal::WithTransport),
+    ("bundle-only", Name::BundleOnly, Removal::WithTransport),
+    ("candidate", Name::Ice, Removal::WithTransport),
+    ("end-of-candidates", Name::Ice, Removal::WithTransport),
+    ("remote-candidates", Name::Ice, Removal::WithTransport),
+    ("ice-ufrag", Name::Ice, Removal::WithTransport),
+    ("ice-pwd", Name::Ice, Removal::WithTransport),
+    ("ice-options", Name::Ice, Removal::WithTransport),
+    ("ice-lite", Name::Ice, Removal::WithTransport),
+    ("ice-mismatch", Name::Ice, Removal::WithTransport),
+    ("ice-pacing", Name::Ice, Removal::WithTransport),
     ("sendrecv", Name::Direction(Direction::SendRecv), Removal::Never),
     ("sendonly", Name::Direction(Direction::SendOnly), Removal::Never),
     ("recvonly", Name::Direction(Direction::RecvOnly), Removal::Never),
@@ -65,12 +93,22 @@ pub(crate) struct Attribute<'a> {
 }
 
 impl<'a> Attribute<'a> {
+    /// Whether it is `a=group:BUNDLE` (RFC 9143).
+    pub fn is_bundle(&self) -> bool {
+        let semantics = self.value.split([' ', '\t']).next().unwrap_or_default();
+        self.name == Name::Group && semantics.eq_ignore_ascii_case("BUNDLE")
+    }
+
     /// None for lines that this crate does not know.
     pub fn read(line: &Line<'a>) -> Result<Option<Self>, SdpError> {
         let range = line.range.clone();
         if line.kind.eq_ignore_ascii_case(&b'k') {
             // Never read: there is nothing to do with it but to take it out.
             return Ok(Some(Self { name: Name::Key, removal: Removal::Always, value: "", range }));
+        }
+        if line.kind.eq_ignore_ascii_case(&b'c') {
+            let value = ascii(line.value).unwrap_or_default();
+            return Ok(Some(Self { name: Name::Host, removal: Removal::Never, value, range }));
         }
         if !line.kind.eq_ignore_ascii_case(&b'a') {
             return Ok(None);
@@ -81,9 +119,11 @@ impl<'a> Attribute<'a> {
         let known = ATTRIBUTES.iter().find(|(known, ..)| known.as_bytes().eq_ignore_ascii_case(name));
         let Some(&(_, name, removal)) = known else { return Ok(None) };
         let value = value.strip_prefix(b":").unwrap_or_default();
-        match str::from_utf8(value) {
-            Ok(value) if value.is_ascii() => Ok(Some(Self { name, removal, value: value.trim(), range })),
-            _ => Err(SdpError::Line { number: line.number, fault: Fault::NotAscii }),
+        match (ascii(value), removal) {
+            (Some(value), _) => Ok(Some(Self { name, removal, value, range })),
+            // It is of no concern to media security, and says nothing that can be used.
+            (None, Removal::WithTransport) => Ok(Some(Self { name, removal, value: "", range })),
+            (None, _) => Err(SdpError::Line { number: line.number, fault: Fault::NotAscii }),
         }
     }
 }
@@ -93,6 +133,11 @@ impl fmt::Debug for Attribute<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} at {:?}", self.name, self.range)
     }
+}
+
+/// A value without white space around it, if it is ASCII.
+fn ascii(value: &[u8]) -> Option<&str> {
+    str::from_utf8(value).ok().filter(|value| value.is_ascii()).map(str::trim)
 }
 
 /// RFC 8866 section 9, `token-char`.

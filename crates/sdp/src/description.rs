@@ -54,6 +54,7 @@ impl<'a> SessionLevel<'a> {
             connection: self.connection(),
             tls_id: self.tls_id(),
             direction: self.level.direction(),
+            host: self.level.first(Name::Host),
         }
     }
 }
@@ -96,6 +97,9 @@ impl<'a> Description<'a> {
                 continue;
             }
             if let Some(last) = media.last_mut() {
+                if line.kind.eq_ignore_ascii_case(&b'i') && last.host_place == last.end {
+                    last.host_place = line.range.end;
+                }
                 last.end = line.range.end;
             }
             if let Some(attribute) = Attribute::read(&line)? {
@@ -126,6 +130,19 @@ impl<'a> Description<'a> {
     /// The m-lines, in order; a stream's index is its place here.
     pub fn media(&self) -> &[Media<'a>] {
         &self.media
+    }
+
+    /// Values of an attribute of an m-line by its name, in order, whatever it is about: `rtpmap`, `ptime`. Read from the text
+    /// with each call; an attribute without a colon has the value "", one that is not UTF-8 is passed over.
+    pub fn values<'n>(&self, index: usize, name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
+        let section = self.media.get(index).map_or(0..0, |media| media.host_place..media.end);
+        let lines =
+            Lines::new(&self.text[section]).flatten().filter(|line| line.kind.eq_ignore_ascii_case(&b'a'));
+        lines.filter_map(move |line| {
+            let value = str::from_utf8(line.value).ok()?;
+            let (found, value) = value.split_once(':').unwrap_or((value, ""));
+            found.trim().eq_ignore_ascii_case(name).then_some(value.trim())
+        })
     }
 
     /// The m-line whose transport, and so whose keys, the m-line `index` shares: the first of its `a=group:BUNDLE`

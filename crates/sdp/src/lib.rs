@@ -7,7 +7,9 @@
 //! mean is read elsewhere; capability negotiation (RFC 5939) is not read and stays in the text.
 //!
 //! Only RTP over UDP can be rewritten; an m-line with any other transport (TCP, SCTP, UDPTL) is left alone, as is what it
-//! takes from the session's level.
+//! takes from the session's level. For who stands between two ends, such as a media relay, it also reads where media goes
+//! ([`Media::host`], [`Media::rtcp`]) and says that anew ([`LineRewrite::port`], [`LineRewrite::address`]), takes ICE and
+//! BUNDLE out ([`LineRewrite::strip_transport`]) and declines lines ([`Rewrite::decline`]).
 //!
 //! Everything read is bounded: [`MAX_LEN`], [`MAX_LINE_LEN`], [`MAX_MEDIA`] and [`MAX_ATTRIBUTES`]. An error names the line
 //! and never repeats its text. Text that may hold keys is zeroised where this crate owns it, and `Debug` shows no values.
@@ -34,13 +36,17 @@
 mod attribute;
 mod description;
 mod error;
+mod host;
 mod lines;
+mod mask;
 mod media;
 mod profile;
 mod rewrite;
 
 pub use description::{Description, SessionLevel};
 pub use error::{EditError, Fault, SdpError};
+pub use host::{Host, Rtcp};
+pub use mask::mask;
 pub use media::{Direction, Media};
 pub use profile::Profile;
 pub use rewrite::{LineRewrite, Rewrite};

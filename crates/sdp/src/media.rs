@@ -3,7 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::attribute::{Attribute, Name, Removal};
+use crate::attribute::{Attribute, Name};
+use crate::host::{Host, Rtcp};
 use crate::lines::Line;
 use crate::{Fault, Profile, SdpError};
 
@@ -49,15 +50,6 @@ impl<'a> Level<'a> {
             _ => None,
         })
     }
-
-    /// Where the lines are that strip takes out; `dtls`: `a=setup` and `a=connection` belong to DTLS here.
-    pub fn removable(&self, dtls: bool) -> impl Iterator<Item = &Attribute<'a>> {
-        self.attributes.iter().filter(move |attribute| match attribute.removal {
-            Removal::Always => true,
-            Removal::WithDtls => dtls,
-            Removal::Never => false,
-        })
-    }
 }
 
 /// What an m-line takes from the session's level where it has nothing of its own.
@@ -68,6 +60,7 @@ pub(crate) struct Inherited<'a> {
     pub connection: Option<&'a str>,
     pub tls_id: Option<&'a str>,
     pub direction: Option<Direction>,
+    pub host: Option<&'a str>,
 }
 
 /// One m-line with its attributes.
@@ -82,8 +75,12 @@ pub struct Media<'a> {
     formats: &'a str,
     pub(crate) level: Level<'a>,
     pub(crate) inherited: Inherited<'a>,
+    /// Where the port is in the body, with the number of ports.
+    pub(crate) port_range: Range<usize>,
     /// Where the transport's name is in the body.
     pub(crate) transport_range: Range<usize>,
+    /// Where a `c=` line may begin: behind the m-line and its `i=`.
+    pub(crate) host_place: usize,
     /// Behind the line end of its last line that is not empty.
     pub(crate) end: usize,
     /// The m-line's line end.
@@ -95,7 +92,9 @@ impl<'a> Media<'a> {
         let wrong = SdpError::Line { number: line.number, fault: Fault::Media };
         let text = str::from_utf8(line.value).ok().filter(|text| text.is_ascii()).ok_or(wrong)?;
         let (_, kind, rest) = word(text, 0).ok_or(wrong)?;
-        let (_, port, rest) = word(text, rest).ok_or(wrong)?;
+        let (port_at, port, rest) = word(text, rest).ok_or(wrong)?;
+        let port_start = line.value_start + port_at;
+        let port_range = port_start..port_start + port.len();
         let (at, transport, rest) = word(text, rest).ok_or(wrong)?;
         let (port, port_count) = match port.split_once('/') {
             Some((port, count)) => (port, number(count).ok_or(wrong)?),
@@ -112,7 +111,9 @@ impl<'a> Media<'a> {
             formats: &text[rest..],
             level: Level::default(),
             inherited: Inherited::default(),
+            port_range,
             transport_range: start..start + transport.len(),
+            host_place: line.range.end,
             end: line.range.end,
             line_end: line.end,
         })
@@ -166,6 +167,22 @@ impl<'a> Media<'a> {
     /// `a=rtcp-mux` (RFC 5761).
     pub fn rtcp_mux(&self) -> bool {
         self.level.has(Name::RtcpMux)
+    }
+
+    /// Whom its `c=` names, or the session's: where the peer wants its media (RFC 8866 section 5.7). None: there is no `c=`, or
+    /// one that cannot be read.
+    pub fn host(&self) -> Option<Host<'a>> {
+        self.level.first(Name::Host).or(self.inherited.host).and_then(Host::read)
+    }
+
+    /// `a=rtcp` (RFC 3605), if it can be read.
+    pub fn rtcp(&self) -> Option<Rtcp<'a>> {
+        self.level.first(Name::Rtcp).and_then(Rtcp::read)
+    }
+
+    /// Whether there is anything of ICE (RFC 8839) in the m-line.
+    pub fn has_ice(&self) -> bool {
+        self.level.has(Name::Ice)
     }
 
     /// The m-line's direction, or the session's.
@@ -249,6 +266,6 @@ fn word(text: &str, from: usize) -> Option<(usize, &str, usize)> {
 }
 
 /// Digits only: `parse` alone would take a sign.
-fn number(text: &str) -> Option<u16> {
+pub(crate) fn number(text: &str) -> Option<u16> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }

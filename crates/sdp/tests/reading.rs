@@ -194,3 +194,14 @@ fn no_key_shows_in_debug() {
     let said = format!("{line:?}") + &format!("{rewrite:?} {description:?} {:?}", description.session());
     assert!(!said.contains("inline") && !said.contains("c2Vj"), "{said}");
 }
+
+#[test]
+fn any_attribute_of_an_m_line_is_found_by_its_name_and_none_of_another_m_line() {
+    let body = b"v=0\r\na=ptime:10\r\nm=audio 4000 RTP/AVP 0 8\r\ni=a=ptime:5\r\na=rtpmap:0 PCMU/8000\r\nA=RTPMAP: 8 PCMA/8000 \r\n\
+        a=sendrecv\r\nb=AS:64\r\na=rtpmapper:1\r\na=rtpmap:\xff\r\nm=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n";
+    let description = read(body);
+    let values = |index, name| description.values(index, name).collect::<Vec<_>>();
+    assert_eq!(values(0, "rtpmap"), ["0 PCMU/8000", "8 PCMA/8000"]);
+    assert_eq!((values(0, "sendrecv"), values(0, "ptime")), (vec![""], vec![]));
+    assert_eq!((values(1, "rtpmap"), values(2, "rtpmap")), (vec!["96 VP8/90000"], vec![]));
+}

@@ -197,12 +197,16 @@ impl Session {
     }
 
     /// Protects the RTP packet of `len` bytes in `buf` in place and returns its new length, at most
-    /// [`MAX_TRAILER_LEN`](sealrtp_srtp::MAX_TRAILER_LEN) more. In [`State::Bypass`] it stays as it is.
+    /// [`MAX_TRAILER_LEN`](sealrtp_srtp::MAX_TRAILER_LEN) more. In [`State::Bypass`] it stays as it is. ZRTP's messages go under its
+    /// SSRC from here on.
     ///
     /// # Errors
     /// A [`Refusal`]: the packet must not be sent.
     #[inline]
     pub fn protect_rtp(&mut self, buf: &mut [u8], len: usize) -> Result<usize, Refusal> {
+        if let Method::Zrtp(zrtp) = &mut self.method {
+            zrtp.sends(buf.get(..len).unwrap_or_default());
+        }
         self.rtp.protect(buf, len, Protocol::Srtp, self.counters.of_outbound())
     }
 
@@ -355,7 +359,8 @@ impl Session {
         }
     }
 
-    /// Sets ZRTP up for a stream that sends under `ssrc`; nothing is sent yet. The call's streams share the association. Again:
+    /// Sets ZRTP up for a stream that sends under `ssrc`, which may be any until the stream has sent: then its packets' own
+    /// counts (RFC 6189 section 5); nothing is sent yet. The call's streams share the association. Again:
     /// for another peer, e.g. after a transfer; keys that are there stay in use until there are new ones.
     ///
     /// # Errors

@@ -167,6 +167,14 @@ impl Zrtp {
         self.stream.hello_hash()
     }
 
+    /// An RTP packet goes out: who owns the stream may change its SSRC at any time, and a relay does not know it before.
+    #[inline]
+    pub(crate) fn sends(&mut self, packet: &[u8]) {
+        if let Some(&[a, b, c, d]) = packet.get(8..12) {
+            self.stream.set_ssrc(u32::from_be_bytes([a, b, c, d]));
+        }
+    }
+
     pub(crate) fn set_trace(&mut self, trace: bool) {
         self.trace = trace;
     }

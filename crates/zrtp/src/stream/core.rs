@@ -30,6 +30,10 @@ pub(super) struct Core {
     pub(super) association: Association,
     pub(super) id: u64,
     pub(super) ssrc: u32,
+    /// The one that we began with.
+    first_ssrc: u32,
+    /// Of the last Hello.
+    pub(super) peer_ssrc: Option<u32>,
     sequence: u16,
     pub(super) chain: HashChain,
     /// Our Hello message.
@@ -92,6 +96,8 @@ impl Core {
             id: association.next_stream(),
             association,
             ssrc,
+            first_ssrc: ssrc,
+            peer_ssrc: None,
             // Low, because some peers know no wrap of the sequence number.
             sequence: u16::from_be_bytes([high & 0x0f, low]),
             chain,
@@ -266,6 +272,10 @@ impl Core {
         if hello.zid == self.association.zid {
             self.alert(Alert::EqualZids);
             return self.answer(&Message::Error(ErrorCode::EQUAL_ZIDS), now);
+        }
+        self.peer_ssrc = Some(ssrc);
+        if ssrc == self.ssrc {
+            self.ssrc = self.first_ssrc;
         }
         if ssrc == self.ssrc {
             self.alert(Alert::SsrcCollision);

@@ -107,6 +107,14 @@ impl Stream {
         Ok(Self { core: Core::new(association.clone(), ssrc, now)?, step: Step::Idle, aux: None })
     }
 
+    /// The RTP goes out under another SSRC from here on, and so do our messages; unless it is the peer's own, as that of an echo
+    /// is: that would be a collision.
+    pub fn set_ssrc(&mut self, ssrc: u32) {
+        if self.core.peer_ssrc != Some(ssrc) {
+            self.core.ssrc = ssrc;
+        }
+    }
+
     /// The value of our `a=zrtp-hash`.
     pub fn hello_hash(&self) -> HelloHash {
         HelloHash::new(sha256(&self.core.hello))
