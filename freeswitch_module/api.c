@@ -178,7 +178,11 @@ static void show_direction(switch_stream_handle_t *stream, const char *name,
 		{"Key expired", direction->expired},
 		{"Re-keyed", direction->rekeys},
 		{"Relayed", relay->packets},
-		{"Not relayed", relay->dropped},
+		{"DTLS and ZRTP", relay->handshake},
+		{"No media", relay->not_media},
+		{"Not FreeSWITCH's", relay->not_the_pbx},
+		{"No address", relay->no_address},
+		{"Not sent", relay->not_sent},
 	};
 	size_t index;
 

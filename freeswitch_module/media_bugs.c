@@ -59,6 +59,9 @@ static __thread struct {
 	bool told;
 } reading;
 
+/* The session that this thread gives a recorder just now, which may answer its call. */
+static __thread switch_core_session_t *adding;
+
 static bool is_harmless(const char *function)
 {
 	size_t index;
@@ -124,12 +127,19 @@ static bool is_withheld(switch_media_bug_t *bug)
 	return true;
 }
 
+bool media_bugs_record(switch_core_session_t *session)
+{
+	return adding == session || switch_core_media_bug_count(session, "session_record") ||
+		   switch_core_media_bug_count(session, "eavesdrop");
+}
+
 /* --- in place of the core's functions --- */
 
 switch_status_t media_bug_add(switch_core_session_t *session, const char *function, const char *target,
 	switch_media_bug_callback_t callback, void *user_data, time_t stop_time, switch_media_bug_flag_t flags,
 	switch_media_bug_t **new_bug)
 {
+	switch_core_session_t *outer;
 	struct origin origin;
 	switch_status_t status;
 
@@ -138,7 +148,10 @@ switch_status_t media_bug_add(switch_core_session_t *session, const char *functi
 		recording_refused(session, NULL, function ? function : "a media bug", &origin);
 		return SWITCH_STATUS_FALSE;
 	}
+	outer = adding;
+	adding = is_harmless(function) ? outer : session;
 	status = genuine.bug_add(session, function, target, callback, user_data, stop_time, flags, new_bug);
+	adding = outer;
 	if (status == SWITCH_STATUS_SUCCESS && *new_bug) {
 		note(session, *new_bug, function);
 		if (!is_harmless(function)) {

@@ -245,9 +245,7 @@ static bool is_recorded(switch_core_session_t *session)
 {
 	switch_channel_t *channel = switch_core_session_get_channel(session);
 
-	return switch_true(switch_channel_get_variable(channel, VARIABLE)) ||
-		   switch_core_media_bug_count(session, "session_record") ||
-		   switch_core_media_bug_count(session, "eavesdrop");
+	return switch_true(switch_channel_get_variable(channel, VARIABLE)) || media_bugs_record(session);
 }
 
 void recording_disclose(struct call *call, switch_core_session_t *session)

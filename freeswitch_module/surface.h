@@ -85,6 +85,9 @@ void recording_refused(switch_core_session_t *session, const char *conference, c
 /* Makes silence of so many samples, or bytes of a native file, that are about to be written. */
 void recording_silence(const switch_file_handle_t *fh, void *data, switch_size_t len);
 
+/* A recorder is on the session, or is being put there by this thread. */
+bool media_bugs_record(switch_core_session_t *session);
+
 /* Replacements: media_bugs.c */
 switch_status_t media_bug_add(switch_core_session_t *session, const char *function, const char *target,
 	switch_media_bug_callback_t callback, void *user_data, time_t stop_time, switch_media_bug_flag_t flags,

@@ -104,6 +104,8 @@ def dialplan(directory: Path, ports: Ports, address: str) -> list[str]:
         "record": ("answer", f"record:{directory}/recordings/${{caller_id_number}}.wav 60 0 0"),
         # Recorded while it is echoed.
         "recorded-echo": ("answer", f"record_session:{directory}/recordings/${{caller_id_number}}.wav", "echo"),
+        # The recorder is there before there is any answer.
+        "recorded-early": (f"record_session:{directory}/recordings/${{caller_id_number}}.wav", "answer", "echo"),
         # What was dialled, as the PBX heard it: the variable "digits".
         "dtmf": ("answer", f"read:2 2 {sounds}/hold.PCMU digits 10000 #", "park"),
         # Waits for security, and says in variables what came of it.
