@@ -1376,7 +1376,7 @@ void sealrtp_passthrough_free(struct sealrtp_passthrough *passthrough);
 // An empty file. Null only if the library is at fault.
 struct sealrtp_policies *sealrtp_policies_new(void);
 
-// Takes a line of the file: `line` from 1 on, `section` without brackets. On SEALRTP_E_CONFIG `message` says file, line,
+// Takes a line of the file: `line` from 1 on, 0 if it is not known, `section` without brackets. On SEALRTP_E_CONFIG `message` says file, line,
 // section, key, value and what was expected, the line counts for nothing, and `sealrtp_policies_finish` will fail; on
 // SEALRTP_OK it holds a warning, or is empty.
 //

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod keys;
+mod relay;
 mod zrtp;
 
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +15,8 @@ use sealrtp_srtp::Suite;
 use crate::codec::Codec;
 use crate::outcome::Outcome;
 
+pub use self::keys::{CertificateArguments, HandArguments, RoleWanted};
+pub use self::relay::RelayArguments;
 pub use self::zrtp::{EnrolmentWanted, HashWanted, ZrtpArguments, ZrtpWanted};
 
 /// SealRTP's tools.
@@ -30,6 +34,9 @@ pub enum Command {
     /// A media end point: keys by SDES, DTLS-SRTP or ZRTP, plays, measures what comes back, prints one JSON line
     #[command(long_about = ABOUT, after_long_help = examples())]
     Peer(Box<PeerArguments>),
+    /// A device that speaks clear RTP on one side, a secured peer on the other, for one call; prints one JSON line
+    #[command(long_about = relay::ABOUT, after_long_help = relay::examples())]
+    Relay(Box<RelayArguments>),
     /// The peers of a ZRTP cache: list, name, verify, forget
     Zrtp(crate::zrtp_cache::ZrtpCacheArguments),
 }
@@ -99,17 +106,6 @@ impl Method {
             Self::None => "none",
         }
     }
-}
-
-/// Who sends the ClientHello.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum RoleWanted {
-    /// We do: a=setup:active.
-    Client,
-    /// The peer does: a=setup:passive.
-    Server,
-    /// As the peer wants: a=setup:actpass in an offer, active in an answer.
-    Either,
 }
 
 /// Which clients are asked for a cookie.
@@ -199,41 +195,13 @@ pub struct PeerArguments {
     #[arg(long, value_delimiter = ',', value_parser = suite, value_name = "SUITE", help_heading = "Security")]
     pub profiles: Vec<Suite>,
 
-    /// SDES without SDP: what stands behind our a=crypto:, or @FILE that holds it
-    #[arg(
-        long,
-        value_name = "CRYPTO",
-        conflicts_with = "remote_sdp",
-        requires = "remote_crypto",
-        help_heading = "Security"
-    )]
-    pub local_crypto: Option<String>,
+    /// Keys without SDP.
+    #[command(flatten)]
+    pub hand: HandArguments,
 
-    /// SDES without SDP: what stands behind the peer's a=crypto:, or @FILE that holds it
-    #[arg(
-        long,
-        value_name = "CRYPTO",
-        conflicts_with = "remote_sdp",
-        requires = "local_crypto",
-        help_heading = "Security"
-    )]
-    pub remote_crypto: Option<String>,
-
-    /// DTLS: who sends the ClientHello [default: either; without SDP it must be given]
-    #[arg(long, value_enum, help_heading = "Security")]
-    pub role: Option<RoleWanted>,
-
-    /// DTLS without SDP: the peer's a=fingerprint, e.g. 'sha-256 4A:AD:..'; may be given several times
-    #[arg(long, value_name = "FINGERPRINT", conflicts_with = "remote_sdp", help_heading = "Security")]
-    pub fingerprint: Vec<String>,
-
-    /// DTLS: our certificate, EC or RSA, PEM [default: an EC one made for this run]
-    #[arg(long, value_name = "FILE", help_heading = "Security")]
-    pub cert: Option<PathBuf>,
-
-    /// DTLS: its private key, PEM without passphrase [default: in --cert]
-    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Security")]
-    pub key: Option<PathBuf>,
+    /// Our certificate.
+    #[command(flatten)]
+    pub certificate: CertificateArguments,
 
     /// DTLS: hash function of our a=fingerprint
     #[arg(long, value_parser = hash, default_value = "sha-256", value_name = "NAME", help_heading = "Security")]

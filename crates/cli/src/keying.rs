@@ -10,14 +10,18 @@ use sealrtp_dtls::{
     TlsId,
 };
 use sealrtp_sdes::{Config as SdesConfig, CryptoAttribute, Negotiator};
+use sealrtp_sdp::Profile;
 use sealrtp_session::{RtcpTransport, Session, Started, WithoutKeys};
 use sealrtp_srtp::{KeySet, Limits};
 use sealrtp_zrtp::message::Zid;
 use zeroize::Zeroizing;
 
-use crate::arguments::{CookiesWanted, HashWanted, Method, PeerArguments, RoleWanted, ZrtpWanted};
+use crate::arguments::{
+    CertificateArguments, CookiesWanted, HandArguments, HashWanted, Method, PeerArguments, RoleWanted,
+    ZrtpWanted,
+};
 use crate::outcome::{Ended, Outcome};
-use crate::sdp::{Audio, Protocol};
+use crate::sdp::Audio;
 use crate::zrtp;
 
 /// Longest PEM or key file that is read, in bytes.
@@ -60,7 +64,11 @@ fn nothing(reason: impl std::fmt::Display) -> Ended {
     Ended::new(Outcome::NothingInCommon, reason)
 }
 
-fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Ended> {
+/// Reads a small file that may hold keys.
+///
+/// # Errors
+/// [`Outcome::Usage`]: it cannot be read, or is longer than 256 KiB.
+pub fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Ended> {
     let read = || {
         let length = fs::metadata(path)?.len();
         anyhow::ensure!(length <= MAX_FILE, "longer than {MAX_FILE} bytes");
@@ -107,7 +115,11 @@ fn context(arguments: &PeerArguments, identity: &Identity) -> Result<Context, En
     Context::new(config, identity).map_err(|error| Ended::usage(format!("DTLS: {error}")))
 }
 
-fn identity(arguments: &PeerArguments) -> Result<Identity, Ended> {
+/// Our certificate: that of the command line, or one made for this run.
+///
+/// # Errors
+/// [`Outcome::Usage`]: files that cannot be read or used.
+pub fn identity(arguments: &CertificateArguments) -> Result<Identity, Ended> {
     let made = match &arguments.cert {
         None => Identity::generate(SystemTime::now()),
         Some(cert) => {
@@ -143,9 +155,9 @@ impl Keying {
             this.sdes = Some(made.map_err(|error| Ended::usage(format!("--suites: {error}")))?);
         }
         if this.methods.contains(&Method::Dtls) {
-            let identity = identity(arguments)?;
+            let identity = identity(&arguments.certificate)?;
             let openssl = |error| Ended::usage(format!("OpenSSL: {error}"));
-            let wanted = match arguments.role {
+            let wanted = match arguments.hand.role {
                 Some(RoleWanted::Client) => Setup::Active,
                 Some(RoleWanted::Server) => Setup::Passive,
                 Some(RoleWanted::Either) | None => Setup::ActPass,
@@ -157,10 +169,11 @@ impl Keying {
             });
         }
         if this.methods.contains(&Method::Zrtp) {
-            let call = zrtp::call(&arguments.zrtp)?;
-            session.zrtp_use(&call.association, ssrc, now).map_err(Ended::usage)?;
+            let ours = zrtp::Ours::open(arguments.zrtp.zrtp_cache.as_deref())?;
+            let association = ours.association(zrtp::config(&arguments.zrtp))?;
+            session.zrtp_use(&association, ssrc, now).map_err(Ended::usage)?;
             let hash = arguments.zrtp.zrtp_hash;
-            this.zrtp = Some(OurZrtp { hash, zid: call.zid, warning: call.warning });
+            this.zrtp = Some(OurZrtp { hash, zid: ours.zid(), warning: ours.warning().map(str::to_owned) });
         }
         Ok((this, session))
     }
@@ -184,11 +197,11 @@ impl Keying {
         self.zrtp.as_ref().and_then(|ours| zrtp::local_hash(ours.hash, session))
     }
 
-    /// What our offer says, and the protocol of its m-line: `RTP/SAVP` where it carries SDES too, as phones expect it.
+    /// What our offer says, and the profile of its m-line: `RTP/SAVP` where it carries SDES too, as phones expect it.
     ///
     /// # Errors
     /// The system gives no random keys.
-    pub fn offer(&mut self, session: &mut Session) -> Result<(Lines, Protocol), Ended> {
+    pub fn offer(&mut self, session: &mut Session) -> Result<(Lines, Profile), Ended> {
         let mut lines = Lines { zrtp_hash: self.zrtp_hash(session), ..Lines::default() };
         if let Some(sdes) = &mut self.sdes {
             let offer = sdes.offer().map_err(Ended::usage)?;
@@ -198,12 +211,12 @@ impl Keying {
             let setup = session.dtls_local_setup().map_err(Ended::usage)?;
             lines.dtls = Some((ours.fingerprint.clone(), setup, Some(ours.tls_id.clone())));
         }
-        let protocol = match (&self.dtls, &self.sdes) {
-            (_, Some(_)) => Protocol::Savp,
-            (Some(_), None) => Protocol::TlsSavp,
-            (None, None) => Protocol::Avp,
+        let profile = match (&self.dtls, &self.sdes) {
+            (_, Some(_)) => Profile::Savp,
+            (Some(_), None) => Profile::UdpTlsSavp,
+            (None, None) => Profile::Avp,
         };
-        Ok((lines, protocol))
+        Ok((lines, profile))
     }
 
     /// What our answer says, once the peer's offer was taken.
@@ -242,10 +255,10 @@ impl Keying {
                 }
                 Method::Sdes if !audio.crypto.is_empty() => self.take_crypto(session, audio),
                 Method::Zrtp => take_zrtp(session, audio),
-                Method::None if matches!(audio.protocol, Protocol::Avp | Protocol::Avpf) => Ok(()),
+                Method::None if !audio.profile.is_secure() => Ok(()),
                 Method::Dtls => Err(nothing("the SDP has no a=fingerprint")),
                 Method::Sdes => Err(nothing("the SDP has no a=crypto")),
-                Method::None => Err(nothing(format!("the SDP asks for {}", audio.protocol.name()))),
+                Method::None => Err(nothing(format!("the SDP asks for {}", audio.profile))),
             };
             match taken {
                 Ok(()) => {
@@ -285,55 +298,67 @@ impl Keying {
         arguments: &PeerArguments,
     ) -> Result<Method, Ended> {
         let method = self.methods.first().copied().unwrap_or(Method::None);
-        match method {
-            Method::None | Method::Zrtp => {}
-            Method::Sdes => {
-                let (Some(local), Some(remote)) = (&arguments.local_crypto, &arguments.remote_crypto) else {
-                    return Err(Ended::usage(
-                        "--method sdes takes --local-crypto and --remote-crypto, or SDP",
-                    ));
-                };
-                let (local, remote) = (crypto("--local-crypto", local)?, crypto("--remote-crypto", remote)?);
-                if local.suite() != remote.suite() {
-                    let both = format!("our suite is {}, the peer's {}", local.suite(), remote.suite());
-                    return Err(nothing(both));
-                }
-                if local.same_as(&remote) {
-                    return Err(Ended::usage("one key must not serve both directions"));
-                }
-                session.set_inbound(&remote);
-                session.set_outbound(&local);
-            }
-            Method::Dtls => {
-                let theirs = match arguments.role {
-                    Some(RoleWanted::Client) if arguments.remote.is_none() => {
-                        return Err(Ended::usage("a DTLS client needs --remote"));
-                    }
-                    Some(RoleWanted::Client) => Setup::Passive,
-                    Some(RoleWanted::Server) => Setup::Active,
-                    Some(RoleWanted::Either) | None => {
-                        return Err(Ended::usage("--method dtls takes --role client or server, or SDP"));
-                    }
-                };
-                session.dtls_local_setup().map_err(Ended::usage)?;
-                if arguments.fingerprint.is_empty() {
-                    return Err(Ended::usage("--method dtls takes the peer's --fingerprint, or SDP"));
-                }
-                take_dtls(session, Some(theirs), &arguments.fingerprint, self.sha1)?;
-            }
-        }
+        take_by_hand(session, method, &arguments.hand, arguments.remote.is_some(), self.sha1)?;
         Ok(method)
     }
 }
 
+/// Takes what the command line says of a method's keys; `at` tells whether the peer's address is among it. DTLS must be set up.
+///
+/// # Errors
+/// [`Outcome::Usage`] or [`Outcome::NothingInCommon`], with the reason.
+pub fn take_by_hand(
+    session: &mut Session,
+    method: Method,
+    hand: &HandArguments,
+    at: bool,
+    sha1: Sha1,
+) -> Result<(), Ended> {
+    match method {
+        Method::None | Method::Zrtp => {}
+        Method::Sdes => {
+            let (Some(local), Some(remote)) = (&hand.local_crypto, &hand.remote_crypto) else {
+                return Err(Ended::usage("--method sdes takes --local-crypto and --remote-crypto, or SDP"));
+            };
+            let (local, remote) = (crypto("--local-crypto", local)?, crypto("--remote-crypto", remote)?);
+            if local.suite() != remote.suite() {
+                let both = format!("our suite is {}, the peer's {}", local.suite(), remote.suite());
+                return Err(nothing(both));
+            }
+            if local.same_as(&remote) {
+                return Err(Ended::usage("one key must not serve both directions"));
+            }
+            session.set_inbound(&remote);
+            session.set_outbound(&local);
+        }
+        Method::Dtls => {
+            let theirs = match hand.role {
+                Some(RoleWanted::Client) if !at => {
+                    return Err(Ended::usage("a DTLS client needs --remote"));
+                }
+                Some(RoleWanted::Client) => Setup::Passive,
+                Some(RoleWanted::Server) => Setup::Active,
+                Some(RoleWanted::Either) | None => {
+                    return Err(Ended::usage("--method dtls takes --role client or server, or SDP"));
+                }
+            };
+            session.dtls_local_setup().map_err(Ended::usage)?;
+            if hand.fingerprint.is_empty() {
+                return Err(Ended::usage("--method dtls takes the peer's --fingerprint, or SDP"));
+            }
+            take_dtls(session, Some(theirs), &hand.fingerprint, sha1)?;
+        }
+    }
+    Ok(())
+}
+
 /// Takes the peer's hash of its Hello; where its m-line forbids clear media none passes.
 fn take_zrtp(session: &mut Session, audio: &Audio) -> Result<(), Ended> {
-    match audio.protocol {
-        Protocol::Avp | Protocol::Avpf => {}
-        Protocol::Savp | Protocol::Savpf => session.demand_security(),
-        Protocol::TlsSavp | Protocol::TlsSavpf => {
-            return Err(nothing(format!("the SDP asks for {}", audio.protocol.name())));
-        }
+    if audio.profile.is_dtls() {
+        return Err(nothing(format!("the SDP asks for {}", audio.profile)));
+    }
+    if audio.profile.is_secure() {
+        session.demand_security();
     }
     if let Some(hash) = zrtp::remote_hash(&audio.zrtp_hashes)? {
         session.zrtp_remote_hash(&hash, Instant::now());

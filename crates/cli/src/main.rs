@@ -3,11 +3,14 @@
 
 mod arguments;
 mod codec;
+mod conf;
 mod keying;
 mod meter;
 mod net;
 mod outcome;
+mod output;
 mod peer;
+mod relay;
 mod report;
 mod rtcp;
 mod rtp;
@@ -26,6 +29,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     match arguments::Arguments::parse().command {
         arguments::Command::Peer(arguments) => peer::run(&arguments).exit_code(),
+        arguments::Command::Relay(arguments) => relay::run(&arguments).exit_code(),
         arguments::Command::Zrtp(arguments) => zrtp_cache::run(&arguments),
     }
 }

@@ -1,13 +1,14 @@
 //! The two UDP sockets, the one place that waits, and what else may end the waiting.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket as StdSocket};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
 use std::time::Instant;
 
 use mio::net::{UdpSocket, UnixStream};
 use mio::{Events, Interest, Poll, Token, Waker};
+use sealrtp_relay::bind_pair;
 use sealrtp_session::Component;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -15,8 +16,6 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 pub const MAX_DATAGRAM: usize = 65_536;
 /// Datagrams to read before timers are looked at again.
 pub const AT_A_TIME: usize = 64;
-/// How often a pair of ports is looked for.
-const TRIES: usize = 64;
 
 const WOKEN: Token = Token(2);
 const SIGNAL: Token = Token(3);
@@ -33,36 +32,6 @@ pub struct Net {
     signalled: bool,
 }
 
-fn bind(address: SocketAddr) -> io::Result<StdSocket> {
-    let socket = StdSocket::bind(address)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
-/// An even port and the one above it, or whatever was asked for.
-fn pair(rtp: SocketAddr, rtcp_port: Option<u16>) -> io::Result<(StdSocket, StdSocket)> {
-    let above = |port: u16| port.checked_add(1).ok_or(io::ErrorKind::AddrNotAvailable);
-    let at = |port| SocketAddr::new(rtp.ip(), port);
-    if rtp.port() != 0 || rtcp_port.is_some() {
-        let first = bind(rtp)?;
-        let port = rtcp_port.map_or_else(|| above(rtp.port()), Ok)?;
-        return Ok((first, bind(at(port))?));
-    }
-    // Those that did not do are kept until the end, so that the system gives others.
-    let mut tried = Vec::new();
-    for _ in 0..TRIES {
-        let first = bind(rtp)?;
-        let port = first.local_addr()?.port();
-        if port % 2 == 0
-            && let Ok(second) = bind(at(port + 1))
-        {
-            return Ok((first, second));
-        }
-        tried.push(first);
-    }
-    Err(io::ErrorKind::AddrInUse.into())
-}
-
 impl Net {
     /// Binds both; without a port the system chooses, and without an RTCP port it is the one above RTP's.
     ///
@@ -70,8 +39,11 @@ impl Net {
     /// The system's.
     pub fn bind(rtp: SocketAddr, rtcp_port: Option<u16>) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let (rtp, rtcp) = pair(rtp, rtcp_port)?;
-        let mut sockets = [rtp, rtcp].map(UdpSocket::from_std);
+        let sockets = bind_pair(rtp, rtcp_port)?;
+        for socket in &sockets {
+            socket.set_nonblocking(true)?;
+        }
+        let mut sockets = sockets.map(UdpSocket::from_std);
         for (socket, component) in sockets.iter_mut().zip(Component::BOTH) {
             poll.registry().register(socket, Token(component as usize), Interest::READABLE)?;
         }

@@ -3,12 +3,11 @@
 mod descriptions;
 mod zrtp;
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use sealrtp_dtls::{Destination, Failure, Role};
+use sealrtp_dtls::Destination;
 use sealrtp_session::{Component, Event, Received, Session, State};
 use zeroize::Zeroizing;
 
@@ -18,7 +17,8 @@ use crate::keying::Keying;
 use crate::meter::Meter;
 use crate::net::{AT_A_TIME, MAX_DATAGRAM, Net};
 use crate::outcome::{Ended, Outcome};
-use crate::report::{Report, rounded};
+use crate::output::{print, tell};
+use crate::report::{Report, json, milliseconds};
 use crate::rtcp::Now;
 use crate::rtp::Packet;
 use crate::stream::{ROOM, Source, Stream, random_ssrc};
@@ -92,22 +92,12 @@ pub fn run(arguments: &PeerArguments) -> Outcome {
         }
     };
     report.result = outcome.name();
-    // In one piece, since others may write there too. Whoever has closed the pipe does not want it.
-    let _ = std::io::stdout().write_all(format!("{}\n", report.to_json()).as_bytes());
+    print(&json(&report));
     outcome
-}
-
-/// A line on stderr, if anybody reads it.
-fn tell(line: &str) {
-    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 fn socket_error(error: std::io::Error) -> Ended {
     Ended::new(Outcome::SocketError, error)
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    rounded(duration.as_secs_f64() * 1000.0)
 }
 
 /// What is to be played, and for how long if nothing else is said.
@@ -195,7 +185,7 @@ impl<'a> Peer<'a> {
         let [rtp, rtcp] = Component::BOTH.map(|component| self.net.local(component));
         let (rtp, rtcp) = (rtp.map_err(socket_error)?, rtcp.map_err(socket_error)?);
         self.report.local = Some(rtp.to_string());
-        self.report.local_fingerprint = self.keying.fingerprint().map(str::to_owned);
+        self.report.handshake.local_fingerprint = self.keying.fingerprint().map(str::to_owned);
         if !self.arguments.quiet {
             self.keying.warning().into_iter().for_each(tell);
             let fingerprint = self.keying.fingerprint().map(|value| format!("\nfingerprint {value}"));
@@ -255,27 +245,12 @@ impl<'a> Peer<'a> {
                 if secured.component == Component::Rtp {
                     self.report.time_to_secure_ms =
                         self.agreed.map(|agreed| milliseconds(now.saturating_duration_since(agreed)));
-                    self.report.handshake_ms = Some(milliseconds(secured.took));
-                    self.report.role = Some(match secured.role {
-                        Role::Client => "client",
-                        Role::Server => "server",
-                    });
-                    self.report.cipher = Some(secured.cipher);
-                    self.report.dtls_version = Some(secured.version);
-                    self.report.remote_fingerprint = Some(secured.remote_fingerprint.to_string());
+                    self.report.handshake.secured(&secured);
                 }
                 Ok(())
             }
             Event::Failed { component, failure } => {
-                if let Failure::FingerprintMismatch { got, .. } = &failure {
-                    self.report.remote_fingerprint = Some(got.to_string());
-                }
-                let outcome = match failure {
-                    Failure::FingerprintMismatch { .. } => Outcome::FingerprintMismatch,
-                    Failure::NoCommonProfile => Outcome::NothingInCommon,
-                    Failure::TimedOut => Outcome::NotSecured,
-                    _ => Outcome::HandshakeFailed,
-                };
+                let outcome = self.report.handshake.failed(&failure);
                 Err(Ended::new(outcome, format!("{component}: {failure}")))
             }
             Event::Closed { .. } => Err(Ended::new(Outcome::HandshakeFailed, event)),

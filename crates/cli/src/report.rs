@@ -1,7 +1,12 @@
 //! The JSON line. Holds no key.
 
+use std::time::Duration;
+
+use sealrtp_dtls::{Failure, Role};
+use sealrtp_session::Secured;
 use serde::Serialize;
 
+use crate::outcome::Outcome;
 use crate::zrtp::ZrtpReport;
 
 /// What a run came to; `null` where there is nothing to tell.
@@ -19,16 +24,9 @@ pub struct Report {
     pub method: Option<&'static str>,
     /// The suite of SRTP; with DTLS the protection profile's.
     pub suite: Option<&'static str>,
-    /// OpenSSL's name of the DTLS cipher suite.
-    pub cipher: Option<String>,
-    /// `DTLSv1.2`.
-    pub dtls_version: Option<String>,
-    /// Ours: `client` or `server`.
-    pub role: Option<&'static str>,
-    /// Of our certificate, as our description has it.
-    pub local_fingerprint: Option<String>,
-    /// Of the certificate that the peer showed.
-    pub remote_fingerprint: Option<String>,
+    /// Of DTLS.
+    #[serde(flatten)]
+    pub handshake: Handshake,
     /// Our RTP address.
     pub local: Option<String>,
     /// The peer's RTP address.
@@ -41,8 +39,6 @@ pub struct Report {
     pub ptime_ms: Option<u32>,
     /// From when both descriptions were known to the keys, in ms.
     pub time_to_secure_ms: Option<f64>,
-    /// From the first ClientHello to the keys, in ms.
-    pub handshake_ms: Option<f64>,
     /// From when both descriptions were known to the first RTP packet that opened, in ms.
     pub first_secured_packet_ms: Option<f64>,
     /// RTP packets sent.
@@ -97,16 +93,63 @@ pub struct Report {
     pub zrtp: Option<ZrtpReport>,
 }
 
+/// What a DTLS handshake came to; `null` where there is nothing to tell.
+#[derive(Debug, Default, Serialize)]
+pub struct Handshake {
+    /// OpenSSL's name of the DTLS cipher suite.
+    pub cipher: Option<String>,
+    /// `DTLSv1.2`.
+    pub dtls_version: Option<String>,
+    /// Ours: `client` or `server`.
+    pub role: Option<&'static str>,
+    /// Of our certificate, as our description has it.
+    pub local_fingerprint: Option<String>,
+    /// Of the certificate that the peer showed.
+    pub remote_fingerprint: Option<String>,
+    /// From the first ClientHello to the keys, in ms.
+    pub handshake_ms: Option<f64>,
+}
+
+impl Handshake {
+    /// Notes what was agreed on.
+    pub fn secured(&mut self, secured: &Secured) {
+        self.handshake_ms = Some(milliseconds(secured.took));
+        self.role = Some(match secured.role {
+            Role::Client => "client",
+            Role::Server => "server",
+        });
+        self.cipher = Some(secured.cipher.clone());
+        self.dtls_version = Some(secured.version.clone());
+        self.remote_fingerprint = Some(secured.remote_fingerprint.to_string());
+    }
+
+    /// Notes why there are no keys, and how a run ends for it.
+    pub fn failed(&mut self, failure: &Failure) -> Outcome {
+        if let Failure::FingerprintMismatch { got, .. } = failure {
+            self.remote_fingerprint = Some(got.to_string());
+        }
+        match failure {
+            Failure::FingerprintMismatch { .. } => Outcome::FingerprintMismatch,
+            Failure::NoCommonProfile => Outcome::NothingInCommon,
+            Failure::TimedOut => Outcome::NotSecured,
+            _ => Outcome::HandshakeFailed,
+        }
+    }
+}
+
+/// In ms, with two decimals.
+pub fn milliseconds(duration: Duration) -> f64 {
+    rounded(duration.as_secs_f64() * 1000.0)
+}
+
+/// One line of JSON.
+pub fn json(report: &impl Serialize) -> String {
+    // Numbers, words and texts: nothing in it can fail.
+    serde_json::to_string(report)
+        .unwrap_or_else(|error| format!("{{\"result\":\"usage\",\"reason\":\"{error}\"}}"))
+}
+
 /// Two decimals are enough for whoever reads it.
 pub fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
-}
-
-impl Report {
-    /// One line.
-    pub fn to_json(&self) -> String {
-        // Numbers, words and texts: nothing in it can fail.
-        serde_json::to_string(self)
-            .unwrap_or_else(|error| format!("{{\"result\":\"usage\",\"reason\":\"{error}\"}}"))
-    }
 }

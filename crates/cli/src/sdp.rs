@@ -1,86 +1,36 @@
-//! As much SDP (RFC 8866) as an audio end point needs: one audio m-line with its transport, codecs and what secures it.
-//!
-//! Reading is bounded: [`MAX_LEN`] bytes and [`MAX_MEDIA`] m-lines; what is not known is passed over.
+//! As much SDP (RFC 8866) as an audio end point needs: what one audio m-line says of its transport, codecs and what secures
+//! it, read by [`sealrtp_sdp`]; and descriptions of our own.
 
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
 use sealrtp_dtls::{Setup, TlsId};
+use sealrtp_sdp::{Host, Media as Line, Profile};
 use zeroize::Zeroizing;
 
 use crate::codec::Codec;
 
 /// Longest SDP body that is read, in bytes.
-pub const MAX_LEN: usize = 64 * 1024;
-/// Most m-lines of a body.
-pub const MAX_MEDIA: usize = 32;
-/// Most lines of `a=crypto`, `a=fingerprint` and `a=zrtp-hash` each that are kept of one m-line, so that those who judge them can say that
-/// there are too many.
-const MAX_LINES: usize = 65;
+pub const MAX_LEN: usize = sealrtp_sdp::MAX_LEN;
 
 /// Why a body cannot be used. Never repeats what could be a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SdpError {
-    /// Longer than [`MAX_LEN`].
-    #[error("the SDP has {0} bytes, at most {MAX_LEN} are read")]
-    TooLong(usize),
+    /// Cannot be read at all.
+    #[error("the SDP cannot be read: {0}")]
+    Body(#[from] sealrtp_sdp::SdpError),
     /// Does not begin with `v=0`.
     #[error("the SDP does not begin with v=0")]
     Version,
-    /// More than [`MAX_MEDIA`] m-lines.
-    #[error("the SDP has more than {MAX_MEDIA} m-lines")]
-    TooManyMedia,
-    /// A line that cannot be understood and must be.
-    #[error("line {number} of the SDP: {what} expected")]
-    Line {
-        /// Counted from 1.
-        number: usize,
-        /// What should stand there.
-        what: &'static str,
-    },
+    /// An attribute that cannot be understood and must be.
+    #[error("the SDP's audio has no valid {0}")]
+    Attribute(&'static str),
     /// No audio, or only rejected audio.
     #[error("the SDP has no audio m-line with a port")]
     NoAudio,
     /// No `c=` for the audio.
-    #[error("the SDP has no c= line for the audio")]
+    #[error("the SDP has no c= line with an IP address for the audio")]
     NoAddress,
-}
-
-/// The transport protocol of an m-line (RFC 3551, 3711, 4585, 5124, 5764).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// `RTP/AVP`: clear, unless `a=crypto` says otherwise (RFC 8643).
-    Avp,
-    /// `RTP/AVPF`.
-    Avpf,
-    /// `RTP/SAVP`.
-    Savp,
-    /// `RTP/SAVPF`.
-    Savpf,
-    /// `UDP/TLS/RTP/SAVP`.
-    TlsSavp,
-    /// `UDP/TLS/RTP/SAVPF`.
-    TlsSavpf,
-}
-
-const PROTOCOLS: [(Protocol, &str); 6] = [
-    (Protocol::Avp, "RTP/AVP"),
-    (Protocol::Avpf, "RTP/AVPF"),
-    (Protocol::Savp, "RTP/SAVP"),
-    (Protocol::Savpf, "RTP/SAVPF"),
-    (Protocol::TlsSavp, "UDP/TLS/RTP/SAVP"),
-    (Protocol::TlsSavpf, "UDP/TLS/RTP/SAVPF"),
-];
-
-impl Protocol {
-    /// The name in an m-line.
-    pub fn name(self) -> &'static str {
-        PROTOCOLS.iter().find(|(protocol, _)| *protocol == self).map_or("RTP/SAVP", |(_, name)| name)
-    }
-
-    fn from_name(name: &str) -> Option<Self> {
-        PROTOCOLS.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(protocol, _)| *protocol)
-    }
 }
 
 /// What a description says of its audio.
@@ -91,7 +41,7 @@ pub struct Audio {
     /// Where RTCP is received if it is not muxed.
     pub rtcp: SocketAddr,
     /// Of the m-line.
-    pub protocol: Protocol,
+    pub profile: Profile,
     /// Codecs of ours that it lists, in its order.
     pub codecs: Vec<Codec>,
     /// Values of `a=crypto`, in order.
@@ -115,7 +65,7 @@ pub struct Audio {
 enum Media {
     /// The audio that is used.
     Audio,
-    /// Kind, protocol and formats of one that is not, for the answer that rejects it.
+    /// One that is not, as the answer rejects it.
     Other(String),
 }
 
@@ -127,162 +77,36 @@ pub struct Description {
     media: Vec<Media>,
 }
 
-/// Attributes of the session or of an m-line, as far as they are read.
-#[derive(Default)]
-struct Attributes {
-    address: Option<IpAddr>,
-    crypto: Zeroizing<Vec<String>>,
-    fingerprints: Vec<String>,
-    setup: Option<Setup>,
-    tls_id: Option<TlsId>,
-    rtcp_mux: bool,
-    rtcp: Option<(u16, Option<IpAddr>)>,
-    ptime: Option<u32>,
-    zrtp_hashes: Vec<String>,
-    /// Payload types that `a=rtpmap` gives one of our codecs at 8 kHz, or something else.
-    mapped: Vec<(u8, Option<Codec>)>,
-}
-
-struct AudioLine {
-    port: u16,
-    protocol: Protocol,
-    formats: Vec<u8>,
-}
-
 impl Description {
     /// Reads a body.
     ///
     /// # Errors
     /// An [`SdpError`].
     pub fn read(body: &str) -> Result<Self, SdpError> {
-        if body.len() > MAX_LEN {
-            return Err(SdpError::TooLong(body.len()));
-        }
-        let mut lines = body.lines().zip(1..).map(|(line, number)| (line.trim_end(), number));
-        if lines.next().map(|(line, _)| line) != Some("v=0") {
+        if !body.starts_with("v=0") {
             return Err(SdpError::Version);
         }
-        let mut session = Attributes::default();
-        let mut media = Vec::new();
-        let mut audio: Option<(AudioLine, Attributes)> = None;
-        let mut current = At::Session;
-        for (line, number) in lines {
-            let Some((kind, value)) = line.split_once('=') else { continue };
-            if kind == "m" {
-                if media.len() == MAX_MEDIA {
-                    return Err(SdpError::TooManyMedia);
-                }
-                match AudioLine::read(value, number)? {
-                    Some(found) if audio.is_none() => {
-                        audio = Some((found, Attributes::default()));
-                        media.push(Media::Audio);
-                        current = At::Audio;
-                    }
-                    _ => {
-                        media.push(Media::Other(value.to_owned()));
-                        current = At::Elsewhere;
-                    }
-                }
-                continue;
-            }
-            match (current, &mut audio) {
-                (At::Session, _) => session.line(kind, value, number)?,
-                (At::Audio, Some((_, attributes))) => attributes.line(kind, value, number)?,
-                (At::Audio | At::Elsewhere, _) => {}
-            }
-        }
-        let (line, own) = audio.ok_or(SdpError::NoAudio)?;
-        Ok(Self { audio: Audio::of(line, own, session)?, media })
+        let description = sealrtp_sdp::Description::parse(body.as_bytes())?;
+        let lines = description.media();
+        let usable = |line: &Line<'_>| line.kind() == "audio" && line.port() != 0 && line.profile().is_rtp();
+        let index = lines.iter().position(usable).ok_or(SdpError::NoAudio)?;
+        let media = lines
+            .iter()
+            .enumerate()
+            .map(|(number, line)| if number == index { Media::Audio } else { Media::Other(rejected(line)) });
+        Ok(Self { audio: Audio::of(&description, index)?, media: media.collect() })
     }
 }
 
-/// Where a line stands.
-#[derive(Clone, Copy)]
-enum At {
-    Session,
-    Audio,
-    Elsewhere,
-}
-
-impl AudioLine {
-    /// None for other media, and for audio that is rejected by port 0.
-    fn read(value: &str, number: usize) -> Result<Option<Self>, SdpError> {
-        let wrong = SdpError::Line { number, what: "m=<media> <port> <protocol> <formats>" };
-        let mut words = value.split_ascii_whitespace();
-        let (Some(kind), Some(port), Some(protocol)) = (words.next(), words.next(), words.next()) else {
-            return Err(wrong);
-        };
-        let port = port.split_once('/').map_or(port, |(port, _)| port).parse().map_err(|_| wrong)?;
-        match Protocol::from_name(protocol) {
-            Some(protocol) if kind == "audio" && port != 0 => Ok(Some(Self {
-                port,
-                protocol,
-                formats: words.filter_map(|word| word.parse().ok()).collect(),
-            })),
-            _ => Ok(None),
-        }
-    }
-}
-
-impl Attributes {
-    fn line(&mut self, kind: &str, value: &str, number: usize) -> Result<(), SdpError> {
-        let wrong = |what| SdpError::Line { number, what };
-        match kind {
-            "c" => {
-                let known = "an address as in c=IN IP4 192.0.2.1";
-                let address = value.strip_prefix("IN ").and_then(address).ok_or(wrong(known))?;
-                self.address = Some(address);
-            }
-            "a" => {
-                let (name, value) = value.split_once(':').unwrap_or((value, ""));
-                match name {
-                    "crypto" if self.crypto.len() < MAX_LINES => self.crypto.push(value.to_owned()),
-                    "fingerprint" if self.fingerprints.len() < MAX_LINES => {
-                        self.fingerprints.push(value.to_owned());
-                    }
-                    "zrtp-hash" if self.zrtp_hashes.len() < MAX_LINES => {
-                        self.zrtp_hashes.push(value.to_owned());
-                    }
-                    "setup" => {
-                        self.setup = Some(value.parse().map_err(|_| wrong("a=setup of RFC 4145"))?);
-                    }
-                    "tls-id" => self.tls_id = value.parse().ok(),
-                    "rtcp-mux" => self.rtcp_mux = true,
-                    "rtcp" => self.rtcp = Some(rtcp(value).ok_or(wrong("a=rtcp of RFC 3605"))?),
-                    "ptime" => self.ptime = value.trim().parse().ok(),
-                    "rtpmap" if self.mapped.len() < 128 => self.mapped.extend(rtpmap(value)),
-                    _ => {}
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-/// `IP4 192.0.2.1`, with a TTL or without.
-fn address(value: &str) -> Option<IpAddr> {
-    let (family, address) = value.trim().split_once(' ')?;
-    let address: IpAddr = address.split('/').next()?.trim().parse().ok()?;
-    let fits = match family {
-        "IP4" => address.is_ipv4(),
-        "IP6" => address.is_ipv6(),
-        _ => false,
-    };
-    fits.then_some(address)
-}
-
-/// `4001` or `4001 IN IP4 192.0.2.1`.
-fn rtcp(value: &str) -> Option<(u16, Option<IpAddr>)> {
-    match value.trim().split_once(' ') {
-        None => Some((value.trim().parse().ok()?, None)),
-        Some((port, at)) => Some((port.parse().ok()?, Some(address(at.strip_prefix("IN ")?)?))),
-    }
+/// The m-line that rejects one.
+fn rejected(line: &Line<'_>) -> String {
+    let formats: Vec<_> = line.formats().collect();
+    format!("m={} 0 {} {}", line.kind(), line.transport(), formats.join(" "))
 }
 
 fn rtpmap(value: &str) -> Option<(u8, Option<Codec>)> {
-    let (payload_type, encoding) = value.trim().split_once(' ')?;
-    let mut parts = encoding.split('/');
+    let (payload_type, encoding) = value.split_once(' ')?;
+    let mut parts = encoding.trim().split('/');
     let codec =
         parts.next().and_then(|name| Codec::ALL.into_iter().find(|c| c.name().eq_ignore_ascii_case(name)));
     let known = parts.next() == Some("8000") && parts.next().is_none_or(|channels| channels == "1");
@@ -290,30 +114,52 @@ fn rtpmap(value: &str) -> Option<(u8, Option<Codec>)> {
 }
 
 impl Audio {
-    fn of(line: AudioLine, mut own: Attributes, session: Attributes) -> Result<Self, SdpError> {
-        let address = own.address.or(session.address).ok_or(SdpError::NoAddress)?;
-        let (rtcp_port, rtcp_address) = own.rtcp.unwrap_or((line.port.wrapping_add(1), None));
-        // Only the static payload types are sent, so a codec under another number is none of ours.
-        let codec = |payload_type: &u8| {
-            let mapped = own.mapped.iter().find(|(mapped, _)| mapped == payload_type);
-            let codec = mapped.map_or_else(|| Codec::from_payload_type(*payload_type), |(_, codec)| *codec);
-            codec.filter(|codec| codec.payload_type() == *payload_type)
+    fn of(description: &sealrtp_sdp::Description<'_>, index: usize) -> Result<Self, SdpError> {
+        let line = &description.media()[index];
+        let ip = |host: Host<'_>| match host {
+            Host::Ip(ip) => Some(ip),
+            Host::Name(_) => None,
         };
+        let address = line.host().and_then(ip).ok_or(SdpError::NoAddress)?;
+        let above = SocketAddr::new(address, line.port().wrapping_add(1));
+        let rtcp = line
+            .rtcp()
+            .map_or(above, |rtcp| SocketAddr::new(rtcp.host.and_then(ip).unwrap_or(address), rtcp.port));
+        // Only the static payload types are sent, so a codec under another number is none of ours.
+        let mapped: Vec<_> = description.values(index, "rtpmap").filter_map(rtpmap).collect();
+        let codec = |payload_type: u8| {
+            let mapped = mapped.iter().find(|(mapped, _)| *mapped == payload_type);
+            let codec = mapped.map_or_else(|| Codec::from_payload_type(payload_type), |(_, codec)| *codec);
+            codec.filter(|codec| codec.payload_type() == payload_type)
+        };
+        let setup = line.setup().map(|setup| setup.parse().map_err(|_| SdpError::Attribute("a=setup")));
         Ok(Self {
-            rtp: SocketAddr::new(address, line.port),
-            rtcp: SocketAddr::new(rtcp_address.unwrap_or(address), rtcp_port),
-            protocol: line.protocol,
-            codecs: line.formats.iter().filter_map(codec).collect(),
-            crypto: std::mem::take(&mut own.crypto),
-            fingerprints: if own.fingerprints.is_empty() { session.fingerprints } else { own.fingerprints },
-            setup: own.setup.or(session.setup),
-            tls_id: own.tls_id,
-            rtcp_mux: own.rtcp_mux,
-            ptime: own.ptime,
-            // Of this m-line's Hello alone (RFC 6189 section 8).
-            zrtp_hashes: own.zrtp_hashes,
+            rtp: SocketAddr::new(address, line.port()),
+            rtcp,
+            profile: line.profile(),
+            codecs: line.formats().filter_map(|format| codec(format.parse().ok()?)).collect(),
+            crypto: Zeroizing::new(line.crypto().map(str::to_owned).collect()),
+            fingerprints: line.fingerprints().map(str::to_owned).collect(),
+            setup: setup.transpose()?,
+            tls_id: line.tls_id().and_then(|id| id.parse().ok()),
+            rtcp_mux: line.rtcp_mux(),
+            ptime: description.values(index, "ptime").find_map(|ms| ms.parse().ok()),
+            zrtp_hashes: line.zrtp_hashes().map(str::to_owned).collect(),
         })
     }
+}
+
+/// An answer to an offer that rejects each of its m-lines; none if the offer cannot be read.
+pub fn rejection(session_id: u32, address: IpAddr, offer: &str) -> Option<Zeroizing<String>> {
+    let offer = sealrtp_sdp::Description::parse(offer.as_bytes()).ok()?;
+    let media = offer.media().iter().map(|line| rejected(line) + "\r\n");
+    Some(Zeroizing::new(head(session_id, address) + &media.collect::<String>()))
+}
+
+/// What stands before the first m-line.
+fn head(session_id: u32, address: IpAddr) -> String {
+    let family = if address.is_ipv4() { "IP4" } else { "IP6" };
+    format!("v=0\r\no=- {session_id} 1 IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n")
 }
 
 /// Room for a body of ours: it holds keys, and must not leave copies of them behind by growing.
@@ -327,7 +173,7 @@ pub struct Local {
     /// Where we receive RTCP if it is not muxed.
     pub rtcp: SocketAddr,
     /// Of the m-line.
-    pub protocol: Protocol,
+    pub profile: Profile,
     /// What we send and take, best first.
     pub codecs: Vec<Codec>,
     /// In ms.
@@ -346,27 +192,16 @@ impl Local {
     /// An offer, or with the peer's description the answer to it: m-lines that we do not use are rejected.
     pub fn write(&self, session_id: u32, to: Option<&Description>) -> Zeroizing<String> {
         let mut out = Zeroizing::new(String::with_capacity(ROOM));
-        let family = if self.rtp.is_ipv4() { "IP4" } else { "IP6" };
-        let address = self.rtp.ip();
+        out.push_str(&head(session_id, self.rtp.ip()));
         let mut line = |text: std::fmt::Arguments<'_>| {
             // Writing into a String cannot fail.
             let _ = out.write_fmt(text);
             out.push_str("\r\n");
         };
-        line(format_args!("v=0"));
-        line(format_args!("o=- {session_id} 1 IN {family} {address}"));
-        line(format_args!("s=-"));
-        line(format_args!("c=IN {family} {address}"));
-        line(format_args!("t=0 0"));
         for media in to.map_or(&[Media::Audio][..], |to| &to.media) {
             match media {
                 Media::Audio => self.audio(&mut line),
-                Media::Other(value) => {
-                    let mut words = value.split_ascii_whitespace();
-                    let (kind, _) = (words.next().unwrap_or("audio"), words.next());
-                    let rest: Vec<_> = words.collect();
-                    line(format_args!("m={kind} 0 {}", rest.join(" ")));
-                }
+                Media::Other(rejected) => line(format_args!("{rejected}")),
             }
         }
         out
@@ -374,7 +209,7 @@ impl Local {
 
     fn audio(&self, line: &mut impl FnMut(std::fmt::Arguments<'_>)) {
         let formats: Vec<_> = self.codecs.iter().map(|codec| codec.payload_type().to_string()).collect();
-        line(format_args!("m=audio {} {} {}", self.rtp.port(), self.protocol.name(), formats.join(" ")));
+        line(format_args!("m=audio {} {} {}", self.rtp.port(), self.profile, formats.join(" ")));
         line(format_args!("a=rtcp:{}", self.rtcp.port()));
         if self.rtcp_mux {
             line(format_args!("a=rtcp-mux"));
@@ -416,7 +251,7 @@ mod tests {
         let audio = Description::read(OFFER).unwrap().audio;
         assert_eq!(audio.rtp, "192.0.2.1:4000".parse().unwrap());
         assert_eq!(audio.rtcp, "192.0.2.9:4005".parse().unwrap());
-        assert_eq!(audio.protocol, Protocol::TlsSavpf);
+        assert_eq!(audio.profile, Profile::UdpTlsSavpf);
         assert_eq!(audio.codecs, [Codec::Pcma, Codec::Pcmu]);
         assert_eq!(*audio.crypto, ["1 A inline:x", "2 B inline:y"]);
         assert_eq!((audio.fingerprints, audio.setup), (vec!["sha-256 AA".into()], Some(Setup::ActPass)));
@@ -437,11 +272,15 @@ mod tests {
         assert_eq!(read(""), SdpError::Version);
         assert_eq!(read("v=0\nm=audio 0 RTP/AVP 0\n"), SdpError::NoAudio);
         assert_eq!(read("v=0\nm=audio 4000 RTP/AVP 0\n"), SdpError::NoAddress);
-        assert!(matches!(read("v=0\nc=IN IP4 host.example\n"), SdpError::Line { number: 2, .. }));
-        assert!(matches!(read("v=0\nm=audio 66000 RTP/AVP 0\n"), SdpError::Line { number: 2, .. }));
-        assert!(matches!(read("v=0\na=setup:both\n"), SdpError::Line { number: 2, .. }));
-        assert_eq!(read(&format!("v=0\n{}", "m=video 1 RTP/AVP 0\n".repeat(33))), SdpError::TooManyMedia);
-        assert_eq!(read(&" ".repeat(MAX_LEN + 1)), SdpError::TooLong(MAX_LEN + 1));
+        assert_eq!(read("v=0\nc=IN IP4 host.example\nm=audio 4000 RTP/AVP 0\n"), SdpError::NoAddress);
+        assert_eq!(
+            read("v=0\nc=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 0\na=setup:both\n"),
+            SdpError::Attribute("a=setup")
+        );
+        for body in ["v=0\nm=audio 66000 RTP/AVP 0\n", "v=0\nnothing\n"] {
+            assert!(matches!(read(body), SdpError::Body(error) if error.line() == Some(2)));
+        }
+        assert!(matches!(read(&format!("v=0{}", " ".repeat(MAX_LEN))), SdpError::Body(_)));
     }
 
     #[test]
@@ -456,7 +295,7 @@ mod tests {
         let local = Local {
             rtp: "[::1]:4000".parse().unwrap(),
             rtcp: "[::1]:4001".parse().unwrap(),
-            protocol: offer.audio.protocol,
+            profile: offer.audio.profile,
             codecs: vec![Codec::Pcma],
             ptime: 20,
             rtcp_mux: true,
@@ -480,6 +319,18 @@ mod tests {
         assert_eq!(audio.zrtp_hashes, ["1.10 ab"]);
     }
 
+    #[test]
+    fn a_rejection_has_every_m_line_with_port_0_and_nothing_of_the_offers_keys() {
+        let body = rejection(7, "::1".parse().unwrap(), OFFER).unwrap();
+        assert!(
+            body.contains("m=video 0 RTP/SAVP 96\r\nm=audio 0 UDP/TLS/RTP/SAVPF 111 8 0 101\r\n"),
+            "{}",
+            *body
+        );
+        assert!(!body.contains("a="), "{}", *body);
+        assert_eq!(Description::read(&body).unwrap_err(), SdpError::NoAudio);
+    }
+
     proptest! {
         #[test]
         fn no_body_makes_reading_or_answering_panic(
@@ -490,7 +341,7 @@ mod tests {
                 let local = Local {
                     rtp: description.audio.rtp,
                     rtcp: description.audio.rtcp,
-                    protocol: description.audio.protocol,
+                    profile: description.audio.profile,
                     codecs: vec![Codec::Pcmu],
                     ptime: 20,
                     rtcp_mux: false,

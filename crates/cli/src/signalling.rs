@@ -4,13 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use mio::Waker;
 use zeroize::Zeroizing;
 
 use crate::sdp;
@@ -53,7 +50,7 @@ pub fn written(path: &Path) -> Option<SystemTime> {
     if is_standard(path) { None } else { fs::metadata(path).and_then(|metadata| metadata.modified()).ok() }
 }
 
-/// Reads a description in a thread of its own, which wakes who waits: stdin and pipes may take their time, and a file is
+/// Reads a description in a thread of its own, which hands it on: stdin and pipes may take their time, and a file is
 /// waited for. One that is older than `not_before`, e.g. of the run before, does not count.
 ///
 /// # Errors
@@ -61,17 +58,13 @@ pub fn written(path: &Path) -> Option<SystemTime> {
 pub fn read(
     path: &Path,
     not_before: Option<SystemTime>,
-    waker: Arc<Waker>,
-) -> Result<Receiver<Result<Zeroizing<String>>>> {
-    let (sender, receiver) = channel();
+    hand_on: impl FnOnce(Result<Zeroizing<String>>) + Send + 'static,
+) -> Result<()> {
     let path = path.to_owned();
     thread::Builder::new().name("description".into()).spawn(move || {
-        let body = wait_and_read(&path, not_before).with_context(|| path.display().to_string());
-        // Nobody listens any more if the run is over.
-        let _ = sender.send(body);
-        let _ = waker.wake();
+        hand_on(wait_and_read(&path, not_before).with_context(|| path.display().to_string()));
     })?;
-    Ok(receiver)
+    Ok(())
 }
 
 fn wait_and_read(path: &Path, not_before: Option<SystemTime>) -> Result<Zeroizing<String>> {

@@ -4,35 +4,69 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use sealrtp_leg::Associations;
 use sealrtp_session::{Session, ZrtpSecured};
 use sealrtp_zid_cache::ZidCache;
 use sealrtp_zrtp::message::Zid;
-use sealrtp_zrtp::{Alert, Association, Cache, Config, Continuity, HelloHash, HelloHashError, Role};
+use sealrtp_zrtp::{Alert, Association, Cache, Config, Continuity, Failure, HelloHash, HelloHashError, Role};
 use serde::Serialize;
 
 use crate::arguments::{EnrolmentWanted, HashWanted, ZrtpArguments};
-use crate::outcome::Ended;
+use crate::outcome::{Ended, Outcome};
 use crate::report::rounded;
 
 /// Most alerts that the JSON line lists.
 const MAX_ALERTS: usize = 64;
 
 /// Our ZID, the cache that it belongs to, and what is to be said of its file.
-struct Identity {
+pub struct Ours {
     zid: Zid,
     cache: Option<Arc<dyn Cache>>,
     warning: Option<String>,
 }
 
-fn identity(file: Option<&Path>) -> Result<Identity, Ended> {
-    let Some(file) = file else {
-        let mut zid = Zid([0; 12]);
-        getrandom::fill(&mut zid.0).map_err(|error| Ended::usage(format!("no random numbers: {error}")))?;
-        return Ok(Identity { zid, cache: None, warning: None });
-    };
-    let opened = ZidCache::open(file, SystemTime::now)
-        .map_err(|error| Ended::usage(format!("--zrtp-cache {}: {error}", file.display())))?;
-    Ok(Identity { zid: opened.cache.zid(), cache: Some(Arc::new(opened.cache)), warning: opened.warning })
+impl Ours {
+    /// From a cache's file; without one a ZID for this run.
+    ///
+    /// # Errors
+    /// [`Outcome::Usage`]: it cannot be used.
+    pub fn open(file: Option<&Path>) -> Result<Self, Ended> {
+        let Some(file) = file else {
+            let mut zid = Zid([0; 12]);
+            getrandom::fill(&mut zid.0)
+                .map_err(|error| Ended::usage(format!("no random numbers: {error}")))?;
+            return Ok(Self { zid, cache: None, warning: None });
+        };
+        let opened = ZidCache::open(file, SystemTime::now)
+            .map_err(|error| Ended::usage(format!("--zrtp-cache {}: {error}", file.display())))?;
+        Ok(Self { zid: opened.cache.zid(), cache: Some(Arc::new(opened.cache)), warning: opened.warning })
+    }
+
+    /// Our ZID.
+    pub fn zid(&self) -> Zid {
+        self.zid
+    }
+
+    /// What is to be said before the call.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// Of one call.
+    ///
+    /// # Errors
+    /// [`Outcome::Usage`]: more names than a Hello can hold.
+    pub fn association(&self, config: Config) -> Result<Association, Ended> {
+        let made = Association::new(Arc::new(config), self.zid, self.cache.clone());
+        made.map_err(|error| Ended::usage(format!("ZRTP: {error}")))
+    }
+}
+
+/// For a leg's one call.
+impl Associations for Ours {
+    fn begin(&self, config: &sealrtp_policy::Config, disclosure: bool) -> Option<Association> {
+        self.association(Config { disclosure, ..config.zrtp().clone() }).ok()
+    }
 }
 
 /// A list of the command line in the place of the default, if there is one.
@@ -42,7 +76,8 @@ fn listed<A: Clone>(default: &mut Vec<A>, given: &[A]) {
     }
 }
 
-fn config(arguments: &ZrtpArguments) -> Config {
+/// What the command line says of exchanges.
+pub fn config(arguments: &ZrtpArguments) -> Config {
     let mut config = Config {
         mitm: arguments.zrtp_mitm
             || arguments.zrtp_relay_sas.is_some()
@@ -59,25 +94,22 @@ fn config(arguments: &ZrtpArguments) -> Config {
     config
 }
 
-/// The run's one call.
-pub struct Call {
-    /// Its association.
-    pub association: Association,
-    /// Our ZID.
-    pub zid: Zid,
-    /// What is to be said of the cache.
-    pub warning: Option<String>,
+/// How a run ends for which ZRTP has given no keys.
+pub fn outcome(failure: &Failure) -> Outcome {
+    match failure {
+        Failure::TimedOut { .. } => Outcome::NotSecured,
+        Failure::HelloHash => Outcome::FingerprintMismatch,
+        _ => Outcome::HandshakeFailed,
+    }
 }
 
-/// Makes the run's one call.
-///
-/// # Errors
-/// [`Outcome::Usage`](crate::outcome::Outcome::Usage): more names than a Hello can hold, or a cache that cannot be used.
-pub fn call(arguments: &ZrtpArguments) -> Result<Call, Ended> {
-    let Identity { zid, cache, warning } = identity(arguments.zrtp_cache.as_deref())?;
-    let made = Association::new(Arc::new(config(arguments)), zid, cache);
-    let association = made.map_err(|error| Ended::usage(format!("ZRTP: {error}")))?;
-    Ok(Call { association, zid, warning })
+/// No keys in time; `wrong_hello`: a Hello came that is not the one of the peer's `a=zrtp-hash`.
+pub fn no_keys(wrong_hello: bool) -> Ended {
+    if wrong_hello {
+        let reason = "no keys in time: the peer's Hello is not the one its a=zrtp-hash tells of";
+        return Ended::new(Outcome::FingerprintMismatch, reason);
+    }
+    Ended::new(Outcome::NotSecured, "no keys in time")
 }
 
 /// The value of the `a=zrtp-hash` of our description.
@@ -97,7 +129,7 @@ pub fn local_hash(wanted: HashWanted, session: &Session) -> Option<String> {
 /// The peer's hash out of the values of its `a=zrtp-hash`: the first of our version.
 ///
 /// # Errors
-/// [`Outcome::Usage`](crate::outcome::Outcome::Usage): one of our version that cannot be read.
+/// [`Outcome::Usage`]: one of our version that cannot be read.
 pub fn remote_hash(values: &[String]) -> Result<Option<HelloHash>, Ended> {
     for value in values {
         match value.parse() {

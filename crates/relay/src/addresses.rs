@@ -59,12 +59,6 @@ impl Peer {
         if self.held { None } else { self.described }
     }
 
-    /// Whether clear media and secured media part.
-    #[inline]
-    pub(crate) fn has_moved(&self) -> bool {
-        self.learned.is_some()
-    }
-
     /// As far as it is known, on hold as well.
     pub(crate) fn known(&self) -> Option<SocketAddr> {
         self.learned.or(self.described)

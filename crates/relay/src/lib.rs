@@ -38,7 +38,7 @@
 //! # Ok(())
 //! # }
 //! ```
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 mod addresses;
 mod counters;
@@ -47,8 +47,6 @@ mod media;
 mod relay;
 mod sockets;
 mod stream;
-#[allow(unsafe_code)]
-mod sys;
 mod worker;
 
 pub use counters::{Counters, Dropped, Flow};

@@ -7,13 +7,17 @@ use std::time::Instant;
 
 use sealrtp_dtls::Destination;
 use sealrtp_session::{Component, Event, Kind, Received, Session, State, Transmit, WithoutKeys};
-use sealrtp_srtp::Limits;
+use sealrtp_srtp::{Limits, MAX_TRAILER_LEN};
 use sealrtp_zrtp::Role;
 
 use crate::addresses::Peers;
 use crate::early::{Early, Kept};
-use crate::sys::{BATCH, Batch};
 use crate::{Counters, Dropped, Sockets};
+
+/// Datagrams of a socket that are read before others have their turn.
+const AT_A_TIME: usize = 16;
+/// Room for the longest datagram, and what protection adds.
+pub(crate) const ROOM: usize = 65_536 + MAX_TRAILER_LEN;
 
 /// A side of the relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,27 +156,25 @@ impl Media {
         }
     }
 
-    /// Reads a socket, at most a batch.
-    pub(crate) fn read(&mut self, side: Side, component: Component, batch: &mut Batch, now: Instant) -> Left {
-        let Some(sockets) = &self.sockets else { return Left::Nothing };
-        let socket = match side {
-            Side::Peer => &sockets.peer[component as usize],
-            Side::Pbx => &sockets.pbx[component as usize],
-        };
-        let count = match batch.receive(socket) {
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Left::Nothing,
-            // Of a datagram sent before: a port was not open.
-            Err(_) => return Left::Perhaps,
-        };
-        for number in 0..count {
-            let Some((buffer, len, from)) = batch.datagram(number) else { continue };
-            match side {
-                Side::Peer => self.take_from_peer(component, &mut buffer[..len], from, now),
-                Side::Pbx => self.take_from_pbx(component, buffer, len, from),
+    /// Reads a socket, so many datagrams at most.
+    pub(crate) fn read(&mut self, side: Side, component: Component, buffer: &mut [u8], now: Instant) -> Left {
+        for _ in 0..AT_A_TIME {
+            let Some(sockets) = &self.sockets else { return Left::Nothing };
+            let socket = match side {
+                Side::Peer => &sockets.peer[component as usize],
+                Side::Pbx => &sockets.pbx[component as usize],
+            };
+            match (socket.recv_from(buffer), side) {
+                (Ok((len, from)), Side::Peer) => {
+                    self.take_from_peer(component, &mut buffer[..len], from, now);
+                }
+                (Ok((len, from)), Side::Pbx) => self.take_from_pbx(component, buffer, len, from),
+                (Err(error), _) if error.kind() == io::ErrorKind::WouldBlock => return Left::Nothing,
+                // Of a datagram sent before: a port was not open.
+                (Err(_), _) => {}
             }
         }
-        if count == BATCH { Left::Perhaps } else { Left::Nothing }
+        Left::Perhaps
     }
 
     fn take_from_peer(&mut self, component: Component, packet: &mut [u8], from: SocketAddr, now: Instant) {
@@ -283,11 +285,11 @@ impl Media {
             _ => return self.counters.to_peer.drop(Dropped::NotMedia),
         };
         let peer = self.peers.of(component);
-        let Some(mut to) = peer.secured() else {
+        let (secured, clear) = (peer.secured(), peer.clear());
+        if secured.or(clear).is_none() {
             return self.counters.to_peer.drop(Dropped::NoAddress);
-        };
-        let described = peer.clear().filter(|_| peer.has_moved());
-        let clear = described.map(|_| self.session.counters().outbound().clear);
+        }
+        let before = self.session.counters().outbound().clear;
         let protected = match kind {
             Kind::Rtcp => self.session.protect_rtcp(buffer, len),
             _ => self.session.protect_rtp(buffer, len),
@@ -295,11 +297,10 @@ impl Media {
         let Ok(len) = protected else {
             return self.counters.to_peer.drop(Dropped::Refused);
         };
-        if let Some(described) = described
-            && clear != Some(self.session.counters().outbound().clear)
-        {
-            to = described;
-        }
+        let is_clear = self.session.counters().outbound().clear != before;
+        let Some(to) = (if is_clear { clear } else { secured }) else {
+            return self.counters.to_peer.drop(Dropped::NoAddress);
+        };
         let Some(sockets) = &self.sockets else { return };
         match sockets.peer[component as usize].send_to(&buffer[..len], to) {
             Ok(_) => self.counters.to_peer.passed(len),

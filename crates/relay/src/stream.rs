@@ -12,7 +12,6 @@ use sealrtp_session::{Component, Event, Session};
 
 use crate::media::{Left, Media, News, Side};
 use crate::relay::Pool;
-use crate::sys::Batch;
 use crate::worker::{Mailbox, Message};
 use crate::{Counters, Sockets};
 
@@ -62,10 +61,10 @@ impl Shared {
         &self,
         side: Side,
         component: Component,
-        batch: &mut Batch,
+        buffer: &mut [u8],
     ) -> (Left, Option<Instant>) {
         let mut left = Left::Nothing;
-        let due = self.work(|media| left = media.read(side, component, batch, Instant::now()));
+        let due = self.work(|media| left = media.read(side, component, buffer, Instant::now()));
         (left, due)
     }
 

@@ -13,9 +13,8 @@ use mio::{Events, Interest, Poll, Registry, Token, Waker};
 use sealrtp_session::Component;
 
 use crate::Sockets;
-use crate::media::{Left, Side};
+use crate::media::{Left, ROOM, Side};
 use crate::stream::Shared;
-use crate::sys::Batch;
 
 /// Sockets that are told of at once.
 const EVENTS: usize = 256;
@@ -142,7 +141,7 @@ pub(crate) fn start() -> io::Result<(Arc<Mailbox>, JoinHandle<()>)> {
         poll,
         streams: Vec::new(),
         timers: BTreeSet::new(),
-        batch: Batch::new(),
+        buffer: vec![0; ROOM].into_boxed_slice(),
         unread: Vec::new(),
     };
     let thread = thread::Builder::new().name("sealrtp-relay".into()).spawn(|| worker.run())?;
@@ -160,7 +159,7 @@ struct Worker {
     poll: Poll,
     streams: Vec<Option<Entry>>,
     timers: BTreeSet<(Instant, usize)>,
-    batch: Batch,
+    buffer: Box<[u8]>,
     /// Sockets that were not read to their end, so that each has its turn.
     unread: Vec<Token>,
 }
@@ -230,7 +229,7 @@ impl Worker {
         let number = token.0 / SOCKETS.len();
         let (side, component) = SOCKETS[token.0 % SOCKETS.len()];
         let Some(Some(entry)) = self.streams.get(number) else { return };
-        let (left, due) = entry.shared.read(side, component, &mut self.batch);
+        let (left, due) = entry.shared.read(side, component, &mut self.buffer);
         if left == Left::Perhaps {
             self.unread.push(token);
         }

@@ -1,9 +1,10 @@
 //! What a run and its peer tell each other before media: descriptions, or the command line in their place.
 
 use std::net::SocketAddr;
-use std::sync::mpsc::TryRecvError;
+use std::sync::mpsc::{TryRecvError, channel};
 use std::time::Instant;
 
+use sealrtp_sdp::Profile;
 use sealrtp_session::{Component, RtcpTransport};
 
 use super::{Peer, socket_error};
@@ -11,7 +12,7 @@ use crate::arguments::Method;
 use crate::codec::Codec;
 use crate::keying::{Lines, start_dtls};
 use crate::outcome::{Ended, Outcome};
-use crate::sdp::{Description, Local, Protocol, SdpError};
+use crate::sdp::{Description, Local, SdpError};
 use crate::signalling;
 
 /// Milliseconds in a packet, without other word.
@@ -25,13 +26,19 @@ impl Peer<'_> {
         let Some(theirs) = &self.arguments.remote_sdp else { return self.take_arguments() };
         let mut not_before = None;
         if self.arguments.offer {
-            let (lines, protocol) = self.keying.offer(&mut self.session)?;
+            let (lines, profile) = self.keying.offer(&mut self.session)?;
             let codecs = self.arguments.codec.map_or(Codec::ALL.to_vec(), |codec| vec![codec]);
             let ptime = self.arguments.ptime.unwrap_or(PTIME);
-            self.write(&self.local(lines, protocol, codecs, ptime)?, None)?;
+            self.write(&self.local(lines, profile, codecs, ptime)?, None)?;
             not_before = signalling::written(&self.arguments.local_sdp);
         }
-        self.awaited = Some(signalling::read(theirs, not_before, self.net.waker())?);
+        let ((sender, receiver), waker) = (channel(), self.net.waker());
+        signalling::read(theirs, not_before, move |body| {
+            // Nobody listens any more if the run is over.
+            let _ = sender.send(body);
+            let _ = waker.wake();
+        })?;
+        self.awaited = Some(receiver);
         Ok(())
     }
 
@@ -44,13 +51,7 @@ impl Peer<'_> {
         self.agree(method)
     }
 
-    fn local(
-        &self,
-        lines: Lines,
-        protocol: Protocol,
-        codecs: Vec<Codec>,
-        ptime: u32,
-    ) -> Result<Local, Ended> {
+    fn local(&self, lines: Lines, profile: Profile, codecs: Vec<Codec>, ptime: u32) -> Result<Local, Ended> {
         let address = |component| -> Result<SocketAddr, Ended> {
             let mut address = self.net.local(component).map_err(socket_error)?;
             self.arguments.advertise.iter().for_each(|ip| address.set_ip(*ip));
@@ -59,7 +60,7 @@ impl Peer<'_> {
         Ok(Local {
             rtp: address(Component::Rtp)?,
             rtcp: address(Component::Rtcp)?,
-            protocol,
+            profile,
             codecs,
             ptime,
             rtcp_mux: self.mux,
@@ -93,18 +94,18 @@ impl Peer<'_> {
         if self.arguments.offer {
             return taken.map(|_| ());
         }
-        let protocol = theirs.audio.protocol;
+        let profile = theirs.audio.profile;
         let answer = match &taken {
             // The peer need not wait for what will not come.
             Err(Ended { outcome: Outcome::NothingInCommon, .. }) => {
-                let mut rejected = self.local(Lines::default(), protocol, Codec::ALL.to_vec(), ptime)?;
+                let mut rejected = self.local(Lines::default(), profile, Codec::ALL.to_vec(), ptime)?;
                 rejected.rtp.set_port(0);
                 rejected
             }
             Err(_) => return taken.map(|_| ()),
             Ok(method) => {
                 let lines = self.keying.answer(*method, &mut self.session, &theirs.audio)?;
-                self.local(lines, protocol, codec.into_iter().collect(), ptime)?
+                self.local(lines, profile, codec.into_iter().collect(), ptime)?
             }
         };
         self.write(&answer, Some(&theirs))?;

@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use sealrtp_session::{Component, Event};
-use sealrtp_zrtp::Failure;
 use sealrtp_zrtp::message::Flags;
 
-use super::{Peer, milliseconds};
+use super::Peer;
 use crate::arguments::{EnrolmentWanted, ZrtpWanted};
 use crate::outcome::{Ended, Outcome};
-use crate::zrtp::ZrtpReport;
+use crate::report::milliseconds;
+use crate::zrtp::{ZrtpReport, no_keys, outcome};
 
 impl Peer<'_> {
     fn told(&mut self, note: impl FnOnce(&mut ZrtpReport)) {
@@ -62,11 +62,7 @@ impl Peer<'_> {
             }
             Event::ZrtpFailed(failure) => {
                 self.told(|report| report.failed(&failure));
-                let outcome = match failure {
-                    Failure::TimedOut { .. } => Outcome::NotSecured,
-                    Failure::HelloHash => Outcome::FingerprintMismatch,
-                    _ => Outcome::HandshakeFailed,
-                };
+                let outcome = outcome(&failure);
                 match self.arguments.zrtp.zrtp {
                     // As with a peer that does no ZRTP, unless there was one already.
                     Some(ZrtpWanted::Allow) if self.report.time_to_secure_ms.is_none() => Ok(()),
@@ -80,12 +76,6 @@ impl Peer<'_> {
 
     /// Why ZRTP has given no keys in time.
     pub(super) fn without_zrtp(&self) -> Ended {
-        match &self.report.zrtp {
-            Some(report) if report.wrong_hello() => Ended::new(
-                Outcome::FingerprintMismatch,
-                "no keys in time: the peer's Hello is not the one its a=zrtp-hash tells of",
-            ),
-            _ => Ended::new(Outcome::NotSecured, "no keys in time"),
-        }
+        no_keys(self.report.zrtp.as_ref().is_some_and(ZrtpReport::wrong_hello))
     }
 }

@@ -101,9 +101,18 @@ impl Peer {
         Self::with_stdin(folder, arguments, Stdio::null())
     }
 
+    /// `sealrtp relay`.
+    pub fn relay(folder: &Folder, arguments: &[&str]) -> Self {
+        Self::command(folder, "relay", arguments, Stdio::null())
+    }
+
     pub fn with_stdin(folder: &Folder, arguments: &[&str], stdin: Stdio) -> Self {
+        Self::command(folder, "peer", arguments, stdin)
+    }
+
+    fn command(folder: &Folder, command: &str, arguments: &[&str], stdin: Stdio) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_sealrtp"))
-            .arg("peer")
+            .arg(command)
             .args(arguments)
             .current_dir(folder.path())
             .stdin(stdin)

@@ -120,7 +120,7 @@ pub fn run(quick: bool) -> io::Result<Vec<String>> {
 fn measure(quick: bool) -> io::Result<Vec<String>> {
     let files = sys::raise_files();
     let load = Load::new()?;
-    let mut misses = delay(&load, if quick { 5 } else { 15 })?;
+    let mut misses = delay(&load, if quick { 20 } else { 60 })?;
     let most = MOST_CALLS.min(files.saturating_sub(OTHER_FILES) / SOCKETS);
     if let Err(error) = capacity(&load, most, if quick { 1 } else { 2 }) {
         misses.push(format!("relay: {error}"));
@@ -167,8 +167,8 @@ fn delay(load: &Load, rounds: usize) -> io::Result<Vec<String>> {
     let mut measured = ["direct", "forwarder", "relay"].map(Measured::new);
     for _ in 0..rounds {
         for (path, measured) in paths.iter_mut().zip(&mut measured) {
-            path.run(load, CALLS, true, Duration::from_millis(200));
-            measured.add(path.run(load, CALLS, true, Duration::from_secs(1)));
+            path.run(load, CALLS, true, Duration::from_millis(100));
+            measured.add(path.run(load, CALLS, true, Duration::from_millis(300)));
         }
     }
     println!("\n{CALLS} G.711 calls, RTP both ways, {THREADS} threads, one-way delay through loopback:\n");
