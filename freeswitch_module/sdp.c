@@ -126,6 +126,7 @@ static sealrtp_result take_remote(struct call *call, switch_channel_t *channel, 
 	if (leg) {
 		message = exchange_remote(&call->exchange, channel, type, call->offer && !strcmp(call->offer, sdp));
 		*answers = !message.request;
+		recording_disclose(call, switch_channel_get_session(channel));
 		result = translate(sealrtp_leg_remote, leg, &message, sdp, out, reason, reason_size);
 		if (result < 0) {
 			call->exchange = before;

@@ -104,15 +104,15 @@ class ZrtpSpeaker(Speaker):
 
 
 @contextlib.contextmanager
-def speaker(site: SwitchSite, user: str) -> Iterator[Speaker]:
-    """A caller of this user."""
+def speaker(site: SwitchSite, user: str, *options: str) -> Iterator[Speaker]:
+    """A caller of this user; `options` are more of `sealrtp peer`, by ZRTP."""
     media = CALLERS[user].media
     if media is Media.ZRTP:
         sound = site.directory / "speech.wav"
         with wave.open(str(sound), "wb") as out:
             out.setparams((1, 2, 8000, 0, "NONE", ""))
             out.writeframes(array("h", decode(SPEECH)).tobytes())
-        with SealrtpPeer(site, user, "--zrtp", "require", "--duration", "120", "--wav", str(sound)) as peer:
+        with SealrtpPeer(site, user, "--zrtp", "require", "--duration", "120", "--wav", str(sound), *options) as peer:
             yield ZrtpSpeaker(site, user, peer)
     else:
         with (dtls_legs(site, user, profiles=[CM80]) if media is Media.DTLS else legs(site, user)) as (leg,):

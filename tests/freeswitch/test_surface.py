@@ -106,6 +106,7 @@ def test_sealrtp_wait_tells_what_came_of_it(site: SwitchSite, user: str, status:
     with speaker(site, user) as who:
         who.call("wait")
         who.wait_variable("sealrtp_status", status, timeout=10)
+        time.sleep(1)
         who.hang_up()
 
 
@@ -122,7 +123,7 @@ def test_sealrtp_wait_ends_in_block_where_a_phone_that_must_do_zrtp_does_not(sit
 
 def test_who_compares_the_sas_is_remembered(site: SwitchSite) -> None:
     """From the first call to the administrator's cache: verified by the application, named, taken back, forgotten."""
-    with speaker(site, "zrtp") as who:
+    with speaker(site, "zrtp", "--zrtp-cache", str(site.directory / "phone.db")) as who:
         who.call("echo")
         zid = who.variable("sealrtp_peer_zid")
         assert re.fullmatch(r"[0-9a-f]{24}", zid), zid
@@ -165,6 +166,7 @@ def test_a_trace_is_of_the_calls_it_is_asked_for(site: SwitchSite) -> None:
             start = len(site.switch.log_text())
             with speaker(site, user) as who:
                 who.call("echo")
+                time.sleep(1)
                 who.hang_up()
             time.sleep(0.3)
             assert bool(re.search(r"ZRTP (->|<-) Hello", site.switch.log_text()[start:])) is traced, user
