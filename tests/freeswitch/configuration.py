@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 from pbx.ports import Ports
 from pbx.sounds import ON_HOLD, PLAYBACK
 
-from freeswitch.users import CALLED, USERS
+from freeswitch.users import CALLED, CALLERS, USERS
 
 CONTEXT = "test"
 PASSWORD = "sealrtp"
@@ -87,7 +87,7 @@ def sofia_profile(directory: Path, ports: Ports, address: str, more: Mapping[str
 def dialplan(directory: Path, ports: Ports, address: str) -> list[str]:
     """The context's extensions. The first tells who calls by the user of From, which the profile believes here, and gives the call its policy."""
     sounds = directory / "sounds"
-    by_user = [extension(f"policy of {user.name}", [f"set:sealrtp_policy={user.policy}"], who=user.name)
+    by_user = [extension(f"policy of {user.name}", [f"set:sealrtp_policy={user.policy}", *(f"set:{one}" for one in user.variables if user.name in CALLERS)], who=user.name)
                for user in USERS.values() if user.policy and not user.registers]
     fixed: dict[str, Sequence[str]] = {
         "echo": ("answer", "echo"),
@@ -104,8 +104,6 @@ def dialplan(directory: Path, ports: Ports, address: str) -> list[str]:
         "record": ("answer", f"record:{directory}/recordings/${{caller_id_number}}.wav 60 0 0"),
         # Recorded while it is echoed.
         "recorded-echo": ("answer", f"record_session:{directory}/recordings/${{caller_id_number}}.wav", "echo"),
-        # The recorder is there before there is any answer.
-        "recorded-early": (f"record_session:{directory}/recordings/${{caller_id_number}}.wav", "answer", "echo"),
         # What was dialled, as the PBX heard it: the variable "digits".
         "dtmf": ("answer", f"read:2 2 {sounds}/hold.PCMU digits 10000 #", "park"),
         # Waits for security, and says in variables what came of it.
