@@ -4,18 +4,17 @@
  * before FreeSWITCH reads it, FreeSWITCH's own gets security and the relay's ports before mod_sofia sends it.
  */
 
-#include "mod_sealrtp.h"
+#include "surface.h"
 
 /* What the library adds to a description, at first guess. */
 #define ROOM 8192
-/* Ours alone makes keys on these channels; and SOA would print UDP/TLS/RTP/SAVP as RTP/SAVP. */
+/* Keys are made in one place on these channels. */
 static const char *const set_on_ours[][2] = {
 	{"rtp_secure_media", "forbidden"},
 	{"rtp_secure_media_inbound", "forbidden"},
 	{"rtp_secure_media_outbound", "forbidden"},
 	{"rtp_use_dtls", "false"},
 	{"media_webrtc", "false"},
-	{"sip_enable_soa", "false"},
 };
 
 typedef sealrtp_result (*carry)(sealrtp_leg *leg, const sealrtp_sdp_message *message, const char *sdp,
@@ -31,13 +30,8 @@ static void wipe(char *text)
 
 static void prepare(switch_channel_t *channel)
 {
-	const char *offer = switch_channel_get_variable(channel, SWITCH_R_SDP_VARIABLE);
 	size_t i;
 
-	/* It came before the dialplan had chosen the policy. */
-	if (!zstr(offer)) {
-		mask_variable(channel, SWITCH_R_SDP_VARIABLE, offer, SWITCH_FALSE);
-	}
 	for (i = 0; i < sizeof(set_on_ours) / sizeof(*set_on_ours); i++) {
 		switch_channel_set_variable(channel, set_on_ours[i][0], set_on_ours[i][1]);
 	}
@@ -126,6 +120,7 @@ static sealrtp_result take_remote(struct call *call, switch_channel_t *channel, 
 	if (leg) {
 		message = exchange_remote(&call->exchange, channel, type, call->offer && !strcmp(call->offer, sdp));
 		*answers = !message.request;
+		recording_disclose(call, switch_channel_get_session(channel));
 		result = translate(sealrtp_leg_remote, leg, &message, sdp, out, reason, reason_size);
 		if (result < 0) {
 			call->exchange = before;
@@ -211,6 +206,7 @@ static sealrtp_result take_local(struct call *call, switch_core_session_t *sessi
 
 	if (leg) {
 		message = exchange_local(&call->exchange, switch_core_session_get_channel(session), type);
+		recording_disclose(call, session);
 		result =
 			translate(sealrtp_leg_local, leg, &message, params->local_sdp_str, &text, reason, reason_size);
 	} else {
