@@ -42,15 +42,31 @@ switch_status_t bypass_begin_3p(const char *uuid, switch_media_flag_t flags)
 	return stays(uuid) ? SWITCH_STATUS_FALSE : switch_ivr_3p_nomedia(uuid, flags);
 }
 
-/* mod_sofia is about to send another phone's description as this channel's. */
-void bypass_describe(switch_core_session_t *session, const char *sdp, switch_bool_t copy)
+static void refuse(switch_core_session_t *session)
 {
-	if (zstr(sdp) || !has_leg(switch_core_session_get_uuid(session))) {
-		switch_core_media_set_local_sdp(session, sdp, copy);
-		return;
-	}
 	report_refusal(session, "another phone's description",
 		"the media of this call is secured here and cannot bypass FreeSWITCH: set bypass_media before the "
 		"call is answered, or not at all");
 	switch_channel_hangup(switch_core_session_get_channel(session), SWITCH_CAUSE_INCOMPATIBLE_DESTINATION);
+}
+
+/* mod_sofia is about to send another phone's description as this channel's. */
+void bypass_describe(switch_core_session_t *session, const char *sdp, switch_bool_t copy)
+{
+	const char *partner = switch_channel_get_partner_uuid(switch_core_session_get_channel(session));
+	switch_core_session_t *other = zstr(sdp) || !partner ? NULL : switch_core_session_locate(partner);
+
+	/* Read from a variable by the core, which has it masked. */
+	if (other) {
+		sdp = mask_original(switch_core_session_get_channel(other), sdp);
+		copy = SWITCH_TRUE;
+	}
+	if (zstr(sdp) || !has_leg(switch_core_session_get_uuid(session))) {
+		switch_core_media_set_local_sdp(session, sdp, copy);
+	} else {
+		refuse(session);
+	}
+	if (other) {
+		switch_core_session_rwunlock(other);
+	}
 }

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * Key material, out of logs, channel variables and with them out of events. Where FreeSWITCH reads a
- * description back from a variable of its own, the one with the keys is put in its place again.
+ * Key material, out of logs, channel variables and with them out of events, of calls that are not ours, too:
+ * whose they are may be known only later. Who reads a description back from a variable gets the one with the
+ * keys.
  */
 
 #include "mod_sealrtp.h"
 
-/* A channel's private data: the description of the peer that came last. */
-#define ORIGINAL "sealrtp_original"
+/* A channel's private data: descriptions that its variables have masked copies of, the newest first. */
+#define ORIGINALS "sealrtp_originals"
 
 struct original {
 	char *text;
 	char *masked;
+	struct original *next;
 };
 
-/* Variables that mod_sofia puts descriptions in. */
+/* Variables that mod_sofia and the core put descriptions in. */
 static const char *const carriers[] = {SWITCH_R_SDP_VARIABLE, SWITCH_B_SDP_VARIABLE, "sip_reinvite_sdp"};
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 switch_bool_t mask_text(char *text)
 {
@@ -63,73 +66,57 @@ void mask_log(switch_text_channel_t to, const char *file, const char *function, 
 	va_end(arguments);
 }
 
-static void wipe(struct original *original)
-{
-	if (original->text) {
-		explicit_bzero(original->text, strlen(original->text));
-		original->text = NULL;
-	}
-}
-
 static switch_status_t forget(switch_core_session_t *session)
 {
 	struct original *original =
-		switch_channel_get_private(switch_core_session_get_channel(session), ORIGINAL);
+		switch_channel_get_private(switch_core_session_get_channel(session), ORIGINALS);
 
-	if (original) {
-		wipe(original);
+	for (; original; original = original->next) {
+		explicit_bzero(original->text, strlen(original->text));
 	}
 	return SWITCH_STATUS_SUCCESS;
 }
 
 static switch_state_handler_table_t at_end = {.on_destroy = forget};
 
-/* Keeps the text; gives its masked copy. */
-static const char *keep(switch_channel_t *channel, const char *text, char *masked)
+static struct original *find(switch_channel_t *channel, const char *masked)
 {
-	switch_core_session_t *session = switch_channel_get_session(channel);
-	struct original *original = switch_channel_get_private(channel, ORIGINAL);
+	struct original *original = switch_channel_get_private(channel, ORIGINALS);
 
-	if (!original) {
-		original = switch_core_session_alloc(session, sizeof(*original));
-		switch_channel_set_private(channel, ORIGINAL, original);
-		switch_channel_add_state_handler(channel, &at_end);
+	for (; original && strcmp(original->masked, masked); original = original->next) {
 	}
-	wipe(original);
-	original->text = switch_core_session_strdup(session, text);
-	original->masked = switch_core_session_strdup(session, masked);
-	return original->masked;
+	return original;
 }
 
 const char *mask_original(switch_channel_t *channel, const char *text)
 {
-	struct original *original = switch_channel_get_private(channel, ORIGINAL);
+	struct original *original = find(channel, text);
 
-	return original && original->text && !strcmp(original->masked, text) ? original->text : text;
+	return original ? original->text : text;
 }
 
-/* Whether a description in a variable of this channel may be one of a call of ours. */
-static switch_bool_t is_ours(switch_channel_t *channel)
+/* In the session's memory, like FreeSWITCH's own copies: who has read it may still use it. Wiped when the
+ * channel ends. */
+static void keep(switch_channel_t *channel, const char *text, const char *masked)
 {
-	const char *partner = switch_channel_get_partner_uuid(channel);
-	struct settings *settings;
-	struct terms terms = {0};
-	char reason[REASON_SIZE];
-	struct call *call = call_find(switch_channel_get_uuid(channel));
-	switch_bool_t ours;
+	switch_core_session_t *session = switch_channel_get_session(channel);
+	struct original *original, *first;
 
-	if (!call && partner) {
-		call = call_find(partner);
+	pthread_mutex_lock(&lock);
+	first = switch_channel_get_private(channel, ORIGINALS);
+	original = find(channel, masked);
+	/* Other keys under the same mask: the newer one counts, so it comes first. */
+	if (!original || strcmp(original->text, text)) {
+		original = switch_core_session_alloc(session, sizeof(*original));
+		original->text = switch_core_session_strdup(session, text);
+		original->masked = switch_core_session_strdup(session, masked);
+		original->next = first;
+		switch_channel_set_private(channel, ORIGINALS, original);
 	}
-	if (call) {
-		call_release(call);
-		return SWITCH_TRUE;
+	pthread_mutex_unlock(&lock);
+	if (!first) {
+		switch_channel_add_state_handler(channel, &at_end);
 	}
-	settings = settings_get();
-	ours = settings && policy_of(settings, channel, NULL, &terms, reason, sizeof(reason)) != OPTED_OUT;
-	sealrtp_config_free(terms.config);
-	settings_put(settings);
-	return ours;
 }
 
 static switch_bool_t is_carrier(const char *name)
@@ -144,28 +131,45 @@ static switch_bool_t is_carrier(const char *name)
 	return SWITCH_FALSE;
 }
 
-switch_status_t mask_variable(
+/* A masked copy, with the text itself kept at the channel; NULL: there is no key in it. The caller frees it.
+ */
+static char *mask_for(switch_channel_t *channel, const char *text)
+{
+	char *masked = strdup(text);
+
+	if (masked && mask_text(masked)) {
+		keep(channel, text, masked);
+		return masked;
+	}
+	free(masked);
+	return NULL;
+}
+
+switch_status_t mask_write(
 	switch_channel_t *channel, const char *name, const char *value, switch_bool_t check)
 {
-	switch_status_t status;
-	const char *shown = value;
-	char *masked;
+	char *masked = zstr(name) || zstr(value) || !is_carrier(name) ? NULL : mask_for(channel, value);
+	switch_status_t status =
+		switch_channel_set_variable_var_check(channel, name, masked ? masked : value, check);
 
-	if (zstr(name) || zstr(value) || !is_carrier(name) || !policy_applies(channel) ||
-		!(masked = strdup(value))) {
-		return switch_channel_set_variable_var_check(channel, name, value, check);
-	}
-	if (mask_text(masked) && is_ours(channel)) {
-		shown = strcmp(name, SWITCH_R_SDP_VARIABLE) ? masked : keep(channel, value, masked);
-	}
-	status = switch_channel_set_variable_var_check(channel, name, shown, check);
-	explicit_bzero(masked, strlen(masked));
 	free(masked);
 	return status;
 }
 
-/* Bypass media: the other leg is to have what the phone has sent. */
+const char *mask_read(switch_channel_t *channel, const char *name, switch_bool_t copy, int index)
+{
+	const char *value = switch_channel_get_variable_dup(channel, name, copy, index);
+
+	return channel && value && is_carrier(name) ? mask_original(channel, value) : value;
+}
+
+/* One channel's description becomes a variable of another's, which mod_sofia reads. */
 switch_status_t mask_pass(switch_channel_t *from, switch_channel_t *to, const char *sdp)
 {
-	return switch_channel_pass_sdp(from, to, policy_applies(from) || !sdp ? sdp : mask_original(from, sdp));
+	const char *text = zstr(sdp) ? sdp : mask_original(from, sdp);
+	char *masked = zstr(text) ? NULL : mask_for(to, text);
+	switch_status_t status = switch_channel_pass_sdp(from, to, masked ? masked : text);
+
+	free(masked);
+	return status;
 }

@@ -233,23 +233,24 @@ void intercept_add(const struct slot *slots, size_t count);
 
 /* `text` masked in place; SWITCH_TRUE if there was anything. */
 switch_bool_t mask_text(char *text);
-/* The description with its keys that FreeSWITCH has a masked copy of; `text` itself where it is none. */
+/* The description with its keys that a variable has a masked copy of; `text` itself where it is none. */
 const char *mask_original(switch_channel_t *channel, const char *text);
 /* Replacements of what descriptions are told by. */
 void mask_log(switch_text_channel_t to, const char *file, const char *function, int line,
 	const char *userdata, switch_log_level_t level, const char *format, ...) PRINTF_FUNCTION(7, 8);
 void mask_vlog(switch_text_channel_t to, const char *file, const char *function, int line,
 	const char *userdata, switch_log_level_t level, const char *format, va_list arguments);
-switch_status_t mask_variable(
+switch_status_t mask_write(
 	switch_channel_t *channel, const char *name, const char *value, switch_bool_t check);
+const char *mask_read(switch_channel_t *channel, const char *name, switch_bool_t copy, int index);
 switch_status_t mask_pass(switch_channel_t *from, switch_channel_t *to, const char *sdp);
 
-/* outgoing.c: calls that are made */
+/* soa.c: sofia-sip's offer/answer engine */
 
-switch_core_session_t *outgoing_session(switch_endpoint_interface_t *endpoint,
-	switch_call_direction_t direction, switch_originate_flag_t flags, switch_memory_pool_t **pool,
-	const char *uuid);
-char *outgoing_header(switch_event_t *event, const char *name, int index);
+switch_core_session_t *soa_session(switch_endpoint_interface_t *endpoint, switch_call_direction_t direction,
+	switch_originate_flag_t flags, switch_memory_pool_t **pool, const char *uuid);
+char *soa_header(switch_event_t *event, const char *name, int index);
+const char *soa_variable(switch_channel_t *channel, const char *name, switch_bool_t copy, int index);
 
 /* bypass.c: media that would go past FreeSWITCH */
 

@@ -8,14 +8,13 @@
 
 /* What the library adds to a description, at first guess. */
 #define ROOM 8192
-/* Ours alone makes keys on these channels; and SOA would print UDP/TLS/RTP/SAVP as RTP/SAVP. */
+/* Keys are made in one place on these channels. */
 static const char *const set_on_ours[][2] = {
 	{"rtp_secure_media", "forbidden"},
 	{"rtp_secure_media_inbound", "forbidden"},
 	{"rtp_secure_media_outbound", "forbidden"},
 	{"rtp_use_dtls", "false"},
 	{"media_webrtc", "false"},
-	{"sip_enable_soa", "false"},
 };
 
 typedef sealrtp_result (*carry)(sealrtp_leg *leg, const sealrtp_sdp_message *message, const char *sdp,
@@ -31,13 +30,8 @@ static void wipe(char *text)
 
 static void prepare(switch_channel_t *channel)
 {
-	const char *offer = switch_channel_get_variable(channel, SWITCH_R_SDP_VARIABLE);
 	size_t i;
 
-	/* It came before the dialplan had chosen the policy. */
-	if (!zstr(offer)) {
-		mask_variable(channel, SWITCH_R_SDP_VARIABLE, offer, SWITCH_FALSE);
-	}
 	for (i = 0; i < sizeof(set_on_ours) / sizeof(*set_on_ours); i++) {
 		switch_channel_set_variable(channel, set_on_ours[i][0], set_on_ours[i][1]);
 	}

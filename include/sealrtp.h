@@ -669,7 +669,7 @@ typedef struct sealrtp_leg_line {
     uint32_t peer_side_port;
     // Our port on loopback towards the PBX; RTCP's is the next one.
     uint32_t pbx_side_port;
-    // Where media for the peer goes now, e.g. "192.0.2.1:5004" or "[2001:db8::1]:5004"; "": nowhere, it is on hold or not known yet.
+    // Where media for the peer goes now, e.g. `192.0.2.1:5004` or `[2001:db8::1]:5004`; "": nowhere, it is on hold or not known yet.
     char peer_address[64];
     // The SRTP suite of what we send; "": no keys (yet).
     char suite[40];

@@ -254,7 +254,7 @@ pub struct sealrtp_leg_line {
     pub peer_side_port: u32,
     /// Our port on loopback towards the PBX; RTCP's is the next one.
     pub pbx_side_port: u32,
-    /// Where media for the peer goes now, e.g. "192.0.2.1:5004" or "[2001:db8::1]:5004"; "": nowhere, it is on hold or not known yet.
+    /// Where media for the peer goes now, e.g. `192.0.2.1:5004` or `[2001:db8::1]:5004`; "": nowhere, it is on hold or not known yet.
     pub peer_address: [c_char; 64],
     /// The SRTP suite of what we send; "": no keys (yet).
     pub suite: [c_char; 40],

@@ -20,7 +20,7 @@ def libraries() -> None:
 
 
 # Each client with what it is started with.
-CLIENTS = ["client", "dtls", "zrtp", "offer_answer"]
+CLIENTS = ["client", "dtls", "zrtp", "offer_answer", "leg"]
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def build(program: Path, *link: str) -> None:
 
 
 def run(command: list[str | Path], client: str, certificate: tuple[Path, Path], folder: Path) -> None:
-    arguments = {"client": (), "dtls": certificate, "zrtp": (folder / "pbx.db", folder / "phone.db"), "offer_answer": ()}[client]
+    arguments = {"dtls": certificate, "zrtp": (folder / "pbx.db", folder / "phone.db")}.get(client, ())
     done = subprocess.run([*command, *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     if client == "dtls":

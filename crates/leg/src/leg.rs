@@ -13,7 +13,7 @@ use sealrtp_zrtp::message::Flags;
 use sealrtp_zrtp::{Association, Sas};
 
 use crate::event::{Event, Gate, Happened, Observer};
-use crate::line::{Carried, Line};
+use crate::line::{Carried, Line, leave_dtls};
 use crate::text::{Place, Side, relayed, sides};
 use crate::{Applied, LineInfo, Ports, Refusal, Terms, Text};
 
@@ -255,11 +255,12 @@ impl Inner {
         let others = self.others_may_pass();
         let place = |(index, side): (usize, &Side)| match self.port(index, &opened, Writer::Peer) {
             Some(port) if side.is_carried() => Place::Port(port),
-            _ if side.rtp || !side.open || others => Place::AsItIs,
+            _ if side.rtp => Place::Declined,
+            _ if !side.open || others => Place::AsItIs,
             _ => Place::Declined,
         };
         let places: Vec<Place> = sides.iter().enumerate().map(place).collect();
-        if places.contains(&Place::Declined) {
+        if !others && sides.iter().any(|side| side.open && !side.rtp) {
             self.offer_answer.note("lines that are not RTP cannot be secured and are declined");
         }
         let fix = self.terms.savp_fingerprint_is_udp_tls;
@@ -328,6 +329,7 @@ impl Inner {
                 carried.decide(terms, method, rule, *trace);
             }
             let described = carried.with(|session, now| {
+                leave_dtls(session, method);
                 if answer && method == Applied::Sdes {
                     // Keys first: setting them ends ZRTP, whose Hello the description may name.
                     offer_answer.apply(index, session, &means, now)?;

@@ -36,6 +36,7 @@ pub use ports::Ports;
 pub use sealrtp_offer_answer::{Applied, Message, Refusal};
 pub use status::{LineInfo, StreamInfo};
 pub use terms::{Associations, Terms};
+pub use text::MAX_STREAMS;
 
 /// Text that may hold keys.
 pub type Text = zeroize::Zeroizing<Vec<u8>>;

@@ -175,6 +175,7 @@ impl Carried {
         let Some(stream) = &*slot else { return Ok(None) };
         let before = observer.method();
         let (applied, keyed) = stream.with(|session, now| {
+            leave_dtls(session, offer_answer.method(index));
             let applied = offer_answer.apply(index, session, means, now)?;
             // Its first event may come before this returns.
             observer.set_method(applied);
@@ -182,7 +183,6 @@ impl Carried {
                 Applied::Dtls => begin_dtls(session, peer, mux, handshake, now)?,
                 Applied::Zrtp => begin_zrtp(session, peer, handshake, now),
                 Applied::Sdes => {
-                    session.dtls_stop();
                     if config.zrtp_upgrade()
                         && let Some((association, ssrc)) = means.zrtp
                     {
@@ -221,6 +221,13 @@ fn prepare(session: &mut Session, terms: &Terms, trace: bool) {
     session.set_trace(trace);
     if let Some(resume) = terms.resume {
         session.dtls_resume_with(resume);
+    }
+}
+
+/// The call goes on with another method, e.g. because it was transferred; DTLS's keys stay in use until there are new ones.
+pub(crate) fn leave_dtls(session: &mut Session, method: Applied) {
+    if matches!(method, Applied::Sdes | Applied::Zrtp) {
+        session.dtls_stop();
     }
 }
 

@@ -6,6 +6,9 @@ use sealrtp_sdp::{Description, Host, Media, Profile, Rewrite};
 
 use crate::{Refusal, Text};
 
+/// Most RTP m-lines of a call that are carried; further ones are declined. Each takes four sockets, whatever becomes of it.
+pub const MAX_STREAMS: usize = 8;
+
 /// One m-line of a description, as far as a relay cares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Side {
@@ -36,13 +39,17 @@ impl Side {
     }
 }
 
-/// Reads the lines. `host`: media goes there, whatever is said; `family`: of the sockets that send to it.
+/// Reads the lines; those of RTP beyond [`MAX_STREAMS`] count as declined. `host`: media goes there, whatever is said;
+/// `family`: of the sockets that send to it.
 pub(crate) fn sides(
     description: &Description<'_>,
     host: Option<IpAddr>,
     family: IpAddr,
 ) -> Result<Vec<Side>, Refusal> {
-    description.media().iter().map(|media| side(media, host, family)).collect()
+    let mut sides: Vec<Side> =
+        description.media().iter().map(|media| side(media, host, family)).collect::<Result<_, _>>()?;
+    sides.iter_mut().filter(|side| side.is_carried()).skip(MAX_STREAMS).for_each(|side| side.open = false);
+    Ok(sides)
 }
 
 fn side(media: &Media<'_>, host: Option<IpAddr>, family: IpAddr) -> Result<Side, Refusal> {

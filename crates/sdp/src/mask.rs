@@ -4,7 +4,7 @@
 const MARKS: [(&[u8], Place); 5] = [
     (b"inline:", Place::Anywhere),
     (b"inline%3a", Place::Anywhere),
-    (b"mikey ", Place::Anywhere),
+    (b"key-mgmt:mikey ", Place::Anywhere),
     (b"ice-pwd:", Place::Anywhere),
     (b"k=", Place::LineStart),
 ];

@@ -2,8 +2,10 @@
 
 mod common;
 
+use std::net::IpAddr;
+
 use common::{CHROMIUM, TRUNK_ANSWER, TRUNK_OFFER, VIDEO_THEN_AUDIO, ZRTP_PHONE, body};
-use sealrtp_sdp::{Description, EditError, MAX_LEN, MAX_LINE_LEN, Profile, Rewrite};
+use sealrtp_sdp::{Description, EditError, Host, MAX_LEN, MAX_LINE_LEN, Profile, Rewrite};
 
 /// The body as a PBX without security gets it.
 fn cleared(text: impl AsRef<[u8]>) -> String {
@@ -165,4 +167,85 @@ fn what_would_not_be_one_line_is_not_put_in() {
     }
     assert_eq!(line.insert(&longest).unwrap_err(), EditError::TooLong);
     assert!(rewrite.finish().len() <= 2 * MAX_LEN);
+}
+
+/// The body as it is when a relay at `address` carries its RTP lines, from port 6000 on.
+fn relayed(text: &str, address: &str) -> String {
+    let description = Description::parse(text.as_bytes()).unwrap();
+    let address: IpAddr = address.parse().unwrap();
+    let mut rewrite = Rewrite::new(&description);
+    rewrite.strip_session_transport();
+    for index in 0..description.media().len() {
+        if let Some(mut line) = rewrite.line(index) {
+            line.strip_transport().address(address).port(6000 + 2 * index as u16);
+        }
+    }
+    String::from_utf8(rewrite.finish().to_vec()).unwrap()
+}
+
+#[test]
+fn a_relayed_line_has_another_port_and_its_own_c_line_and_the_session_keeps_its_own() {
+    assert_eq!(
+        relayed(&body("", "i=a title\r\na=ptime:20\r\n"), "127.0.0.1"),
+        body("", "i=a title\r\nc=IN IP4 127.0.0.1\r\na=ptime:20\r\n").replace("4000", "6000")
+    );
+    let own = "b=AS:64\r\nc=IN IP4 192.0.2.7\r\na=rtcp:4711 IN IP4 192.0.2.8\r\na=ptime:20\r\nc=IN IP4 192.0.2.9\r\n";
+    let expected = "b=AS:64\r\nc=IN IP6 ::1\r\na=ptime:20\r\n";
+    assert_eq!(relayed(&body("", own), "::1"), body("", expected).replace("4000", "6000"));
+    // An m-line without a line end, of several ports, whose own c= is the last line.
+    assert_eq!(
+        relayed("m=audio 4000/2 RTP/AVP 0", "127.0.0.1"),
+        "m=audio 6000 RTP/AVP 0\r\nc=IN IP4 127.0.0.1\r\n"
+    );
+    assert_eq!(relayed("m=audio 4 RTP/AVP 0\nc=x", "::1"), "m=audio 6000 RTP/AVP 0\nc=IN IP6 ::1");
+}
+
+#[test]
+fn a_browsers_offer_loses_ice_and_bundle_and_what_is_only_in_the_bundle() {
+    let out = |line: &str| {
+        ["a=candidate", "a=ice-", "a=group:BUNDLE", "a=bundle-only", "a=rtcp:"]
+            .iter()
+            .any(|name| line.starts_with(name))
+    };
+    let expected = without(CHROMIUM, out)
+        .replace("audio 50001", "audio 6000")
+        .replace("video 0", "video 6002")
+        .replacen("c=IN IP4 192.0.2.1", "c=IN IP4 127.0.0.1", 1)
+        .replacen("c=IN IP4 0.0.0.0", "c=IN IP4 127.0.0.1", 1);
+    assert_eq!(relayed(CHROMIUM, "127.0.0.1"), expected);
+    let session = "a=ice-lite\r\na=ice-options:x\r\na=group:bundle 1\r\na=group:LS 1 2\r\na=tool:x\r\n";
+    let kept = "a=group:LS 1 2\r\na=tool:x\r\n";
+    assert_eq!(
+        relayed(&body(session, ""), "192.0.2.1"),
+        body(kept, "c=IN IP4 192.0.2.1\r\n").replace("4000", "6000")
+    );
+}
+
+#[test]
+fn a_line_of_any_transport_can_be_declined() {
+    let text = "m=image 4000 udptl t38\r\na=T38FaxVersion:0\r\nm=audio 4002/2 RTP/AVP 0\r\n";
+    let description = Description::parse(text.as_bytes()).unwrap();
+    let mut rewrite = Rewrite::new(&description);
+    rewrite.decline(0).decline(1).decline(2);
+    let declined = String::from_utf8(rewrite.finish().to_vec()).unwrap();
+    assert_eq!(declined, text.replace("4000", "0").replace("4002/2", "0"));
+}
+
+#[test]
+fn where_media_goes_is_read_at_both_levels() {
+    let ip = |text: &str| Some(Host::Ip(text.parse().unwrap()));
+    fn host(text: &str) -> Option<Host<'_>> {
+        Description::parse(text.as_bytes()).unwrap().media()[0].host()
+    }
+    assert_eq!(host(&body("", "")), ip("192.0.2.1"));
+    assert_eq!(host(&body("", "c=IN IP6 2001:db8::5\r\n")), ip("2001:db8::5"));
+    assert_eq!(host(&body("", "c=IN IP4 0.0.0.0\r\n")), ip("0.0.0.0"));
+    assert_eq!(host(&body("", "c=nonsense\r\n")), None, "what cannot be read is not the session's either");
+    assert_eq!(host("m=audio 1 RTP/AVP 0\r\n"), None);
+    let text = body("", "a=rtcp:53020 IN IP6 ::5\r\na=ice-ufrag:x\r\na=candidate:\u{e4}\r\n");
+    let description = Description::parse(text.as_bytes()).unwrap();
+    let audio = &description.media()[0];
+    let rtcp = audio.rtcp().unwrap();
+    assert_eq!((rtcp.port, rtcp.host, audio.has_ice()), (53020, ip("::5"), true));
+    assert!(!Description::parse(body("", "").as_bytes()).unwrap().media()[0].has_ice());
 }

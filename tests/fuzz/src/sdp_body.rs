@@ -1,8 +1,11 @@
-//! SDP bodies: what is not edited stays byte for byte, strip takes out security alone, and what is put in reads back.
+//! SDP bodies: what is not edited stays byte for byte, strip takes out security alone, and what is put in reads back; what a
+//! relay says anew of ports and addresses reads as it was said; no key is left by the mask.
 //!
 //! Input: the body.
 
-use sealrtp_sdp::{Description, Fault, MAX_LEN, Profile, Rewrite, SdpError};
+use std::net::IpAddr;
+
+use sealrtp_sdp::{Description, Fault, Host, MAX_LEN, Profile, Rewrite, SdpError, mask};
 
 /// Runs one input. Returns how many m-lines were read.
 pub fn run(data: &[u8]) -> usize {
@@ -14,6 +17,8 @@ pub fn run(data: &[u8]) -> usize {
         }
     };
     let count = description.media().len();
+    relay(&description);
+    hide(data);
     for (index, media) in description.media().iter().enumerate() {
         assert!(description.transport_of(index).is_some_and(|at| at < count));
         assert_eq!(media.profile().is_rtp(), media.transport().parse() != Ok(Profile::Other));
@@ -63,4 +68,54 @@ pub fn run(data: &[u8]) -> usize {
         Err(SdpError::Line { fault, .. }) => assert_eq!(fault, Fault::TooManyAttributes),
     }
     count
+}
+
+/// A relay's ports and addresses.
+fn relay(description: &Description<'_>) {
+    let address = IpAddr::from([192, 0, 2, 9]);
+    let mut rewrite = Rewrite::new(description);
+    rewrite.strip_session_transport();
+    for index in 0..description.media().len() {
+        match rewrite.line(index) {
+            Some(mut line) => {
+                line.strip_transport().port(6000).address(address);
+            }
+            None => {
+                rewrite.decline(index);
+            }
+        }
+    }
+    match Description::parse(&rewrite.finish()) {
+        Ok(again) => {
+            assert_eq!(again.session().bundles().count(), 0);
+            for media in again.media().iter().filter(|media| media.profile().is_rtp()) {
+                assert_eq!((media.port(), media.rtcp(), media.has_ice()), (6000, None, false));
+                assert_eq!(media.host(), Some(Host::Ip(address)));
+            }
+            for media in again.media().iter().filter(|media| !media.profile().is_rtp()) {
+                assert_eq!(media.port(), 0);
+            }
+        }
+        Err(SdpError::TooLong(len)) => assert!(len > MAX_LEN),
+        Err(SdpError::Line { fault, .. }) => assert_eq!(fault, Fault::TooManyAttributes),
+    }
+}
+
+/// The mask leaves no key, moves nothing and is content with its own work.
+fn hide(data: &[u8]) {
+    let mut hidden = data.to_vec();
+    mask(&mut hidden);
+    let described = Description::parse(&hidden).expect("was read before");
+    for media in described.media() {
+        for value in media.crypto() {
+            let keys = value.to_ascii_lowercase();
+            for key in keys.split("inline:").skip(1) {
+                let first = key.bytes().next().unwrap_or(b'*');
+                assert!(!first.is_ascii_alphanumeric(), "a key is left");
+            }
+        }
+    }
+    let again = hidden.clone();
+    mask(&mut hidden);
+    assert_eq!(hidden, again);
 }

@@ -97,12 +97,20 @@ impl Outcome {
 pub struct Load {
     peer: UdpSocket,
     pbx: UdpSocket,
+    /// Of this thread between runs, and so of what it starts.
+    precedence: Precedence,
 }
 
 impl Load {
     pub fn new() -> io::Result<Self> {
         let [peer, pbx] = [bind()?, bind()?];
-        Ok(Self { peer, pbx })
+        Ok(Self { peer, pbx, precedence: Precedence::Ordinary })
+    }
+
+    /// What is started from here on runs before other programs; false if that is not allowed.
+    pub fn favour_what_follows(&mut self, precedence: Precedence) -> bool {
+        self.precedence = precedence;
+        sys::take_precedence(precedence)
     }
 
     pub fn peer(&self) -> SocketAddr {
@@ -181,7 +189,7 @@ impl Load {
             self.read(&mut arrivals, &mut flows, &mut ends, opens, &mut outcome);
         }
         outcome.cpu = (sys::process_cpu() - process).saturating_sub(clock::cpu() - own);
-        sys::take_precedence(Precedence::Carrier);
+        sys::take_precedence(self.precedence);
         for (index, flows) in indices.iter_mut().zip(flows.chunks(2)) {
             *index = flows[0].sequence.max(flows[1].sequence);
         }

@@ -43,23 +43,23 @@ pub fn process_cpu() -> Duration {
 
 /// Before which threads the calling one runs; those that it starts are like it.
 #[derive(Clone, Copy)]
-#[repr(i32)]
 pub enum Precedence {
     /// None.
-    Ordinary = 0,
-    /// All programs of ordinary priority.
-    Carrier = 1,
+    Ordinary,
+    /// All of ordinary priority.
+    Carrier,
     /// Those of carriers as well.
-    Load = 2,
+    Load,
 }
 
 /// False if the system does not allow it.
 pub fn take_precedence(precedence: Precedence) -> bool {
-    let parameters = libc::sched_param { sched_priority: precedence as i32 };
-    let policy = match precedence {
-        Precedence::Ordinary => libc::SCHED_OTHER,
-        Precedence::Carrier | Precedence::Load => libc::SCHED_FIFO,
+    let (policy, priority) = match precedence {
+        Precedence::Ordinary => (libc::SCHED_OTHER, 0),
+        Precedence::Carrier => (libc::SCHED_FIFO, 1),
+        Precedence::Load => (libc::SCHED_FIFO, 2),
     };
+    let parameters = libc::sched_param { sched_priority: priority };
     // SAFETY: it changes the calling thread alone, by a structure of ours.
     unsafe { libc::sched_setscheduler(0, policy, &parameters) == 0 }
 }
