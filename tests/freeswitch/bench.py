@@ -34,7 +34,7 @@ from calls.sipp import Sipp
 
 from freeswitch.installation import find
 from freeswitch.module import build_module
-from freeswitch.place import SwitchSite, check_ours
+from freeswitch.place import SwitchSite
 from freeswitch.switch import FreeSwitch
 
 LIMIT = 1.3
@@ -120,7 +120,7 @@ def place_calls(variant: Variant, directory: Path, calls: int, seconds: int, loo
         assert switch.process is not None
         pid = switch.process.pid
         if variant.srtp == "sealrtp":
-            check_ours(switch)
+            assert switch.has_module("mod_sealrtp"), f"mod_sealrtp is not loaded: {switch.said()}"
         said = ((SPEECH + OTHER_SPEECH) * seconds)[:seconds * 8000]
         before = cpu_now(pid)
         with Sipp(site, "bench", "caller", said, suite=variant.suite, port=0, user=variant.user, extension="echo", calls=calls, rate=50,
@@ -132,12 +132,16 @@ def place_calls(variant: Variant, directory: Path, calls: int, seconds: int, loo
         switch.wait_idle(30)
         time.sleep(1)
         after = cpu_now(pid)
-        ended = [event for event in switch.socket.events if event.name == "CHANNEL_HANGUP_COMPLETE"]
+        until = time.monotonic() + 20
+        while len(ended := [event for event in switch.socket.events if event.name == "CHANNEL_HANGUP_COMPLETE"]) < calls:
+            assert time.monotonic() < until, f"{variant.name}: {len(ended)} of {calls} calls have ended"
+            time.sleep(0.2)
         packets = [int(event.get("variable_rtp_audio_in_packet_count") or 0) for event in ended]
-    assert len(packets) == calls, f"{variant.name}: {len(packets)} of {calls} calls were there"
     expected = calls * seconds * 50
-    assert 0.8 * expected < sum(packets) < 1.1 * expected, f"{variant.name}: {sum(packets)} packets came, {expected} were to be sent"
-    return Cost(after[0] - before[0], after[1] - before[1], sum(packets))
+    assert 0.8 * expected < sum(packets) < 1.1 * expected, f"{variant.name}: {sum(packets)} packets came, {expected} were to be sent: the machine is too busy"
+    cost = Cost(after[0] - before[0], after[1] - before[1], sum(packets))
+    assert (cost.relay.total > 0) == (variant.srtp == "sealrtp"), f"{variant.name}: the relay's threads took {cost.relay.total:.2f} s"
+    return cost
 
 
 # --- looking into a run --------------------------------------------------------------------------------------------------
