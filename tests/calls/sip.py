@@ -87,6 +87,11 @@ def uri_of(header: str) -> str:
     return found[1] if found else header.split(";")[0].strip()
 
 
+def in_uri(address: str) -> str:
+    """An IP address as a URI and a Via have it: IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address
+
+
 def token(prefix: str = "") -> str:
     return prefix + "".join(random.choices("abcdefghijkmnpqrstuvwxyz23456789", k=12))
 
@@ -272,7 +277,7 @@ class Phone:
         self.name = name
         self.pbx = pbx
         self.host, self.port = self.open(host, port)
-        self.address = f"{self.host}:{self.port}"
+        self.address = f"{in_uri(self.host)}:{self.port}"
         self.calls: dict[str, Call] = {}
         self.incoming: list[Call] = []
         self.changed = threading.Condition()
@@ -283,10 +288,10 @@ class Phone:
 
     def open(self, host: str, port: int) -> tuple[str, int]:
         """Opens the socket; where it is bound."""
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((host, port))
         self.socket.settimeout(0.2)
-        return self.socket.getsockname()
+        return self.socket.getsockname()[:2]
 
     @property
     def contact(self) -> str:
@@ -336,7 +341,7 @@ class Phone:
 
     def prepare(self, extension: str) -> Call:
         """A call whose INVITE is not sent yet."""
-        target = f"sip:{extension}@{self.pbx[0]}:{self.pbx[1]}{self.parameters}"
+        target = f"sip:{extension}@{in_uri(self.pbx[0])}:{self.pbx[1]}{self.parameters}"
         call = Call(self, token() + "@sealrtp", f"{self.contact};tag={token()}", f"<{target}>", target)
         with self.changed:
             self.calls[call.call_id] = call

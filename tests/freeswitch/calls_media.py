@@ -183,7 +183,7 @@ add("attended-transfer", "attended transfer", of_asterisk.attended_transfer, PEE
 for _suite in (CM80, CM32, "AES_256_CM_HMAC_SHA1_80"):
     add(f"sipp-echo-{_suite}", "echo", lambda site, suite=_suite: of_sipp.echo(site, suite), of_sipp.PEER, suite=_suite)
 for _name, _legs in {"srtp-to-rtp": (CM80, None), "rtp-to-srtp": (None, CM80), "srtp-to-srtp": (CM32, CM80)}.items():
-    add(f"sipp-bridge-{_name}", "bridge", lambda site, pair=_legs: of_sipp.bridge(site, *pair), of_sipp.PEER,
+    add(f"sipp-bridge-{_name}", "bridge", lambda site, pair=_legs: of_sipp.bridge(site.calling_sipp(), *pair), of_sipp.PEER,
         suite=" to ".join(suite or "RTP" for suite in _legs))
 add("sipp-hundred-calls", "echo, 100 calls", of_sipp.hundred_calls, of_sipp.PEER, suite=CM80, heavy=True)
 

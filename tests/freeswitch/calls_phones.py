@@ -24,13 +24,15 @@ from freeswitch.ends import told
 from freeswitch.place import SwitchSite
 from freeswitch.table import add, call
 
+CM256 = "AES_256_CM_HMAC_SHA1_80"
 ZRTP_SUITE = Algorithms().suite
 # Phones by name: how it is made, its method, the user that it calls as, the suite of its calls, and the one when it is called.
 PHONES: dict[str, tuple[Callable[..., Program], str, str, str, str]] = {
-    "linphonec-sdes": (linphone, "SDES", "secure", CM80, "AES_256_CM_HMAC_SHA1_80"),
+    "linphonec-sdes": (linphone, "SDES", "secure", CM256, CM256),
     "linphonec-dtls": (functools.partial(linphone, encryption="dtls"), "DTLS", "fingerprinted", CM80, CM80),
     "baresip-sdes": (baresip, "SDES", "secure", CM80, GCM256),
-    "baresip-dtls": (functools.partial(baresip, dtls=True), "DTLS", "fingerprinted", GCM256, GCM256),
+    # baresip as DTLS server takes its own first profile, the weakest; as client it takes the strongest.
+    "baresip-dtls": (functools.partial(baresip, dtls=True), "DTLS", "fingerprinted", CM80, GCM256),
 }
 CALLED = {"SDES": Media.SDES, "DTLS": Media.DTLS}
 
@@ -40,9 +42,11 @@ def uri(site: SwitchSite, number: str) -> str:
 
 
 def channel_of(site: SwitchSite, user: str) -> str:
-    """The channel of this user. AssertionError when there is none."""
-    uuid = site.switch.channel_of(user)
-    assert uuid, f"FreeSWITCH shows no channel of {user}: {site.switch.api('show channels')}"
+    """The channel of this user. AssertionError when there is none; FreeSWITCH's table lags behind its calls."""
+    until = time.monotonic() + 3
+    while not (uuid := site.switch.channel_of(user)):
+        assert time.monotonic() < until, f"FreeSWITCH shows no channel of {user}: {site.switch.api('show channels')}"
+        time.sleep(0.2)
     return uuid
 
 
@@ -91,7 +95,7 @@ def hold(site: SwitchSite, name: str, user: str) -> Outcome:
             program.command("dial", uri(site, other))  # type: ignore[attr-defined]
         callee.accept()
         callee.say(OTHER_SPEECH, repeat=True)
-        time.sleep(2)
+        time.sleep(3)
         told(site, channel_of(site, user), method, suite)
         program.hold()
         time.sleep(1.5)
@@ -105,8 +109,8 @@ def hold(site: SwitchSite, name: str, user: str) -> Outcome:
         time.sleep(0.8)
     assert came >= 75, f"in two seconds after the resume {came} packets came from the phone"
     share = share_heard(OTHER_SPEECH, program.heard())
-    # linphonec's recording begins anew at the resume, baresip's ends at the hold: two seconds of six.
-    assert share >= 0.25, f"only {share:.0%} of the sound is in the recording"
+    # linphonec's recording begins anew at the resume, baresip's ends at the hold; a handshake comes first.
+    assert share >= 0.2, f"only {share:.0%} of the sound is in the recording"
     return Outcome(suite, detail=f"{share:.0%} of the sound recorded", heard=True, sent=came)
 
 
@@ -254,7 +258,8 @@ def zrtp_hold(site: SwitchSite) -> Outcome:
         phone.hang_up()
         time.sleep(0.7)
     share = share_heard(SPEECH, phone.heard())
-    assert share >= 0.35, f"only {share:.0%} of the sound is in the recording"
+    # Its recording begins anew at the resume: two seconds and a half of eight.
+    assert share >= 0.25, f"only {share:.0%} of the sound is in the recording"
     return Outcome(after.suite, heard=True, sas=both_sas(phone, after))
 
 

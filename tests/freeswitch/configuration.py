@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 from pbx.ports import Ports
 from pbx.sounds import ON_HOLD, PLAYBACK
 
-from freeswitch.users import CALLED, USERS
+from freeswitch.users import CALLED, CALLERS, USERS
 
 CONTEXT = "test"
 PASSWORD = "sealrtp"
@@ -33,9 +33,10 @@ def settings(name: str, values: Mapping[str, object]) -> str:
 
 
 def freeswitch_xml(directory: Path, *, ports: Ports, address: str, modules: Sequence[str], sealrtp_conf: str, debug: bool,
-                   profile: Mapping[str, object]) -> str:
-    """freeswitch.xml. `sealrtp_conf` is our module's configuration element, "" on stock; `profile` are settings of the SIP profile beyond these."""
-    first, last = ports.rtp
+                   profile: Mapping[str, object], rtp: tuple[int, int]) -> str:
+    """freeswitch.xml. `sealrtp_conf` is our module's configuration element, "" on stock; `profile` are settings of the SIP profile beyond these;
+    `rtp` are the first and the last port of media."""
+    first, last = rtp
     sections = {
         "configuration": [
             configuration("modules.conf", element("modules", {}, [element("load", {"module": module}) for module in modules])),
@@ -74,8 +75,9 @@ def sofia_profile(directory: Path, ports: Ports, address: str, more: Mapping[str
     values: dict[str, object] = {
         "sip-ip": address, "rtp-ip": address, "sip-port": ports.sip, "context": CONTEXT, "dialplan": "XML", "auth-calls": "false",
         "accept-blind-reg": "false", "inbound-codec-prefs": "PCMU", "outbound-codec-prefs": "PCMU", "inbound-codec-negotiation": "generous",
-        "inbound-late-negotiation": "true", "rtp-timer-name": "soft", "manage-presence": "false", 
+        "inbound-late-negotiation": "true", "rtp-timer-name": "soft", "manage-presence": "false",
         "dtmf-type": "rfc2833", "rfc2833-pt": 101, "user-agent-string": "PBX under test", "apply-nat-acl": "none", "nonce-ttl": 60,
+        "rtcp-audio-interval-msec": 2000,
         "tls": "true", "tls-only": "false", "tls-bind-params": "transport=tls", "tls-sip-port": ports.sips, "tls-cert-dir": f"{directory}/tls",
         "tls-verify-policy": "none", "tls-version": "tlsv1.2", "challenge-realm": "auto_from", "pass-callee-id": "false",
         # So that a scripted end knows the UUID of its channel.
@@ -87,8 +89,8 @@ def sofia_profile(directory: Path, ports: Ports, address: str, more: Mapping[str
 def dialplan(directory: Path, ports: Ports, address: str) -> list[str]:
     """The context's extensions. The first tells who calls by the user of From, which the profile believes here, and gives the call its policy."""
     sounds = directory / "sounds"
-    by_user = [extension(f"policy of {user.name}", [f"set:sealrtp_policy={user.policy}"], who=user.name)
-               for user in USERS.values() if user.policy and not user.registers]
+    by_user = [extension(f"policy of {user.name}", [f"set:sealrtp_policy={user.policy}", *(f"set:{one}" for one in user.variables if name in CALLERS)],
+                         who=user.name) for name, user in USERS.items() if user.policy and not user.registers]
     fixed: dict[str, Sequence[str]] = {
         "echo": ("answer", "echo"),
         "playback": ("answer", f"playback:{sounds}/playback.PCMU", "hangup"),
@@ -109,6 +111,8 @@ def dialplan(directory: Path, ports: Ports, address: str) -> list[str]:
         # Waits for security, and says in variables what came of it.
         "wait": ("answer", "sealrtp_wait:8", "echo"),
     }
+    # Another PBX, whose address a test puts into a global variable, and a user of its.
+    fixed["far-(.+)"] = ("bridge:[sealrtp_policy=zrtp]sofia/internal/$1@${far}",)
     called = [extension(name, [f"bridge:{dial_string(name, ports, address)}"], number=name) for name in CALLED]
     return [*by_user, *(extension(name, actions, number=name) for name, actions in fixed.items()), *called]
 

@@ -30,15 +30,13 @@ class Installation:
     program: Path
     modules: Path
     libraries: Path
-    # For pkg-config: "" where it finds freeswitch.pc by itself.
-    pkg_config_path: str
     version: str
 
     @property
     def environment(self) -> dict[str, str]:
-        """What its programs, and a build against its headers, need in their environment."""
+        """What its programs need in their environment."""
         libraries = os.pathsep.join(filter(None, (str(self.libraries), os.environ.get("LD_LIBRARY_PATH", ""))))
-        return os.environ | {"LD_LIBRARY_PATH": libraries} | ({"PKG_CONFIG_PATH": self.pkg_config_path} if self.pkg_config_path else {})
+        return os.environ | {"LD_LIBRARY_PATH": libraries}
 
     @property
     def loaded(self) -> tuple[str, ...]:
@@ -74,7 +72,7 @@ def find() -> Installation:
     missing = [name for name in MODULES if not (modules / f"{name}.so").exists()]
     if missing:
         raise Skipped(f"FreeSWITCH {version} has no {', '.join(missing)} in {modules}: install {'them' if missing[1:] else 'it'}")
-    return Installation(program, modules, libraries, path, version)
+    return Installation(program, modules, libraries, version)
 
 
 def ask(path: str, question: str) -> str:

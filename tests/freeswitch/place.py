@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import queue
+import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from pbx.endpoints import Media
+
 from calls.media import Capture
 from calls.phones import host_address
+from calls.registry import Skipped
 from calls.site import Kind, PeerPorts, Site
 
 from freeswitch.installation import find
@@ -20,6 +24,22 @@ from freeswitch.users import CALLED, USERS
 
 # Its RTP timer catches up by dropping a frame, once on a leg as a rule.
 KIND = Kind("freeswitch", "FreeSWITCH mod_sofia", 1, "sofia", skips=4)
+
+
+LOOPBACK_6 = "loopback6"
+
+
+def loopback_6() -> str:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError as error:
+        raise Skipped(f"this machine has no IPv6 on loopback: {error}") from error
+    return "::1"
+
+
+# Where FreeSWITCH and everybody who talks to it are bound, by Scenario.place.
+ADDRESSES: Mapping[str, Callable[[], str]] = {"loopback": lambda: "127.0.0.1", "host": host_address, LOOPBACK_6: loopback_6}
 
 
 class SwitchSite(Site):
@@ -39,6 +59,13 @@ class SwitchSite(Site):
         self.started = 0.0
         self.peers = PeerPorts(*switch.ports.peers_rtp)
 
+    def calling_sipp(self) -> SwitchSite:
+        """The same site, whose callees with SDES are offered no more than SIPp reads."""
+        own = object.__new__(type(self))
+        own.__dict__.update(self.__dict__)
+        own.free = {**self.free, Media.SDES: self.free[Media.OPTIMISTIC]}
+        return own
+
     def port_of(self, user: str) -> int:
         """The port at which the PBX calls this user; 0 (any) for those that only call."""
         return self.switch.contact_port(user) if user in CALLED else 0
@@ -54,7 +81,7 @@ def running(directory: Path, srtp: str, place: str = "loopback", *, sections: Ma
             **how: object) -> Iterator[SwitchSite]:
     """A FreeSWITCH for some calls, and tcpdump beside it. Raises when it dies, when calls or sockets of calls are left at the end, or when
     our module is not there."""
-    address = host_address() if place == "host" else "127.0.0.1"
+    address = ADDRESSES[place]()
     switch = FreeSwitch(find(), directory / "pbx", srtp=srtp, module=build_module() if srtp == "sealrtp" else None, address=address,
                         sections=sections, **how)  # type: ignore[arg-type]
     switch.start()
@@ -64,7 +91,8 @@ def running(directory: Path, srtp: str, place: str = "loopback", *, sections: Ma
         if srtp == "sealrtp":
             check_ours(switch)
             first, last = switch.ports.rtp
-            site.capture = Capture(directory / "media.pcap", f"udp portrange {first}-{last}")
+            # The judge of captures knows IPv4.
+            site.capture = None if place == LOOPBACK_6 else Capture(directory / "media.pcap", f"udp portrange {first}-{last}")
         yield site
         if site.capture is not None:
             site.capture.stop()

@@ -34,8 +34,9 @@ class FreeSwitch:
 
     def __init__(self, installation: Installation, directory: Path, *, srtp: str, module: Path | None = None, address: str = "127.0.0.1",
                  valgrind: bool = False, sections: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None, debug: bool = True,
-                 profile: Mapping[str, object] | None = None, load: bool = True) -> None:
-        """`sections` are more of sealrtp.conf, see users.sealrtp_conf(); unless `load`, our module is there but not loaded at the start."""
+                 profile: Mapping[str, object] | None = None, load: bool = True, rtp_ports: int = 0) -> None:
+        """`sections` are more of sealrtp.conf, see users.sealrtp_conf(); unless `load`, our module is there but not loaded at the start;
+        `rtp_ports` is how many ports media may have, 0 for all of the block."""
         assert (module is not None) == (srtp == "sealrtp")
         self.installation, self.directory, self.srtp, self.address, self.valgrind = installation, directory, srtp, address, valgrind
         self.ports: Ports = free_ports()
@@ -43,7 +44,7 @@ class FreeSwitch:
         modules = [*installation.loaded, *(["mod_sealrtp"] if module and load else [])]
         self.xml = lambda sections: freeswitch_xml(
             directory, ports=self.ports, address=address, modules=modules, sealrtp_conf=sealrtp_conf(sections) if module else "", debug=debug,
-            profile=profile or {})
+            profile=profile or {}, rtp=(self.ports.rtp[0], self.ports.rtp[0] + rtp_ports - 1) if rtp_ports else self.ports.rtp)
         write_configuration(directory, self.xml(sections))
         for name in installation.loaded:
             link(directory / f"mod/{name}.so", installation.modules / f"{name}.so")
@@ -187,7 +188,7 @@ class FreeSwitch:
         return self.api(f"module_exists {name}") == "true"
 
     def sockets(self) -> set[tuple[str, int]]:
-        """Address and port (IPv4) of its UDP sockets, out of /proc."""
+        """Address and port of its UDP sockets, out of /proc; addresses as the kernel writes them."""
         assert self.process is not None
         inodes = set()
         for entry in os.scandir(f"/proc/{self.process.pid}/fd"):
@@ -197,8 +198,9 @@ class FreeSwitch:
                 continue
             if found:
                 inodes.add(found[1])
-        rows = [line.split() for line in Path(f"/proc/{self.process.pid}/net/udp").read_text().splitlines()[1:]]
-        return {endpoint(row[1]) for row in rows if row[9] in inodes}
+        rows = [line.split() for table in ("udp", "udp6") for line in Path(f"/proc/{self.process.pid}/net/{table}").read_text().splitlines()[1:]]
+        places = (row[1].split(":") for row in rows if row[9] in inodes)
+        return {(address, int(port, 16)) for address, port in places}
 
     def media_sockets(self) -> set[tuple[str, int]]:
         """Those that are neither SIP's nor anything else that stays."""
@@ -212,12 +214,6 @@ class FreeSwitch:
 def link(path: Path, target: Path) -> None:
     path.unlink(missing_ok=True)
     path.symlink_to(target.resolve())
-
-
-def endpoint(text: str) -> tuple[str, int]:
-    """An address as /proc/net/udp has it."""
-    address, port = text.split(":")
-    return ".".join(str(byte) for byte in reversed(bytes.fromhex(address))), int(port, 16)
 
 
 __all__: Sequence[str] = ("FreeSwitch", "SwitchError", "VALGRIND")

@@ -7,10 +7,16 @@ from dataclasses import dataclass, field
 
 from pbx.endpoints import Media
 
+from calls.algorithms import SETS
+
 # Phones of each sort that may be called; a call takes one for itself.
 CALLEES = 6
 # What stock needs to know to offer SDES and nothing else; our module hears of it too, and must not mind.
 STOCK_SDES = ("rtp_secure_media=mandatory:AES_CM_128_HMAC_SHA1_80",)
+
+# What recording may be, and by which methods it is tried.
+RECORDING = ("disclose", "allow", "refuse")
+METHODS: Mapping[str, Media] = {"sdes": Media.SDES, "dtls": Media.DTLS, "zrtp": Media.ZRTP}
 
 # The policies of sealrtp.conf.xml. SIP is over UDP here, so SDES keys are allowed anywhere.
 RULES: Mapping[str, Mapping[str, str]] = {
@@ -21,10 +27,16 @@ RULES: Mapping[str, Mapping[str, str]] = {
     "zrtp-perhaps": {"offer": "zrtp", "accept": "zrtp", "fallback": "rtp"},
     "any-method": {"offer": "zrtp,dtls,sdes", "accept": "sdes,dtls,zrtp", "fallback": "reject", "sdes_signalling": "any"},
     "tls-only": {"offer": "sdes", "accept": "sdes", "fallback": "reject", "sdes_signalling": "tls"},
+    # One method each, and what becomes of recorders.
+    **{f"{recording}-{method}": {"offer": method, "accept": method, "fallback": "reject", "sdes_signalling": "any", "recording": recording}
+       for recording in RECORDING for method in METHODS},
+    "refuse-perhaps": {"offer": "zrtp", "accept": "zrtp", "fallback": "rtp", "recording": "refuse"},
+    # The two lines of a=crypto that SIPp reads.
+    "sipp": {"offer": "sdes", "accept": "sdes", "fallback": "reject", "sdes_signalling": "any",
+             "suites": "AES_CM_128_HMAC_SHA1_80,AES_CM_128_HMAC_SHA1_32"},
+    **{f"zrtp-{label}": {"offer": "zrtp", "accept": "zrtp", "fallback": "reject", **algorithms.policy} for label, algorithms in SETS.items()},
     # Weak on purpose.
     "null-auth": {"offer": "sdes", "accept": "sdes", "fallback": "reject", "sdes_signalling": "any", "suites": "AES_CM_128_NULL_AUTH"},
-    "one-profile": {"offer": "dtls", "accept": "dtls", "fallback": "reject", "dtls_profiles": "AES_CM_128_HMAC_SHA1_80"},
-    "impatient": {"offer": "dtls", "accept": "dtls", "fallback": "reject", "dtls_timeout": "3"},
 }
 
 
@@ -49,13 +61,16 @@ class User:
 
 POLICY_OF: Mapping[Media, str] = {Media.CLEAR: "", Media.SDES: "sdes", Media.DTLS: "dtls", Media.ZRTP: "zrtp"}
 CALLED: Mapping[str, User] = {f"{media.value}{number}": User(f"{media.value}{number}", media, policy, STOCK_SDES if media is Media.SDES else ())
-                              for media, policy in POLICY_OF.items() for number in range(CALLEES)}
+                              for media, policy in POLICY_OF.items() for number in range(CALLEES)} | {
+    f"sipp{number}": User(f"sipp{number}", Media.OPTIMISTIC, "sipp", STOCK_SDES) for number in range(CALLEES)}
 # Callers; nobody calls them, so any number of calls may share one.
 CALLERS: Mapping[str, User] = {user.name: user for user in (
     User("secure", Media.SDES, "sdes"), User("plain", Media.CLEAR), User("fingerprinted", Media.DTLS, "dtls"),
-    User("impatient", Media.DTLS, "impatient"), User("one-profile", Media.DTLS, "one-profile"), User("perhaps", Media.OPTIMISTIC, "perhaps"), User("zrtp", Media.ZRTP, "zrtp"),
+    User("perhaps", Media.OPTIMISTIC, "perhaps"), User("zrtp", Media.ZRTP, "zrtp"),
     User("zrtp-perhaps", Media.CLEAR, "zrtp-perhaps"), User("any-method", Media.SDES, "any-method"), User("tls-only", Media.SDES, "tls-only"),
-    User("weak", Media.SDES, "null-auth"), User("known", Media.SDES, "sdes", registers=True),
+    *(User(f"{recording}-{method}", media, f"{recording}-{method}") for recording in RECORDING for method, media in METHODS.items()),
+    User("refuse-perhaps", Media.CLEAR, "refuse-perhaps"), User("announced-zrtp", Media.ZRTP, "disclose-zrtp", ("sealrtp_recording=yes",)),
+    *(User(f"zrtp-{label}", Media.ZRTP, f"zrtp-{label}") for label in SETS), User("weak", Media.SDES, "null-auth"), User("known", Media.SDES, "sdes", registers=True),
 )}
 USERS: Mapping[str, User] = {**CALLERS, **CALLED}
 

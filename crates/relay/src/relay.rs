@@ -78,12 +78,14 @@ impl Relay {
         observer: Arc<dyn Observer>,
     ) -> io::Result<Stream> {
         let addresses = [sockets.peer[0].local_addr()?, sockets.pbx[0].local_addr()?];
-        let raw = worker::sockets_of(&sockets)?;
+        for socket in sockets.peer.iter().chain(&sockets.pbx) {
+            socket.set_nonblocking(true)?;
+        }
         let shared = Arc::new(Shared::new(session, sockets, observer));
         let Some(mailbox) = self.0.mailboxes.iter().min_by_key(|mailbox| mailbox.streams()) else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        let number = mailbox.open(Arc::clone(&shared), &raw)?;
+        let number = mailbox.open(&shared)?;
         self.0.streams.fetch_add(1, Ordering::Relaxed);
         Ok(Stream::new(shared, Arc::clone(mailbox), number, addresses, Arc::clone(&self.0)))
     }
