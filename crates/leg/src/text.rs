@@ -15,6 +15,8 @@ pub(crate) struct Side {
     pub(crate) media: String,
     /// The transport, as written.
     pub(crate) transport: String,
+    /// As written, never empty.
+    pub(crate) formats: String,
     pub(crate) rtp: bool,
     /// Not declined.
     pub(crate) open: bool,
@@ -56,6 +58,7 @@ fn side(media: &Media<'_>, host: Option<IpAddr>, family: IpAddr) -> Result<Side,
     let mut side = Side {
         media: media.kind().to_owned(),
         transport: media.transport().to_owned(),
+        formats: formats(media),
         rtp: media.profile().is_rtp(),
         open: media.port() != 0,
         mux: media.rtcp_mux(),
@@ -95,6 +98,11 @@ fn side(media: &Media<'_>, host: Option<IpAddr>, family: IpAddr) -> Result<Side,
         }
     };
     Ok(side)
+}
+
+fn formats(media: &Media<'_>) -> String {
+    let formats: Vec<&str> = media.formats().collect();
+    if formats.is_empty() { "0".to_owned() } else { formats.join(" ") }
 }
 
 /// What becomes of a line's transport.
