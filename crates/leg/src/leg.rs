@@ -260,7 +260,7 @@ impl Inner {
         let opened = self.open(&sides, false)?;
         let others = self.others_may_pass();
         let place = |(index, side): (usize, &Side)| match self.port(index, &opened, Writer::Peer) {
-            Some(port) if side.is_carried() => Place::Port(port),
+            Some(port) if side.is_carried() => Place::at(port, side),
             _ if side.rtp => Place::Declined,
             _ if !side.open || others => Place::AsItIs,
             _ => Place::Declined,
@@ -307,7 +307,7 @@ impl Inner {
         }
         let opened = self.open(&sides, !answer)?;
         let place = |(index, side): (usize, &Side)| match self.port(index, &opened, Writer::Pbx) {
-            Some(port) if side.is_carried() => Place::Port(port),
+            Some(port) if side.is_carried() => Place::at(port, side),
             _ if side.rtp => Place::Declined,
             _ => Place::AsItIs,
         };

@@ -28,7 +28,11 @@ fn hold_by_an_unspecified_address_stops_media_and_resume_goes_on_under_the_same_
         talk(&alice, &bob, 0, 1);
         let held = alice.body(&[AUDIO]).replace("c=IN IP4 127.0.0.1", "c=IN IP4 0.0.0.0");
         let offered = alice.local_text(&held, &offer(2)).unwrap();
-        bob.remote(&offered, &offer(2)).unwrap();
+        let seen = bob.remote(&offered, &offer(2)).unwrap();
+        assert!(
+            seen.contains("c=IN IP4 0.0.0.0") && !seen.contains("c=IN IP4 127.0.0.1"),
+            "the PBX sees it, too"
+        );
         let answered = bob.local(&[AUDIO], &answer(2)).unwrap();
         alice.remote(&answered, &answer(2)).unwrap();
         assert_eq!(bob.stream(0).peer, None);
