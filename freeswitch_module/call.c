@@ -3,7 +3,7 @@
  * The calls whose media is ours: a leg for each channel, from its first description to its hangup.
  */
 
-#include "mod_sealrtp.h"
+#include "surface.h"
 
 /* A channel's private data: its call. */
 #define PRIVATE "sealrtp"
@@ -28,6 +28,7 @@ void call_release(struct call *call)
 	if (!call || atomic_fetch_sub(&call->refs, 1) != 1) {
 		return;
 	}
+	recording_end(call);
 	sealrtp_config_free(call->config);
 	settings_put(call->settings);
 	pthread_mutex_destroy(&call->lock);
@@ -154,10 +155,7 @@ static void tell(void *data, const sealrtp_leg_event *event)
 {
 	struct call *call = data;
 
-	if (event->kind == SEALRTP_EVENT_SECURED) {
-		atomic_store(&call->method, event->method);
-		atomic_store(&call->secured, true);
-	}
+	recording_event(call, event);
 	queue_event(call, event);
 }
 
@@ -167,9 +165,7 @@ static void take_terms(struct call *call, struct terms *terms)
 	call->config = terms->config;
 	terms->config = NULL;
 	switch_copy_string(call->policy, terms->policy, sizeof(call->policy));
-	atomic_store(&call->recording_before, sealrtp_recording_action(call->config, 0, 0));
-	atomic_store(&call->recording_other, sealrtp_recording_action(call->config, 0, 1));
-	atomic_store(&call->recording_zrtp, sealrtp_recording_action(call->config, 1, 1));
+	recording_rule(call);
 }
 
 sealrtp_result call_set_terms(struct call *call, struct terms *terms, char *reason, size_t reason_size)
@@ -288,7 +284,9 @@ static switch_status_t on_destroy(switch_core_session_t *session)
 	return SWITCH_STATUS_SUCCESS;
 }
 
-static switch_state_handler_table_t handlers = {.on_hangup = on_hangup, .on_destroy = on_destroy};
+/* Sticky: a transfer clears the others. */
+static switch_state_handler_table_t handlers = {
+	.on_hangup = on_hangup, .on_destroy = on_destroy, .flags = SSH_FLAG_STICKY};
 
 static struct call *allocate(switch_core_session_t *session, struct settings *settings, struct terms *terms)
 {
@@ -306,6 +304,7 @@ static struct call *allocate(switch_core_session_t *session, struct settings *se
 	pthread_mutex_init(&call->lock, NULL);
 	/* The channel's, and the caller's. */
 	atomic_init(&call->refs, 2);
+	recording_begin(call);
 	take_terms(call, terms);
 	return call;
 }

@@ -4,7 +4,7 @@
  * relay's threads.
  */
 
-#include "mod_sealrtp.h"
+#include "surface.h"
 
 #include <pthread.h>
 
@@ -263,6 +263,10 @@ switch_status_t config_load(void)
 	status = settings->policies ? make(settings, root) : SWITCH_STATUS_MEMERR;
 	if (xml) {
 		switch_xml_free(xml);
+	}
+	/* At the start nothing is replaced yet: recording_require looks then. */
+	if (status == SWITCH_STATUS_SUCCESS && atomic_load(&runtime.running)) {
+		status = recording_check(settings);
 	}
 	if (status == SWITCH_STATUS_SUCCESS) {
 		replace(settings);

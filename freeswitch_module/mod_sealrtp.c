@@ -3,7 +3,7 @@
  * mod_sealrtp: SDES, DTLS-SRTP and ZRTP for mod_sofia's calls, by one policy.
  */
 
-#include "mod_sealrtp.h"
+#include "surface.h"
 
 SWITCH_MODULE_LOAD_FUNCTION(mod_sealrtp_load);
 SWITCH_MODULE_SHUTDOWN_FUNCTION(mod_sealrtp_shutdown);
@@ -46,8 +46,10 @@ static const struct part {
 	{check_library, NULL},
 	{config_load, config_unload},
 	{start_relay, NULL},
+	{surface_start, surface_stop},
 	{queue_start, queue_stop},
 	{intercept_start, intercept_stop},
+	{recording_require, NULL},
 };
 #define PARTS (sizeof(parts) / sizeof(*parts))
 

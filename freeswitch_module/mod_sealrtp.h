@@ -110,6 +110,9 @@ sealrtp_sdp_message exchange_local(
 
 /* call.c: the calls whose media is ours */
 
+/* recording.c's. */
+struct source;
+
 struct call {
 	/* Fixed from the beginning. */
 	char uuid[SWITCH_UUID_FORMATTED_LENGTH + 1];
@@ -119,13 +122,12 @@ struct call {
 	/* The configuration that it began with; kept over reloads. */
 	struct settings *settings;
 
-	/* Set on a thread of the relay, before the event is queued: a line of it has keys. */
-	atomic_bool secured;
-	/* SEALRTP_RECORDING_*: of a call that is not secured yet, secured by another method, by ZRTP. Read on
-	 * media threads. */
-	atomic_uint recording_before, recording_other, recording_zrtp;
-	/* The method of the event behind `secured`, a SEALRTP_METHOD_*. */
-	atomic_uint method;
+	/* What recorders may not have. */
+	struct source *source;
+	/* ZRTP's disclosure flag is set. */
+	switch_bool_t disclosed;
+	/* A handshake has failed, or the peer does no ZRTP; report.c's. */
+	atomic_bool failed, unanswered;
 
 	/* For what follows. The leg's functions take a lock of their own; no callback of the leg takes this one.
 	 */

@@ -4,7 +4,7 @@
  * before FreeSWITCH reads it, FreeSWITCH's own gets security and the relay's ports before mod_sofia sends it.
  */
 
-#include "mod_sealrtp.h"
+#include "surface.h"
 
 /* What the library adds to a description, at first guess. */
 #define ROOM 8192
@@ -120,6 +120,7 @@ static sealrtp_result take_remote(struct call *call, switch_channel_t *channel, 
 	if (leg) {
 		message = exchange_remote(&call->exchange, channel, type, call->offer && !strcmp(call->offer, sdp));
 		*answers = !message.request;
+		recording_disclose(call, switch_channel_get_session(channel));
 		result = translate(sealrtp_leg_remote, leg, &message, sdp, out, reason, reason_size);
 		if (result < 0) {
 			call->exchange = before;
@@ -205,6 +206,7 @@ static sealrtp_result take_local(struct call *call, switch_core_session_t *sessi
 
 	if (leg) {
 		message = exchange_local(&call->exchange, switch_core_session_get_channel(session), type);
+		recording_disclose(call, session);
 		result =
 			translate(sealrtp_leg_local, leg, &message, params->local_sdp_str, &text, reason, reason_size);
 	} else {

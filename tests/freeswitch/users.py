@@ -14,6 +14,10 @@ CALLEES = 6
 # What stock needs to know to offer SDES and nothing else; our module hears of it too, and must not mind.
 STOCK_SDES = ("rtp_secure_media=mandatory:AES_CM_128_HMAC_SHA1_80",)
 
+# What recording may be, and by which methods it is tried.
+RECORDING = ("disclose", "allow", "refuse")
+METHODS: Mapping[str, Media] = {"sdes": Media.SDES, "dtls": Media.DTLS, "zrtp": Media.ZRTP}
+
 # The policies of sealrtp.conf.xml. SIP is over UDP here, so SDES keys are allowed anywhere.
 RULES: Mapping[str, Mapping[str, str]] = {
     "sdes": {"offer": "sdes", "accept": "sdes", "fallback": "reject", "sdes_signalling": "any"},
@@ -23,6 +27,10 @@ RULES: Mapping[str, Mapping[str, str]] = {
     "zrtp-perhaps": {"offer": "zrtp", "accept": "zrtp", "fallback": "rtp"},
     "any-method": {"offer": "zrtp,dtls,sdes", "accept": "sdes,dtls,zrtp", "fallback": "reject", "sdes_signalling": "any"},
     "tls-only": {"offer": "sdes", "accept": "sdes", "fallback": "reject", "sdes_signalling": "tls"},
+    # One method each, and what becomes of recorders.
+    **{f"{recording}-{method}": {"offer": method, "accept": method, "fallback": "reject", "sdes_signalling": "any", "recording": recording}
+       for recording in RECORDING for method in METHODS},
+    "refuse-perhaps": {"offer": "zrtp", "accept": "zrtp", "fallback": "rtp", "recording": "refuse"},
     # The two lines of a=crypto that SIPp reads.
     "sipp": {"offer": "sdes", "accept": "sdes", "fallback": "reject", "sdes_signalling": "any",
              "suites": "AES_CM_128_HMAC_SHA1_80,AES_CM_128_HMAC_SHA1_32"},
@@ -60,6 +68,8 @@ CALLERS: Mapping[str, User] = {user.name: user for user in (
     User("secure", Media.SDES, "sdes"), User("plain", Media.CLEAR), User("fingerprinted", Media.DTLS, "dtls"),
     User("perhaps", Media.OPTIMISTIC, "perhaps"), User("zrtp", Media.ZRTP, "zrtp"),
     User("zrtp-perhaps", Media.CLEAR, "zrtp-perhaps"), User("any-method", Media.SDES, "any-method"), User("tls-only", Media.SDES, "tls-only"),
+    *(User(f"{recording}-{method}", media, f"{recording}-{method}") for recording in RECORDING for method, media in METHODS.items()),
+    User("refuse-perhaps", Media.CLEAR, "refuse-perhaps"), User("announced-zrtp", Media.ZRTP, "disclose-zrtp", ("sealrtp_recording=yes",)),
     *(User(f"zrtp-{label}", Media.ZRTP, f"zrtp-{label}") for label in SETS), User("weak", Media.SDES, "null-auth"), User("known", Media.SDES, "sdes", registers=True),
 )}
 USERS: Mapping[str, User] = {**CALLERS, **CALLED}
