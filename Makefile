@@ -11,7 +11,7 @@ FREESWITCH_CONFIG ?= $(shell $(FREESWITCH_PKG_CONFIG) --variable=confdir freeswi
 PREFIX ?= /usr
 MODULES ?= $(firstword $(wildcard $(PREFIX)/lib/*/asterisk/modules $(PREFIX)/lib/asterisk/modules))
 
-.PHONY: all check test demo bench fuzz header module lib install uninstall freeswitch-module freeswitch-install freeswitch-uninstall clean
+.PHONY: all check test demo bench bench-freeswitch fuzz header module lib install uninstall freeswitch-module freeswitch-install freeswitch-uninstall clean
 
 all: lib
 
@@ -30,6 +30,10 @@ demo:
 # Our packet path beside libsrtp's, in one process.
 bench:
 	python3 tests/run.py bench
+
+# CPU time per call through FreeSWITCH, ours beside its own SRTP; needs FreeSWITCH with its headers.
+bench-freeswitch:
+	python3 tests/run.py bench-freeswitch
 
 fuzz:
 	python3 tests/run.py fuzz --seconds $(SECONDS_EACH)

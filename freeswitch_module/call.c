@@ -284,7 +284,9 @@ static switch_status_t on_destroy(switch_core_session_t *session)
 	return SWITCH_STATUS_SUCCESS;
 }
 
-static switch_state_handler_table_t handlers = {.on_hangup = on_hangup, .on_destroy = on_destroy};
+/* Sticky: a transfer clears the others. */
+static switch_state_handler_table_t handlers = {
+	.on_hangup = on_hangup, .on_destroy = on_destroy, .flags = SSH_FLAG_STICKY};
 
 static struct call *allocate(switch_core_session_t *session, struct settings *settings, struct terms *terms)
 {

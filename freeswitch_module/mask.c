@@ -77,7 +77,7 @@ static switch_status_t forget(switch_core_session_t *session)
 	return SWITCH_STATUS_SUCCESS;
 }
 
-static switch_state_handler_table_t at_end = {.on_destroy = forget};
+static switch_state_handler_table_t at_end = {.on_destroy = forget, .flags = SSH_FLAG_STICKY};
 
 static struct original *find(switch_channel_t *channel, const char *masked)
 {

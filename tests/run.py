@@ -173,6 +173,13 @@ def freeswitch_calls() -> Count:
     return pytest("tests/freeswitch")
 
 
+def freeswitch_bench() -> Count:
+    """CPU time per call beside FreeSWITCH's own SRTP; skipped, with the reason, where there is no FreeSWITCH."""
+    if reason := no_freeswitch():
+        return Count(skipped=1, notes=[f"SKIPPED: CPU time per call through FreeSWITCH: {reason}"])
+    return python("tests/freeswitch/bench.py")
+
+
 def freeswitch_demo() -> Count:
     if reason := no_freeswitch():
         return Count(skipped=1, notes=[f"SKIPPED: {reason}"])
@@ -320,6 +327,7 @@ def main() -> int:
     demo = commands.add_parser("demo", help="real calls through real PBXs")
     demo.add_argument("--pbx", default="all", choices=["all", "asterisk22", "asterisk16-pjsip", "asterisk16-sip", "freeswitch"])
     commands.add_parser("bench", help="our packet path beside libsrtp's")
+    commands.add_parser("bench-freeswitch", help="CPU time per call through FreeSWITCH, beside its own SRTP")
     fuzzing = commands.add_parser("fuzz", help="every fuzz target on its corpus")
     for command_with_fuzz in (test, fuzzing):
         command_with_fuzz.add_argument("--seconds", type=int, default=30, help="for each fuzz target")
@@ -336,6 +344,9 @@ def main() -> int:
         case "bench":
             return run([Step("bench", lambda: command(["cargo", "run", "--release", "--locked", "-q", "-p", "sealrtp-bench"],
                                                       show=True), BUILD)])
+        case "bench-freeswitch":
+            return run([Step("private Debian root", lambda: python("tests/pbx/roots.py", "ensure", "testing"), BUILD + CALLS),
+                        Step("FreeSWITCH: CPU time per call", freeswitch_bench, ["strace"])])
         case "fuzz":
             return run([Step("fuzzing", lambda: fuzz(chosen.seconds), ["g++"])])
     return 2

@@ -12,6 +12,7 @@ use sealrtp_session::{Session, WithoutKeys};
 use sealrtp_zrtp::message::Flags;
 use sealrtp_zrtp::{Association, Sas};
 
+use crate::align::slots;
 use crate::event::{Event, Gate, Happened, Observer};
 use crate::line::{Carried, Line, leave_dtls};
 use crate::text::{Place, Side, relayed, sides};
@@ -240,7 +241,12 @@ impl Inner {
             Writer::Pbx => self.local(body, message),
         };
         self.demand_if_due();
-        let told = told?;
+        let told = told.inspect_err(|_| {
+            // What comes in a response ends the call if it is refused; meanwhile no opportunistic line of our offer goes on.
+            if writer == Writer::Peer && !message.request {
+                self.demand();
+            }
+        })?;
         // The call must end when an answer cannot be put into force, and until then no line goes on in the clear.
         self.settle().inspect_err(|_| self.demand())?;
         let body = Text::new(body.to_vec());
@@ -254,7 +260,7 @@ impl Inner {
         let opened = self.open(&sides, false)?;
         let others = self.others_may_pass();
         let place = |(index, side): (usize, &Side)| match self.port(index, &opened, Writer::Peer) {
-            Some(port) if side.is_carried() => Place::Port(port),
+            Some(port) if side.is_carried() => Place::at(port, side),
             _ if side.rtp => Place::Declined,
             _ if !side.open || others => Place::AsItIs,
             _ => Place::Declined,
@@ -274,9 +280,15 @@ impl Inner {
     }
 
     fn local(&mut self, body: &[u8], message: &Message) -> Result<Text, Refusal> {
-        let description = Description::parse(body).map_err(|error| Refusal::Sdp(error.to_string()))?;
-        let mut sides = sides(&description, self.terms.pbx, self.terms.inner)?;
+        let parse = |body| Description::parse(body).map_err(|error| Refusal::Sdp(error.to_string()));
         let answer = self.offer_answer.would_answer(message);
+        let body = {
+            let description = parse(body)?;
+            let places = &self.sides[if answer { Writer::Peer } else { Writer::Pbx } as usize];
+            description.arranged(&slots(&description, places, answer))
+        };
+        let description = parse(&body)?;
+        let mut sides = sides(&description, self.terms.pbx, self.terms.inner)?;
         if answer {
             // What the peer has declined is no line, whatever the PBX says.
             for (index, side) in sides.iter_mut().enumerate().filter(|(_, side)| side.rtp) {
@@ -295,7 +307,7 @@ impl Inner {
         }
         let opened = self.open(&sides, !answer)?;
         let place = |(index, side): (usize, &Side)| match self.port(index, &opened, Writer::Pbx) {
-            Some(port) if side.is_carried() => Place::Port(port),
+            Some(port) if side.is_carried() => Place::at(port, side),
             _ if side.rtp => Place::Declined,
             _ => Place::AsItIs,
         };

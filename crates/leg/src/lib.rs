@@ -18,10 +18,14 @@
 //! **What is taken out.** The relay does no ICE and no BUNDLE: both go from both texts. Lines that are not RTP over UDP, such as
 //! T.38's, are not relayed: they are left alone where clear media may pass, and declined where it may not.
 //!
+//! **Lines have their places** (RFC 3264): an answer of the PBX's that has them in another order, or leaves some out, is put into the
+//! order of the offer, and what it knows nothing of is declined.
+//!
 //! **The same description again**, as some PBXs hand it over several times, changes nothing and gives the same text.
 
 #![forbid(unsafe_code)]
 
+mod align;
 mod event;
 mod leg;
 mod line;

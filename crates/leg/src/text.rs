@@ -15,9 +15,13 @@ pub(crate) struct Side {
     pub(crate) media: String,
     /// The transport, as written.
     pub(crate) transport: String,
+    /// As written, never empty.
+    pub(crate) formats: String,
     pub(crate) rtp: bool,
     /// Not declined.
     pub(crate) open: bool,
+    /// On hold by `0.0.0.0` or `::`.
+    pub(crate) held: bool,
     /// Where RTP is to go; none: it is on hold.
     pub(crate) to: Option<SocketAddr>,
     /// Where RTCP is to go where it has a port of its own.
@@ -56,8 +60,10 @@ fn side(media: &Media<'_>, host: Option<IpAddr>, family: IpAddr) -> Result<Side,
     let mut side = Side {
         media: media.kind().to_owned(),
         transport: media.transport().to_owned(),
+        formats: formats(media),
         rtp: media.profile().is_rtp(),
         open: media.port() != 0,
+        held: media.host().is_some_and(Host::is_unspecified),
         mux: media.rtcp_mux(),
         zrtp_hash: media.zrtp_hashes().next().map(str::to_owned),
         ..Side::default()
@@ -97,6 +103,11 @@ fn side(media: &Media<'_>, host: Option<IpAddr>, family: IpAddr) -> Result<Side,
     Ok(side)
 }
 
+fn formats(media: &Media<'_>) -> String {
+    let formats: Vec<&str> = media.formats().collect();
+    if formats.is_empty() { "0".to_owned() } else { formats.join(" ") }
+}
+
 /// What becomes of a line's transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -105,6 +116,14 @@ pub(crate) enum Place {
     Declined,
     /// Media goes to this port.
     Port(u16),
+    /// As well, once it is taken off hold: `c=` goes on saying that.
+    Held(u16),
+}
+
+impl Place {
+    pub(crate) fn at(port: u16, side: &Side) -> Self {
+        if side.held { Self::Held(port) } else { Self::Port(port) }
+    }
 }
 
 /// The description with other transports, without ICE and BUNDLE. `address`: what the RTP lines' `c=` says from here on.
@@ -125,11 +144,11 @@ pub(crate) fn relayed(
         if savp_fingerprint_is_udp_tls && is_udp_tls(media) {
             line.profile(media.profile().dtls_srtp());
         }
-        if let Place::Port(port) = *place {
+        if let Place::Port(port) | Place::Held(port) = *place {
             line.port(port);
-            if let Some(address) = address {
-                line.address(address);
-            }
+        }
+        if let (Place::Port(_), Some(address)) = (place, address) {
+            line.address(address);
         }
     }
     rewrite.finish()

@@ -28,7 +28,11 @@ fn hold_by_an_unspecified_address_stops_media_and_resume_goes_on_under_the_same_
         talk(&alice, &bob, 0, 1);
         let held = alice.body(&[AUDIO]).replace("c=IN IP4 127.0.0.1", "c=IN IP4 0.0.0.0");
         let offered = alice.local_text(&held, &offer(2)).unwrap();
-        bob.remote(&offered, &offer(2)).unwrap();
+        let seen = bob.remote(&offered, &offer(2)).unwrap();
+        assert!(
+            seen.contains("c=IN IP4 0.0.0.0") && !seen.contains("c=IN IP4 127.0.0.1"),
+            "the PBX sees it, too"
+        );
         let answered = bob.local(&[AUDIO], &answer(2)).unwrap();
         alice.remote(&answered, &answer(2)).unwrap();
         assert_eq!(bob.stream(0).peer, None);
@@ -246,6 +250,31 @@ fn an_offer_taken_again_with_another_number_is_answered_as_that_one() {
     assert_eq!(answered.matches("a=crypto").count(), 1, "an answer, no offer");
     alice.remote(&answered, &answer(1)).unwrap();
     talk(&alice, &bob, 0, 1);
+}
+
+#[test]
+fn a_pbx_that_has_its_lines_in_another_order_and_leaves_some_out_still_answers_line_by_line() {
+    let (alice, bob) = pair_of("sdes", "reject");
+    let fax = "m=image 4004 udptl t38\r\n";
+    // Alice has video first; bob's PBX always writes audio first, and knows no T.38.
+    let body = alice.body(&[VIDEO, AUDIO]);
+    let offered = alice.local_text(&body, &offer(1)).unwrap() + fax;
+    bob.remote(&offered, &offer(1)).unwrap();
+    let answered = bob.local(&[AUDIO, VIDEO], &answer(1)).unwrap();
+    let kinds = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix("m="));
+        lines.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(kinds(&answered), ["video", "audio", "image"]);
+    assert!(answered.contains("m=image 0 udptl t38\r\n"));
+    let call = alice.remote(&answered.replace("m=image 0 udptl t38\r\n", ""), &answer(1)).unwrap();
+    assert_eq!(kinds(&call), ["video", "audio"]);
+    // Its own re-INVITE keeps the places, though audio comes first in what it says.
+    let again = bob.local(&[AUDIO, VIDEO], &offer(2)).unwrap();
+    assert_eq!(kinds(&again), ["video", "audio", "image"]);
+    assert_eq!(bob.stream(0).outer_port, ports(&again)[0]);
+    let alone = bob.local(&[AUDIO], &offer(3)).unwrap();
+    assert_eq!((kinds(&alone), ports(&alone)[0], ports(&alone)[2]), (kinds(&again), 0, 0));
 }
 
 #[test]

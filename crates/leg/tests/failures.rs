@@ -146,6 +146,18 @@ fn a_refused_re_offer_changes_nothing() {
 }
 
 #[test]
+fn a_refused_answer_leaves_no_line_of_an_opportunistic_offer_open() {
+    let (alice, bob) = (End::new("alice", only("sdes", "rtp")), End::new("bob", only("sdes", "rtp")));
+    let offered = alice.local(&[AUDIO], &offer(1)).unwrap();
+    assert_eq!(alice.stream(0).state, State::Bypass);
+    bob.remote(&offered, &offer(1)).unwrap();
+    let answered = bob.local(&[AUDIO], &answer(1)).unwrap();
+    let wrong = answered.replace("inline:", "inline:!");
+    assert!(matches!(alice.remote(&wrong, &answer(1)), Err(Refusal::Policy(_))));
+    assert_eq!(alice.stream(0).state, State::Block);
+}
+
+#[test]
 fn nothing_is_told_after_the_end() {
     let (alice, bob) = (End::new("alice", only("dtls", "reject")), End::new("bob", only("dtls", "reject")));
     exchange(&alice, &bob, &[AUDIO], &[AUDIO], 1).unwrap();

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A small pool of threads serves all streams; each stream belongs to one thread, which waits with epoll. No packet of media
-//! makes it allocate. A stream is guarded by a lock that its thread takes once per batch of datagrams; others take it only
+//! makes it allocate. A stream is guarded by a lock that its thread takes once a datagram; others take it only
 //! with a call of [`Stream`]'s, so a packet hardly ever waits.
 //!
 //! **Where datagrams go.** To the PBX: where [`Stream::set_pbx`] says, and only what comes from there is taken. To the peer:
@@ -43,6 +43,7 @@
 mod addresses;
 mod counters;
 mod early;
+mod epoll;
 mod media;
 mod relay;
 mod sockets;

@@ -14,8 +14,6 @@ use crate::addresses::Peers;
 use crate::early::{Early, Kept};
 use crate::{Counters, Dropped, Sockets};
 
-/// Datagrams of a socket that are read before others have their turn.
-const AT_A_TIME: usize = 16;
 /// Room for the longest datagram, and what protection adds.
 pub(crate) const ROOM: usize = 65_536 + MAX_TRAILER_LEN;
 
@@ -26,12 +24,13 @@ pub(crate) enum Side {
     Pbx,
 }
 
-/// Whether a socket was read to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Left {
-    Nothing,
-    Perhaps,
-}
+/// The sockets of a stream.
+pub(crate) const PLACES: [(Side, Component); 4] = [
+    (Side::Peer, Component::Rtp),
+    (Side::Peer, Component::Rtcp),
+    (Side::Pbx, Component::Rtp),
+    (Side::Pbx, Component::Rtcp),
+];
 
 pub(crate) struct Media {
     session: Session,
@@ -156,25 +155,25 @@ impl Media {
         }
     }
 
-    /// Reads a socket, so many datagrams at most.
-    pub(crate) fn read(&mut self, side: Side, component: Component, buffer: &mut [u8], now: Instant) -> Left {
-        for _ in 0..AT_A_TIME {
-            let Some(sockets) = &self.sockets else { return Left::Nothing };
-            let socket = match side {
-                Side::Peer => &sockets.peer[component as usize],
-                Side::Pbx => &sockets.pbx[component as usize],
-            };
-            match (socket.recv_from(buffer), side) {
-                (Ok((len, from)), Side::Peer) => {
-                    self.take_from_peer(component, &mut buffer[..len], from, now);
-                }
-                (Ok((len, from)), Side::Pbx) => self.take_from_pbx(component, buffer, len, from),
-                (Err(error), _) if error.kind() == io::ErrorKind::WouldBlock => return Left::Nothing,
-                // Of a datagram sent before: a port was not open.
-                (Err(_), _) => {}
-            }
+    /// The socket of a place; none of a closed stream.
+    pub(crate) fn socket(&self, place: usize) -> Option<&UdpSocket> {
+        let sockets = self.sockets.as_ref()?;
+        let (side, component) = PLACES[place];
+        Some(match side {
+            Side::Peer => &sockets.peer[component as usize],
+            Side::Pbx => &sockets.pbx[component as usize],
+        })
+    }
+
+    /// Reads a datagram of a socket. One more waits for its next turn, so that none of the others has to wait for many.
+    pub(crate) fn read(&mut self, place: usize, buffer: &mut [u8], now: Instant) {
+        // An error is of a datagram sent before (a port was not open), or there is none.
+        let Some(Ok((len, from))) = self.socket(place).map(|socket| socket.recv_from(buffer)) else { return };
+        let (side, component) = PLACES[place];
+        match side {
+            Side::Peer => self.take_from_peer(component, &mut buffer[..len], from, now),
+            Side::Pbx => self.take_from_pbx(component, buffer, len, from),
         }
-        Left::Perhaps
     }
 
     fn take_from_peer(&mut self, component: Component, packet: &mut [u8], from: SocketAddr, now: Instant) {

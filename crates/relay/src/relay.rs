@@ -41,6 +41,10 @@ impl Drop for Pool {
     }
 }
 
+/// Streams of which a thread has always something to do. Before that a further thread would only make both sleep and wake for
+/// every packet, which costs more than carrying it.
+const BUSY: usize = 128;
+
 /// A relay: threads that carry streams. Clones are handles of the same one; the threads end when the last handle and the last
 /// [`Stream`] are gone.
 #[derive(Clone)]
@@ -78,12 +82,16 @@ impl Relay {
         observer: Arc<dyn Observer>,
     ) -> io::Result<Stream> {
         let addresses = [sockets.peer[0].local_addr()?, sockets.pbx[0].local_addr()?];
-        let raw = worker::sockets_of(&sockets)?;
+        for socket in sockets.peer.iter().chain(&sockets.pbx) {
+            socket.set_nonblocking(true)?;
+        }
         let shared = Arc::new(Shared::new(session, sockets, observer));
-        let Some(mailbox) = self.0.mailboxes.iter().min_by_key(|mailbox| mailbox.streams()) else {
+        let streams: Vec<usize> = self.0.mailboxes.iter().map(|mailbox| mailbox.streams()).collect();
+        let Some(mailbox) = thread_for_one_more(&streams).and_then(|thread| self.0.mailboxes.get(thread))
+        else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        let number = mailbox.open(Arc::clone(&shared), &raw)?;
+        let number = mailbox.open(&shared)?;
         self.0.streams.fetch_add(1, Ordering::Relaxed);
         Ok(Stream::new(shared, Arc::clone(mailbox), number, addresses, Arc::clone(&self.0)))
     }
@@ -94,11 +102,37 @@ impl Relay {
     }
 }
 
+/// Which thread carries one more stream, by how many each has: the first that is not busy, else the one with the fewest.
+fn thread_for_one_more(streams: &[usize]) -> Option<usize> {
+    let fewest = || streams.iter().enumerate().min_by_key(|(_, count)| **count).map(|(thread, _)| thread);
+    streams.iter().position(|count| *count < BUSY).or_else(fewest)
+}
+
 impl fmt::Debug for Relay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Relay")
             .field("threads", &self.0.mailboxes.len())
             .field("streams", &self.streams())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_filled_before_the_next_begins_and_busy_ones_share_evenly() {
+        for (streams, thread) in [
+            (&[0, 0][..], 0),
+            (&[BUSY - 1, 0], 0),
+            (&[BUSY, 3], 1),
+            (&[BUSY, BUSY], 0),
+            (&[BUSY + 1, BUSY], 1),
+            (&[2, 200], 0),
+        ] {
+            assert_eq!(thread_for_one_more(streams), Some(thread), "{streams:?}");
+        }
+        assert_eq!(thread_for_one_more(&[]), None);
     }
 }

@@ -24,10 +24,6 @@ impl Sockets {
     pub fn bind(peer: SocketAddr, pbx: IpAddr) -> io::Result<Self> {
         Ok(Self { peer: bind_pair(peer, None)?, pbx: bind_pair(SocketAddr::new(pbx, 0), None)? })
     }
-
-    pub(crate) fn all(&self) -> impl Iterator<Item = &UdpSocket> {
-        self.peer.iter().chain(&self.pbx)
-    }
 }
 
 /// Binds a pair, RTP's first: the port of `rtp` and `rtcp_port`, without one the port above RTP's; with port 0 and no

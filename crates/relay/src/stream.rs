@@ -1,16 +1,17 @@
 //! A stream's handle, and what its thread and the handle share.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
-use sealrtp_session::{Component, Event, Session};
+use sealrtp_session::{Event, Session};
 
-use crate::media::{Left, Media, News, Side};
+use crate::media::{Media, News, PLACES};
 use crate::relay::Pool;
 use crate::worker::{Mailbox, Message};
 use crate::{Counters, Sockets};
@@ -56,16 +57,20 @@ impl Shared {
         })
     }
 
-    /// Reads a socket; tells what is left there, and when the stream's timer is due next.
-    pub(crate) fn read(
+    /// The sockets, each with its place; none of a closed stream.
+    pub(crate) fn each_socket(
         &self,
-        side: Side,
-        component: Component,
-        buffer: &mut [u8],
-    ) -> (Left, Option<Instant>) {
-        let mut left = Left::Nothing;
-        let due = self.work(|media| left = media.read(side, component, buffer, Instant::now()));
-        (left, due)
+        mut act: impl FnMut(usize, &UdpSocket) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let media = self.lock();
+        (0..PLACES.len())
+            .filter_map(|place| Some((place, media.socket(place)?)))
+            .try_for_each(|(place, socket)| act(place, socket))
+    }
+
+    /// Reads a socket, and tells when the stream's timer is due next.
+    pub(crate) fn read(&self, place: usize, buffer: &mut [u8]) -> Option<Instant> {
+        self.work(|media| media.read(place, buffer, Instant::now()))
     }
 
     /// Does what is due, and tells when the timer is due next.

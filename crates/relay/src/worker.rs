@@ -2,31 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Registry, Token, Waker};
-use sealrtp_session::Component;
-
-use crate::Sockets;
-use crate::media::{Left, ROOM, Side};
+use crate::epoll::{Epoll, Ready};
+use crate::media::{PLACES, ROOM};
 use crate::stream::Shared;
 
-/// Sockets that are told of at once.
-const EVENTS: usize = 256;
-const WOKEN: Token = Token(usize::MAX);
-
-/// The sockets of a stream by their place in its four tokens.
-const SOCKETS: [(Side, Component); 4] = [
-    (Side::Peer, Component::Rtp),
-    (Side::Peer, Component::Rtcp),
-    (Side::Pbx, Component::Rtp),
-    (Side::Pbx, Component::Rtcp),
-];
+/// Sockets of a stream, each with a number: the stream's times this, and its own place.
+const SOCKETS: usize = PLACES.len();
 
 pub(crate) enum Message {
     /// A stream is there.
@@ -46,8 +32,7 @@ struct Numbers {
 
 /// What others have of a thread.
 pub(crate) struct Mailbox {
-    registry: Registry,
-    waker: Waker,
+    epoll: Epoll,
     messages: Mutex<Vec<Message>>,
     numbers: Mutex<Numbers>,
     streams: AtomicUsize,
@@ -65,7 +50,7 @@ impl Mailbox {
     }
 
     /// Gives the thread a stream, and returns its number.
-    pub(crate) fn open(&self, shared: Arc<Shared>, sockets: &[i32; 4]) -> io::Result<usize> {
+    pub(crate) fn open(&self, shared: &Arc<Shared>) -> io::Result<usize> {
         let number = {
             let mut numbers = locked(&self.numbers);
             numbers.free.pop_first().unwrap_or_else(|| {
@@ -75,13 +60,11 @@ impl Mailbox {
         };
         self.streams.fetch_add(1, Ordering::Relaxed);
         // First the message, so that the thread knows the stream when it hears of its sockets.
-        self.post(Message::Open(number, shared));
-        for (place, socket) in sockets.iter().enumerate() {
-            let token = Token(number * SOCKETS.len() + place);
-            if let Err(error) = self.registry.register(&mut SourceFd(socket), token, Interest::READABLE) {
-                self.post(Message::Close(number));
-                return Err(error);
-            }
+        self.post(Message::Open(number, Arc::clone(shared)));
+        let waited_for = shared.each_socket(|place, socket| self.epoll.add(socket, number * SOCKETS + place));
+        if let Err(error) = waited_for {
+            self.post(Message::Close(number));
+            return Err(error);
         }
         Ok(number)
     }
@@ -92,19 +75,14 @@ impl Mailbox {
         messages.push(message);
         drop(messages);
         if first {
-            self.wake();
+            self.epoll.wake();
         }
     }
 
     /// Ends the thread.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        // Of an eventfd; it fails only if the thread is gone.
-        let _ = self.waker.wake();
+        self.epoll.wake();
     }
 
     fn take(&self) -> Vec<Message> {
@@ -117,20 +95,10 @@ impl Mailbox {
     }
 }
 
-pub(crate) fn sockets_of(sockets: &Sockets) -> io::Result<[i32; 4]> {
-    for socket in sockets.all() {
-        socket.set_nonblocking(true)?;
-    }
-    let [peer, pbx] = [&sockets.peer, &sockets.pbx];
-    Ok([&peer[0], &peer[1], &pbx[0], &pbx[1]].map(AsRawFd::as_raw_fd))
-}
-
 /// Starts a thread.
 pub(crate) fn start() -> io::Result<(Arc<Mailbox>, JoinHandle<()>)> {
-    let poll = Poll::new()?;
     let mailbox = Arc::new(Mailbox {
-        registry: poll.registry().try_clone()?,
-        waker: Waker::new(poll.registry(), WOKEN)?,
+        epoll: Epoll::new()?,
         messages: Mutex::default(),
         numbers: Mutex::default(),
         streams: AtomicUsize::new(0),
@@ -138,11 +106,9 @@ pub(crate) fn start() -> io::Result<(Arc<Mailbox>, JoinHandle<()>)> {
     });
     let worker = Worker {
         mailbox: Arc::clone(&mailbox),
-        poll,
         streams: Vec::new(),
         timers: BTreeSet::new(),
         buffer: vec![0; ROOM].into_boxed_slice(),
-        unread: Vec::new(),
     };
     let thread = thread::Builder::new().name("sealrtp-relay".into()).spawn(|| worker.run())?;
     Ok((mailbox, thread))
@@ -156,31 +122,22 @@ struct Entry {
 
 struct Worker {
     mailbox: Arc<Mailbox>,
-    poll: Poll,
     streams: Vec<Option<Entry>>,
     timers: BTreeSet<(Instant, usize)>,
     buffer: Box<[u8]>,
-    /// Sockets that were not read to their end, so that each has its turn.
-    unread: Vec<Token>,
 }
 
 impl Worker {
     fn run(mut self) {
-        let mut events = Events::with_capacity(EVENTS);
-        let mut unread = Vec::new();
+        let mut ready = Ready::new();
         while !self.mailbox.stopped.load(Ordering::Acquire) {
-            if let Err(error) = self.poll.poll(&mut events, self.patience())
-                && error.kind() != io::ErrorKind::Interrupted
-            {
+            if self.mailbox.epoll.wait(&mut ready, self.patience()).is_err() {
                 // Nothing that a stream does brings this about; without waiting the thread would spin.
                 thread::sleep(Duration::from_millis(1));
             }
             self.read_messages();
-            std::mem::swap(&mut unread, &mut self.unread);
-            for token in unread.drain(..).chain(events.iter().map(|event| event.token())) {
-                if token != WOKEN {
-                    self.read(token);
-                }
+            for number in ready.numbers() {
+                self.read(number / SOCKETS, number % SOCKETS);
             }
             self.run_timers();
         }
@@ -188,9 +145,6 @@ impl Worker {
 
     /// How long to wait at most.
     fn patience(&self) -> Option<Duration> {
-        if !self.unread.is_empty() {
-            return Some(Duration::ZERO);
-        }
         let (due, _) = self.timers.first()?;
         Some(due.saturating_duration_since(Instant::now()))
     }
@@ -225,14 +179,9 @@ impl Worker {
         self.streams.get(number)?.as_ref()
     }
 
-    fn read(&mut self, token: Token) {
-        let number = token.0 / SOCKETS.len();
-        let (side, component) = SOCKETS[token.0 % SOCKETS.len()];
+    fn read(&mut self, number: usize, place: usize) {
         let Some(Some(entry)) = self.streams.get(number) else { return };
-        let (left, due) = entry.shared.read(side, component, &mut self.buffer);
-        if left == Left::Perhaps {
-            self.unread.push(token);
-        }
+        let due = entry.shared.read(place, &mut self.buffer);
         self.arm(number, due);
     }
 

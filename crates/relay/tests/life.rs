@@ -308,7 +308,7 @@ fn a_panic_closes_its_stream_alone_and_is_told() {
 }
 
 #[test]
-fn threads_share_the_streams_evenly() {
+fn a_few_streams_share_one_thread() {
     let _whole = whole_process();
     let relay = Relay::start(4).unwrap();
     let calls: Vec<Call> = (0..8).map(|_| Call::on(relay.clone(), WithoutKeys::Block, LOCALHOST)).collect();
@@ -328,9 +328,7 @@ fn threads_share_the_streams_evenly() {
         thread::sleep(Duration::from_millis(1));
     }
     let names = names.lock().unwrap();
-    for name in names.iter() {
-        assert_eq!(names.iter().filter(|other| *other == name).count(), 2);
-    }
+    assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
     drop(calls);
 }
 

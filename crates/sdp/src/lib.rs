@@ -33,6 +33,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arrange;
 mod attribute;
 mod description;
 mod error;
@@ -43,6 +44,7 @@ mod media;
 mod profile;
 mod rewrite;
 
+pub use arrange::Slot;
 pub use description::{Description, SessionLevel};
 pub use error::{EditError, Fault, SdpError};
 pub use host::{Host, Rtcp};

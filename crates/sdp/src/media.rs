@@ -75,6 +75,8 @@ pub struct Media<'a> {
     formats: &'a str,
     pub(crate) level: Level<'a>,
     pub(crate) inherited: Inherited<'a>,
+    /// Where the m-line begins in the body.
+    pub(crate) start: usize,
     /// Where the port is in the body, with the number of ports.
     pub(crate) port_range: Range<usize>,
     /// Where the transport's name is in the body.
@@ -111,6 +113,7 @@ impl<'a> Media<'a> {
             formats: &text[rest..],
             level: Level::default(),
             inherited: Inherited::default(),
+            start: line.range.start,
             port_range,
             transport_range: start..start + transport.len(),
             host_place: line.range.end,

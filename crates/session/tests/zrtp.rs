@@ -458,3 +458,41 @@ fn an_exchange_that_cannot_end_leaves_the_rule_in_force() {
         assert_eq!(call.states(), [expected; 2]);
     }
 }
+
+#[test]
+fn zrtp_goes_under_the_ssrc_of_the_rtp_that_was_sent_last_and_never_under_the_peers() {
+    let now = Instant::now();
+    let mut ends = [1u32, 2].map(|number| {
+        let mut session = Session::new(Limits::default(), WithoutKeys::Block);
+        session.zrtp_use(&association(number as u8, None), number, now).unwrap();
+        session.zrtp_start(now);
+        session
+    });
+    let hello = |end: &mut Session, at: Instant| -> Vec<u8> {
+        end.handle_timeout(at);
+        let sent: Vec<_> = std::iter::from_fn(|| end.poll_transmit()).collect();
+        sent.into_iter().map(|sent| sent.datagram).find(|datagram| is(datagram, MessageType::Hello)).unwrap()
+    };
+    let send = |end: &mut Session, ssrc: u32| {
+        let mut packet = [0; RTP_LEN + 148];
+        packet[0] = 0x80;
+        packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
+        // It is refused, and labels the messages all the same.
+        assert_eq!(end.protect_rtp(&mut packet, RTP_LEN), Err(Refusal::NoKeys));
+    };
+    let ssrc = |datagram: &[u8]| Packet::parse(datagram).unwrap().ssrc;
+    let [ours, theirs] = &mut ends;
+    assert_eq!(ssrc(&hello(ours, now)), 1, "no RTP was sent");
+    for (times, number) in [(1, 0xdead_beef), (2, 0xfeed_f00d)] {
+        send(ours, number);
+        assert_eq!(ssrc(&hello(ours, now + times * Duration::from_secs(1))), number);
+    }
+    // An echo has the peer's own: a collision (RFC 6189 section 5.9) that is none.
+    send(ours, 2);
+    let of_peer = hello(theirs, now);
+    assert!(ours.receive_zrtp(&of_peer, now + Duration::from_secs(2)));
+    send(ours, 2);
+    let answers: Vec<_> = std::iter::from_fn(|| ours.poll_transmit()).collect();
+    assert!(answers.iter().any(|sent| is(&sent.datagram, MessageType::HelloAck)));
+    assert_eq!(ssrc(&hello(ours, now + Duration::from_secs(3))), 1);
+}

@@ -105,8 +105,9 @@ fn relay(description: &Description<'_>) {
 fn hide(data: &[u8]) {
     let mut hidden = data.to_vec();
     mask(&mut hidden);
-    let described = Description::parse(&hidden).expect("was read before");
-    for media in described.media() {
+    // An m-line may have a key's mark before its port.
+    let described = Description::parse(&hidden).ok();
+    for media in described.iter().flat_map(Description::media) {
         for value in media.crypto() {
             let keys = value.to_ascii_lowercase();
             for key in keys.split("inline:").skip(1) {
