@@ -59,7 +59,7 @@ static __thread struct {
 	bool told;
 } reading;
 
-/* The session that this thread gives a recorder just now, which may answer its call. */
+/* The session that this thread gives a recorder just now, for which the core may describe our media first. */
 static __thread switch_core_session_t *adding;
 
 static bool is_harmless(const char *function)
@@ -139,7 +139,6 @@ switch_status_t media_bug_add(switch_core_session_t *session, const char *functi
 	switch_media_bug_callback_t callback, void *user_data, time_t stop_time, switch_media_bug_flag_t flags,
 	switch_media_bug_t **new_bug)
 {
-	switch_core_session_t *outer;
 	struct origin origin;
 	switch_status_t status;
 
@@ -148,16 +147,25 @@ switch_status_t media_bug_add(switch_core_session_t *session, const char *functi
 		recording_refused(session, NULL, function ? function : "a media bug", &origin);
 		return SWITCH_STATUS_FALSE;
 	}
-	outer = adding;
-	adding = is_harmless(function) ? outer : session;
 	status = genuine.bug_add(session, function, target, callback, user_data, stop_time, flags, new_bug);
-	adding = outer;
 	if (status == SWITCH_STATUS_SUCCESS && *new_bug) {
 		note(session, *new_bug, function);
 		if (!is_harmless(function)) {
 			recording_started(session, function ? function : "a media bug");
 		}
 	}
+	return status;
+}
+
+switch_status_t media_bugs_record_session(switch_core_session_t *session, const char *file, uint32_t limit,
+	switch_file_handle_t *fh, switch_event_t *vars)
+{
+	switch_core_session_t *outer = adding;
+	switch_status_t status;
+
+	adding = session;
+	status = genuine.record_session(session, file, limit, fh, vars);
+	adding = outer;
 	return status;
 }
 

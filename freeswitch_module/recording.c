@@ -29,6 +29,7 @@ static const struct slot slots[] = {
 	SLOT(NULL, "switch_core_media_bug_get_native_read_frame", media_bug_native_read_frame, native_read_frame),
 	SLOT(NULL, "switch_core_media_bug_get_native_write_frame", media_bug_native_write_frame,
 		native_write_frame),
+	SLOT(NULL, "switch_ivr_record_session_event", media_bugs_record_session, record_session),
 	SLOT(NULL, "switch_ivr_record_file_event", media_bugs_record_file, record_file),
 	SLOT(CORE_OBJECT, "switch_core_file_write", media_bugs_file_write, file_write),
 	SLOT(CONFERENCE_OBJECT, "switch_channel_set_variable_var_check", conference_set_variable, set_variable),

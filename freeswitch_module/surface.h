@@ -68,6 +68,8 @@ struct genuine {
 	switch_status_t (*bug_read)(switch_media_bug_t *, switch_frame_t *, switch_bool_t);
 	switch_frame_t *(*native_read_frame)(switch_media_bug_t *);
 	switch_frame_t *(*native_write_frame)(switch_media_bug_t *);
+	switch_status_t (*record_session)(
+		switch_core_session_t *, const char *, uint32_t, switch_file_handle_t *, switch_event_t *);
 	switch_status_t (*record_file)(switch_core_session_t *, switch_file_handle_t *, const char *,
 		switch_input_args_t *, uint32_t, switch_event_t *);
 	switch_status_t (*file_open)(const char *, const char *, int, switch_file_handle_t *, const char *,
@@ -95,6 +97,8 @@ switch_status_t media_bug_add(switch_core_session_t *session, const char *functi
 switch_status_t media_bug_read(switch_media_bug_t *bug, switch_frame_t *frame, switch_bool_t fill);
 switch_frame_t *media_bug_native_read_frame(switch_media_bug_t *bug);
 switch_frame_t *media_bug_native_write_frame(switch_media_bug_t *bug);
+switch_status_t media_bugs_record_session(switch_core_session_t *session, const char *file, uint32_t limit,
+	switch_file_handle_t *fh, switch_event_t *vars);
 switch_status_t media_bugs_record_file(switch_core_session_t *session, switch_file_handle_t *fh,
 	const char *file, switch_input_args_t *args, uint32_t limit, switch_event_t *vars);
 switch_status_t media_bugs_file_write(switch_file_handle_t *fh, void *data, switch_size_t *len);

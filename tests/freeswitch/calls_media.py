@@ -93,9 +93,9 @@ def reinvite(site: SwitchSite) -> Outcome:
         time.sleep(0.3)
         report = moved.report()
         good_media(report)
-        # A frame that FreeSWITCH's echo held back comes first.
+        # FreeSWITCH sees no move, so what it had of before comes first: a frame.
         tail = compare(SPEECH, report.audio[-60 * 160:])
-        assert tail.whole and tail.frames == 60, f"after the move it is {tail}"
+        assert tail.whole and tail.frames == 60, f"after the move: {tail}"
         return Outcome(CM80).add(before.sent + report.sent, before.packets + report.packets, tail)
 
 

@@ -69,7 +69,8 @@ def eavesdrop(site: SwitchSite, who: Speaker) -> Path:
 def record(site: SwitchSite, who: Speaker) -> Path:
     path = file_of(site, f"{who.user}-record")
     who.go(f"record:{path} 2,echo")
-    time.sleep(WHILE + 1)
+    # Interrupted it would hang up.
+    who.wait_variable("current_application", "echo")
     return path
 
 
@@ -104,7 +105,7 @@ def heard_itself(report: object, who: Speaker) -> None:
         assert report.audible_ms > 1000, f"the caller heard only {report.audible_ms} ms"  # type: ignore[attr-defined]
     else:
         heard = sum(report.audio[at:at + 160] in SPEECH for at in range(0, len(report.audio), 160))  # type: ignore[attr-defined]
-        assert heard >= 60, f"the caller heard only {heard} frames of its echo"
+        assert heard >= 25, f"the caller heard only {heard} frames of its echo"
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -138,7 +139,7 @@ def test_each_recorder_gets_what_the_policy_says(site: SwitchSite, rule: str, me
 def test_a_recorder_from_before_the_keys_is_silent(site: SwitchSite, method: str) -> None:
     with speaker(site, f"refuse-{method}") as who:
         who.call("recorded-echo")
-        time.sleep(WHILE)
+        time.sleep(WHILE + 1)
         heard_itself(who.hang_up(), who)
     time.sleep(0.5)
     require_silence(file_of(site, f"refuse-{method}"), "record_session before the keys")
