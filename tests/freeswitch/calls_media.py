@@ -94,7 +94,10 @@ def reinvite(site: SwitchSite) -> Outcome:
         report = moved.report()
         good_media(report)
         assert not moved.report().conflicts
-        return Outcome(CM80).add(before.sent + report.sent, before.packets + report.packets, require_audio(SPEECH, report, 90))
+        # FreeSWITCH sees no move, so what it had of before comes first: a frame.
+        tail = compare(SPEECH, report.audio[-90 * 160:])
+        assert tail.whole, f"after the move: {tail}"
+        return Outcome(CM80).add(before.sent + report.sent, before.packets + report.packets, tail)
 
 
 # --- bridges -------------------------------------------------------------------------------------------------------------
