@@ -236,6 +236,7 @@ static void end(struct call *call, switch_core_session_t *session)
 	sealrtp_leg_free(leg);
 	wipe(call->offer);
 	switch_safe_free(call->offer);
+	switch_safe_free(call->shown);
 	for (secret = session ? call->secrets : NULL; secret; secret = secret->next) {
 		wipe(secret->text);
 	}

@@ -137,8 +137,9 @@ struct call {
 	sealrtp_config *config;
 	char policy[POLICY_SIZE];
 	struct exchange exchange;
-	/* The peer's last offer, as it came: wiped when the call ends. malloc. */
+	/* The peer's last offer, as it came and as FreeSWITCH was shown it: wiped when the call ends. malloc. */
 	char *offer;
+	char *shown;
 	/* Our descriptions in the session's memory, to be wiped when the call ends. */
 	struct secret *secrets;
 

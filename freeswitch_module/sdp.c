@@ -102,10 +102,20 @@ static sealrtp_result translate(carry way, sealrtp_leg *leg, const sealrtp_sdp_m
 	return result;
 }
 
-static void keep_offer(struct call *call, const char *sdp)
+static void keep_offer(struct call *call, const char *sdp, const char *shown)
 {
 	wipe(call->offer);
 	call->offer = strdup(sdp);
+	free(call->shown);
+	call->shown = strdup(shown);
+}
+
+/* An offer of ours was refused, or nothing has changed: mod_sofia hands the peer's last offer over as the
+ * answer. It is none. */
+static switch_bool_t is_stale(const struct call *call, const char *sdp, switch_sdp_type_t type)
+{
+	return type == SDP_ANSWER && call->exchange.ours && call->offer && call->shown &&
+		   !strcmp(call->offer, sdp);
 }
 
 /* `*answers`: the peer's description answers ours, so that a refusal ends the call. */
@@ -117,15 +127,18 @@ static sealrtp_result take_remote(struct call *call, switch_channel_t *channel, 
 	sealrtp_sdp_message message;
 	sealrtp_result result = SEALRTP_E_SYSTEM;
 
-	if (leg) {
+	if (leg && is_stale(call, sdp, type)) {
+		call->exchange.open = 0;
+		*out = strdup(call->shown);
+		result = SEALRTP_OK;
+	} else if (leg) {
 		message = exchange_remote(&call->exchange, channel, type, call->offer && !strcmp(call->offer, sdp));
 		*answers = !message.request;
-		recording_disclose(call, switch_channel_get_session(channel));
 		result = translate(sealrtp_leg_remote, leg, &message, sdp, out, reason, reason_size);
 		if (result < 0) {
 			call->exchange = before;
 		} else if (message.request) {
-			keep_offer(call, sdp);
+			keep_offer(call, sdp, *out);
 		}
 	} else {
 		switch_snprintf(reason, reason_size, "its leg has ended");

@@ -113,7 +113,7 @@ def cargo_test(*arguments: str) -> Count:
     says SKIPPED and why there, and each such line counts once."""
     count, said, skipped = Count(), [], set()
     result = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
-    for line in lines_of(["cargo", "test", "--locked", *arguments, "--", "--show-output"], "cargo test"):
+    for line in lines_of(["cargo", "test", "--locked", "--no-fail-fast", *arguments, "--", "--show-output"], "cargo test"):
         if isinstance(line, int):
             if line != 0:
                 say("\n".join(said[-150:]))

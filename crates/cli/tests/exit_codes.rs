@@ -260,9 +260,10 @@ fn exit_6_when_the_peer_is_silent_or_plays_another_tone() {
     let (ours, theirs) = call(&short, &[&short[..], &["--silent"]].concat());
     ours.with(6, "no_audio");
     theirs.ok();
+    let longer = ["--duration", "1.5"];
     let (ours, theirs) = call(
-        &[&short[..], &["--tone", "500", "--expect-tone", "900"]].concat(),
-        &[&short[..], &["--tone", "1200", "--expect-tone", "500"]].concat(),
+        &[&longer[..], &["--tone", "500", "--expect-tone", "900"]].concat(),
+        &[&longer[..], &["--tone", "1200", "--expect-tone", "500"]].concat(),
     );
     let json = ours.with(6, "no_audio");
     assert_eq!((&json["dominant_hz"], &json["secured"]), (&1200.0.into(), &true.into()));
