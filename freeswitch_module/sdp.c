@@ -20,6 +20,8 @@ static const char *const set_on_ours[][2] = {
 typedef sealrtp_result (*carry)(sealrtp_leg *leg, const sealrtp_sdp_message *message, const char *sdp,
 	size_t length, char *out, size_t *out_length, char *reason, size_t reason_size);
 
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+
 static void wipe(char *text)
 {
 	if (text) {
@@ -57,8 +59,14 @@ static sealrtp_result find(
 	if (opted == OPTED_WRONG) {
 		result = SEALRTP_E_POLICY;
 	} else if (opted == OPTED_IN && !*call) {
-		prepare(channel);
-		*call = call_new(session, settings, &terms, reason, reason_size);
+		/* mod_sofia's thread and the session's own may both be the first. */
+		pthread_mutex_lock(&making);
+		*call = call_of(session);
+		if (!*call) {
+			prepare(channel);
+			*call = call_new(session, settings, &terms, reason, reason_size);
+		}
+		pthread_mutex_unlock(&making);
 		result = *call ? SEALRTP_OK : SEALRTP_E_SYSTEM;
 		settings_put(settings);
 		settings = NULL;

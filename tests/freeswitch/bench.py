@@ -5,9 +5,9 @@
 
 In each round SIPp places the same G.711 calls to an echo once per variant, one FreeSWITCH after the other. CPU time is FreeSWITCH's own, with
 what the system did for it (user and system time of all its threads, from before the first call to after the last), by the packets that it
-has received: 3000 of them are a minute. A busy machine changes it less than a clock would. At the end one more run is looked into: the
-relay's threads beside the rest, where their time goes (perf) and the system calls that are made for a packet (strace), for what
-intercepting FreeSWITCH's socket calls instead of relaying would save. The exit code is 1 if ours costs more than LIMIT times its own.
+has received: 3000 of them are a minute. A busy machine changes it less than a clock would. The relay's threads are told from the rest, and at the
+end strace counts the system calls that both make for a packet: what intercepting FreeSWITCH's socket calls instead of relaying would save.
+The exit code is 1 if ours costs more than LIMIT times its own.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -38,13 +39,20 @@ from freeswitch.place import SwitchSite
 from freeswitch.switch import FreeSwitch
 
 LIMIT = 1.3
+ATTEMPTS = 5
+# strace slows FreeSWITCH down: fewer calls are looked into.
+LOOKED_INTO = 20
+# In the environment: this is the process with a loopback of its own.
+ALONE = "SEALRTP_BENCH_ALONE"
 SUITE = "AES_CM_128_HMAC_SHA1_80"
 # RTP packets of 20 ms.
 PER_MINUTE = 3000
 TICK = os.sysconf("SC_CLK_TCK")
 RELAY_THREAD = "sealrtp-relay"
-# What of the relay's user time is work on the packet that has to be done wherever it is done.
-CRYPTO = re.compile(r"srtp|aes|sha1|sha_ni|hmac|ghash|cipher|protect|Generation|Window", re.I)
+
+
+class TooBusy(RuntimeError):
+    """Others need the machine: what was measured means nothing."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,7 @@ def cpu_now(pid: int) -> tuple[Cpu, Cpu]:
 
 
 def place_calls(variant: Variant, directory: Path, calls: int, seconds: int, look: list[str] | None = None) -> Cost:
-    """One FreeSWITCH with its calls. With `look` what perf and strace see in the middle of it goes there."""
+    """One FreeSWITCH with its calls. With `look` what strace sees in the middle of it goes there."""
     switch = FreeSwitch(find(), directory / "pbx", srtp=variant.srtp, module=build_module() if variant.srtp == "sealrtp" else None, debug=False)
     site = SwitchSite(switch, directory)
     with switch:
@@ -127,7 +135,7 @@ def place_calls(variant: Variant, directory: Path, calls: int, seconds: int, loo
                   talk_ms=seconds * 1000, rtp=site.peer_ports(4 * calls + 50)) as sipp:
             if look is not None:
                 time.sleep(calls / 50 + 3)
-                look += look_into(pid, directory)
+                look += system_calls(pid, directory)
             sipp.wait(seconds + 120)
         switch.wait_idle(30)
         time.sleep(1)
@@ -138,60 +146,53 @@ def place_calls(variant: Variant, directory: Path, calls: int, seconds: int, loo
             time.sleep(0.2)
         packets = [int(event.get("variable_rtp_audio_in_packet_count") or 0) for event in ended]
     expected = calls * seconds * 50
-    assert 0.8 * expected < sum(packets) < 1.1 * expected, f"{variant.name}: {sum(packets)} packets came, {expected} were to be sent: the machine is too busy"
+    if not 0.9 * expected < sum(packets) < 1.1 * expected:
+        raise TooBusy(f"{variant.name}: {sum(packets)} packets came, {expected} were to be sent: the machine is too busy")
     cost = Cost(after[0] - before[0], after[1] - before[1], sum(packets))
     assert (cost.relay.total > 0) == (variant.srtp == "sealrtp"), f"{variant.name}: the relay's threads took {cost.relay.total:.2f} s"
     return cost
 
 
+def place_calls_in_peace(variant: Variant, directory: Path, calls: int, seconds: int, look: list[str] | None = None) -> Cost:
+    """The same, again if the machine was too busy."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return place_calls(variant, directory / str(attempt), calls, seconds, look)
+        except TooBusy as busy:
+            print(f"# again: {busy}", flush=True)
+            time.sleep(5)
+    raise TooBusy(f"{ATTEMPTS} times; wait until nothing else runs here")
+
+
 # --- looking into a run --------------------------------------------------------------------------------------------------
-
-
-def look_into(pid: int, directory: Path) -> list[str]:
-    """Lines on where the relay's time goes, and on the system calls of relay and FreeSWITCH."""
-    return [*profile(pid, directory), *system_calls(pid, directory)]
-
-
-def profile(pid: int, directory: Path) -> list[str]:
-    if shutil.which("perf") is None:
-        return ["SKIPPED: where the relay's time goes (perf is not installed)"]
-    data = directory / "perf.data"
-    recorded = subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", "499", "-p", str(pid), "-o", str(data), "--", "sleep", "8"],
-                              capture_output=True, text=True)
-    shown = subprocess.run(["perf", "report", "-i", str(data), "--stdio", "--no-children", "--comms", RELAY_THREAD, "--sort", "dso,symbol",
-                            "--percentage", "relative", "-F", "overhead,dso,sym"], capture_output=True, text=True)
-    rows = re.findall(r"^\s*([\d.]+)%\s+(\S+)\s+\[([k.])\]\s+(.+?)\s*$", shown.stdout, re.M)
-    if recorded.returncode != 0 or not rows:
-        return [f"SKIPPED: where the relay's time goes (perf saw nothing: {(recorded.stderr or shown.stderr).strip()[:200]})"]
-    shares = {"system calls": 0.0, "SRTP": 0.0, "else": 0.0}
-    for percent, _, where, symbol in rows:
-        shares["system calls" if where == "k" else "SRTP" if CRYPTO.search(symbol) else "else"] += float(percent)
-    return ["perf: of the relay threads' time " + ", ".join(f"{share:.0f} % {name}" for name, share in shares.items())]
 
 
 def system_calls(pid: int, directory: Path) -> list[str]:
     if shutil.which("strace") is None:
         return ["SKIPPED: system calls (strace is not installed)"]
     output = directory / "strace"
+    output.mkdir()
     names = {task.name: cpu_of(task / "stat")[0] for task in Path(f"/proc/{pid}/task").iterdir()}
-    # By itself in a group of its own: SIGINT ends it and leaves FreeSWITCH alone.
-    calls = "recvfrom,sendto,sendmsg,recvmsg,recvmmsg,sendmmsg,read,write,epoll_wait,epoll_pwait,epoll_pwait2,poll,ppoll,futex"
-    tracer = subprocess.Popen(["strace", "-f", "-q", "-e", f"trace={calls}", "-e", "signal=none", "-p", str(pid), "-o", str(output)],
+    calls = "recvfrom,sendto,sendmsg,recvmsg,read,epoll_wait,epoll_pwait,poll,ppoll,futex"
+    # Into a file for each thread, so that calls stand in one line.
+    tracer = subprocess.Popen(["strace", "-ff", "-q", "-e", f"trace={calls}", "-e", "signal=none", "-p", str(pid), "-o", str(output / "of")],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(1.5)
-    tracer.send_signal(2)
+    tracer.send_signal(signal.SIGINT)
     tracer.wait(20)
     counts: dict[bool, dict[str, int]] = {True: {}, False: {}}
-    for task, name, result in re.findall(r"^(\d+) +(\w+)\(.*= +(-?\d+)", output.read_text(errors="replace"), re.M):
-        side = counts[names.get(task) == RELAY_THREAD]
-        side[name] = side.get(name, 0) + (int(result) >= 0 or name == "futex")
+    for path in output.iterdir():
+        side = counts[names.get(path.suffix[1:]) == RELAY_THREAD]
+        for name, result in re.findall(r"^(\w+)\(.*= (-?\d+)", path.read_text(errors="replace"), re.M):
+            name = f"{name} in vain" if int(result) < 0 else name
+            side[name] = side.get(name, 0) + 1
     received = sum(counts[False].get(name, 0) for name in ("recvfrom", "recvmsg"))
     if not received:
         return [f"SKIPPED: system calls (strace saw none of FreeSWITCH's: {counts})"]
     lines = []
     for relay, title in ((True, "relay's threads"), (False, "FreeSWITCH's threads")):
         shown = sorted(counts[relay].items(), key=lambda item: -item[1])
-        lines.append(f"strace: {title} make for each packet that FreeSWITCH receives " +
+        lines.append(f"{title} make for each packet that FreeSWITCH receives " +
                      ", ".join(f"{count / received:.2f} {name}" for name, count in shown if count / received >= 0.01))
     return lines
 
@@ -230,25 +231,31 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=100)
     parser.add_argument("--seconds", type=int, default=20, help="of media in each call")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--no-detail", action="store_true", help="neither perf nor strace")
+    parser.add_argument("--no-detail", action="store_true", help="without strace")
     arguments = parser.parse_args()
     try:
-        print(f"# FreeSWITCH {find().version}; {arguments.rounds} rounds of {arguments.calls} G.711 echo calls of {arguments.seconds} s with {SUITE}")
+        version = find().version
         build_module()
     except Skipped as reason:
         print(f"SKIPPED FreeSWITCH's CPU benchmark: {reason}")
         return 0
+    if ALONE not in os.environ and subprocess.run(["unshare", "-n", "ip", "link", "set", "lo", "up"], capture_output=True).returncode == 0:
+        # Loopback of our own: what others capture on the machine's costs for every packet that passes, and ours passes twice as often.
+        inside = ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, "-B", __file__, *sys.argv[1:]]
+        return subprocess.run(inside, env=os.environ | {ALONE: "1"}).returncode
+    print(f"# FreeSWITCH {version}; {arguments.rounds} rounds of {arguments.calls} G.711 echo calls of {arguments.seconds} s with {SUITE}"
+          f"{'' if ALONE in os.environ else ', on the loopback that others use, too'}", flush=True)
     costs: dict[str, list[Cost]] = {variant.name: [] for variant in VARIANTS}
     with tempfile.TemporaryDirectory(prefix="sealrtp-bench-") as directory:
         for number in range(arguments.rounds):
             for variant in VARIANTS:
-                cost = place_calls(variant, Path(directory) / f"{number}-{variant.name.replace(' ', '-')}", arguments.calls, arguments.seconds)
+                cost = place_calls_in_peace(variant, Path(directory) / f"{number}-{variant.name.replace(' ', '-')}", arguments.calls, arguments.seconds)
                 costs[variant.name].append(cost)
                 print(f"round {number + 1}  {variant.name:18} {cost.packets} packets in, {cost.all.user:.2f} s user, {cost.all.system:.2f} s system"
                       f", relay's threads {cost.relay.total:.2f} s: {cost.minute:.4f} per call-minute", flush=True)
         if not arguments.no_detail:
             lines: list[str] = []
-            place_calls(OURS, Path(directory) / "detail", arguments.calls, max(arguments.seconds, 20), lines)
+            place_calls_in_peace(OURS, Path(directory) / "detail", min(arguments.calls, LOOKED_INTO), 20, lines)
             print("\n" + "\n".join(lines))
     return int(report(costs) > LIMIT)
 

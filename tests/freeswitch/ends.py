@@ -17,7 +17,7 @@ from freeswitch.place import SwitchSite
 # Seconds within which a call that cannot be secured must end.
 SOON = 2.5
 # A line of the log that an administrator sees by default.
-LOUD = r"\[(?:NOTICE|WARNING|ERR|CRIT)\]"
+LOUD = r"\[(?:WARNING|ERR|CRIT)\]"
 
 
 class Mark(NamedTuple):
@@ -72,14 +72,14 @@ def failed(site: SwitchSite, leg: Leg, mark: Mark, timeout: float = SOON, *, say
     said = reasons(site, mark)
     missing = [text for text in says if text.lower() not in said.lower()]
     assert not missing, f"the log does not tell {missing[0]}: {said[-500:]}"
-    return Outcome("none", detail=next((event.get(name) for name in ("sealrtp_reason", "Reason", "reason") if event.get(name)), said[-160:]))
+    return Outcome("none", detail=event.get("Reason") or said.splitlines()[-1])
 
 
 def event_of(site: SwitchSite, name: str, uuid: str, mark: Mark = Mark(0, 0), timeout: float = 3.0) -> Event:
     return site.switch.socket.wait_event(name, lambda event: event.channel == uuid, start=mark.events, timeout=timeout)
 
 
-def reasons(site: SwitchSite, mark: Mark, what: str = r"sealrtp|dtls|srtp|sdes|fingerprint|crypto") -> str:
+def reasons(site: SwitchSite, mark: Mark, what: str = r"refused|failed") -> str:
     """The log's lines from `mark` on, loud ones, that speak of `what`."""
     site.switch.wait_log(rf"(?i){LOUD}.*({what})", start=mark.log, timeout=3)
     return "\n".join(line for line in site.switch.log_text()[mark.log:].splitlines() if re.search(LOUD, line) and re.search(what, line, re.I))
@@ -107,4 +107,4 @@ def refused(site: SwitchSite, leg: Leg, body: str, number: str = "music", *, sec
     said = reasons(site, mark)
     log = site.switch.log_text()[mark.log:]
     assert not any(secret in log for secret in secrets), "the log tells a key"
-    return Outcome("none", detail="488: " + said.splitlines()[0].strip()[-150:])
+    return Outcome("none", detail="488: " + said.splitlines()[0].rpartition("refused: ")[2].strip())
