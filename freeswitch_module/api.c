@@ -156,7 +156,9 @@ static void show_fact(void *data, const char *variable, const char *header, cons
 	switch_stream_handle_t *stream = data;
 
 	(void)variable;
-	stream->write_function(stream, "    %-18s %s\n", header, value);
+	if (!zstr(value)) {
+		stream->write_function(stream, "    %-18s %s\n", header, value);
+	}
 }
 
 static void show_direction(switch_stream_handle_t *stream, const char *name,

@@ -32,6 +32,39 @@ static switch_bool_t stays(const char *uuid)
 	return ours;
 }
 
+/* Its media is ours, or will be by its policy. */
+static switch_bool_t is_ours(const char *uuid)
+{
+	switch_core_session_t *session = uuid ? switch_core_session_locate(uuid) : NULL;
+	struct settings *settings = session ? settings_get() : NULL;
+	struct terms terms = {0};
+	char reason[REASON_SIZE];
+	switch_bool_t ours =
+		session &&
+		(has_leg(uuid) || (settings && policy_of(settings, switch_core_session_get_channel(session), NULL,
+										   &terms, reason, sizeof(reason)) != OPTED_OUT));
+
+	sealrtp_config_free(terms.config);
+	settings_put(settings);
+	if (session) {
+		switch_core_session_rwunlock(session);
+	}
+	return ours;
+}
+
+/* bypass_media_after_bridge: a bridge that was refused it would end, so it never hears of it. */
+void bypass_flag(switch_channel_t *channel, switch_channel_flag_t flag, uint32_t value)
+{
+	if (flag == CF_BYPASS_MEDIA_AFTER_BRIDGE && value &&
+		(is_ours(switch_channel_get_uuid(channel)) || is_ours(switch_channel_get_partner_uuid(channel)) ||
+			is_ours(switch_channel_get_variable(channel, SWITCH_ORIGINATE_SIGNAL_BOND_VARIABLE)))) {
+		switch_log_printf(SWITCH_CHANNEL_CHANNEL_LOG(channel), SWITCH_LOG_WARNING,
+			"bypass_media_after_bridge is not heeded: the media of this call is secured here\n");
+		return;
+	}
+	switch_channel_set_flag_value(channel, flag, value);
+}
+
 switch_status_t bypass_begin(const char *uuid, switch_media_flag_t flags)
 {
 	return stays(uuid) ? SWITCH_STATUS_FALSE : switch_ivr_nomedia(uuid, flags);

@@ -126,8 +126,6 @@ void facts_each(const struct facts *facts,
 		switch_snprintf(ms, sizeof(ms), "%u", zrtp ? zrtp->handshake_ms : dtls->handshake_ms);
 	}
 	for (index = 0; index < LENGTH(all); index++) {
-		if (!zstr(all[index].value)) {
-			tell(data, all[index].variable, all[index].header, all[index].value);
-		}
+		tell(data, all[index].variable, all[index].header, all[index].value);
 	}
 }

@@ -28,7 +28,7 @@ switch_bool_t facts_learn_first(struct call *call, struct facts *facts, uint32_t
 const char *facts_state(uint32_t state);
 const char *facts_method(uint32_t method);
 
-/* Each fact that has a value, by its name as in "sealrtp_peer_zid" and as in "Peer-ZID". */
+/* Each fact, by its name as in "sealrtp_peer_zid" and as in "Peer-ZID"; without a value "". */
 void facts_each(const struct facts *facts,
 	void (*tell)(void *data, const char *variable, const char *header, const char *value), void *data);
 

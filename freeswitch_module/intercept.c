@@ -28,6 +28,7 @@ static const struct slot ours[] = {
 	{SOFIA_OBJECT, "switch_core_media_set_udptl_image_sdp", t38_describe, NULL, "T.38"},
 	{SOFIA_OBJECT, "switch_core_media_set_local_sdp", bypass_describe, NULL,
 		"media that would bypass FreeSWITCH"},
+	{NULL, "switch_channel_set_flag_value", bypass_flag, NULL, NULL},
 	{NULL, "switch_ivr_nomedia", bypass_begin, NULL, NULL},
 	{NULL, "switch_ivr_3p_nomedia", bypass_begin_3p, NULL, NULL},
 	/* The core calls these itself in a few places, through slots unless it is linked with -Bsymbolic. */

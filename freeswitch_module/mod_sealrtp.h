@@ -259,6 +259,7 @@ const char *soa_variable(switch_channel_t *channel, const char *name, switch_boo
 
 switch_status_t bypass_begin(const char *uuid, switch_media_flag_t flags);
 switch_status_t bypass_begin_3p(const char *uuid, switch_media_flag_t flags);
+void bypass_flag(switch_channel_t *channel, switch_channel_flag_t flag, uint32_t value);
 void bypass_describe(switch_core_session_t *session, const char *sdp, switch_bool_t copy);
 
 /* t38.c: facsimile, which no SRTP carries */

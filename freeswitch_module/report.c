@@ -41,7 +41,15 @@ uint32_t report_hung_up(void)
 
 static switch_bool_t any_trace(void)
 {
-	return traces[0].on || traces[1].on;
+	switch_bool_t any = SWITCH_FALSE;
+	size_t index;
+
+	pthread_mutex_lock(&lock);
+	for (index = 0; index < LENGTH(traces); index++) {
+		any = any || traces[index].on;
+	}
+	pthread_mutex_unlock(&lock);
+	return any;
 }
 
 static switch_bool_t trace_call(struct call *call, void *data)
@@ -114,13 +122,16 @@ static switch_bool_t is_traced(const struct call *call, uint32_t method)
 static void set_variable(void *data, const char *variable, const char *header, const char *value)
 {
 	(void)header;
-	switch_channel_set_variable(data, variable, value);
+	/* What was of keys that are gone is taken back. */
+	switch_channel_set_variable(data, variable, zstr(value) ? NULL : value);
 }
 
 static void add_header(void *data, const char *variable, const char *header, const char *value)
 {
 	(void)variable;
-	switch_event_add_header_string(data, SWITCH_STACK_BOTTOM, header, value);
+	if (!zstr(value)) {
+		switch_event_add_header_string(data, SWITCH_STACK_BOTTOM, header, value);
+	}
 }
 
 static const char *consequence_name(uint32_t consequence)

@@ -108,6 +108,10 @@ def dialplan(directory: Path, ports: Ports, address: str) -> list[str]:
         "recorded-echo": ("answer", f"record_session:{directory}/recordings/${{caller_id_number}}.wav", "echo"),
         # What was dialled, as the PBX heard it: the variable "digits".
         "dtmf": ("answer", f"read:2 2 {sounds}/hold.PCMU digits 10000 #", "park"),
+        # As docs/freeswitch.md has it, but for spelling the string.
+        "compare": ("answer", "sealrtp_wait:10", "play_and_get_digits:1 1 3 10000 # silence_stream://250 silence_stream://250 same 1",
+                    "transfer:compared-${same}"),
+        "compared-1": ("sealrtp_verify:yes", "echo"),
         # Waits for security, and says in variables what came of it.
         "wait": ("answer", "sealrtp_wait:8", "echo"),
     }

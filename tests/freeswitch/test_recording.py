@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from pbx.endpoints import Media
+
 from calls.audio import OTHER_SPEECH, SPEECH
 from calls.calls_media import CM80
+from calls.calls_zrtp import zrtp_phone
 from calls.legs import legs
 
+from freeswitch.calls_phones import line_of
 from freeswitch.place import SwitchSite, running
 from freeswitch.recorders import LegSpeaker, Speaker, ZrtpSpeaker, frames, require_silence, require_sound, speaker
 from freeswitch.users import METHODS, RECORDING
@@ -265,3 +269,30 @@ def test_the_flag_is_set_for_who_is_recorded_before_the_keys(site: SwitchSite, u
     time.sleep(0.3)
     require_sound(path, f"uuid_record before the keys, {user}")
 
+
+@pytest.fixture(scope="module")
+def host_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwitchSite]:
+    """Phones live at the host's own address."""
+    with running(tmp_path_factory.mktemp("recording-host"), "sealrtp", "host") as found:
+        yield found
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_phone_is_told_that_its_caller_is_recorded(host_site: SwitchSite, recorded: bool) -> None:
+    """The leg that is dialled has the flag if the caller had a recorder by then; a later one is told of."""
+    site = host_site
+    with site.callee(Media.ZRTP) as name, zrtp_phone(site, name, say=OTHER_SPEECH, answer=True) as phone, legs(site, "plain") as (caller,):
+        assert caller.invite("park").status == 200
+        assert caller.call is not None
+        uuid = caller.call.call_id
+        if recorded:
+            site.switch.socket.require(f"uuid_record {uuid} start {file_of(site, f'{name}-first')}")
+        site.switch.socket.require(f"uuid_transfer {uuid} {name} XML test")
+        phone.sas()
+        line = line_of(site, name)
+        start = len(site.switch.socket.events)
+        site.switch.socket.require(f"uuid_record {uuid} start {file_of(site, f'{name}-second')}")
+        event = site.switch.socket.wait_event("sealrtp::recording_started", lambda it: it.channel == line.channel, start=start)
+        assert (event.get("Recorder"), event.get("Disclosed")) == ("session_record", "yes" if recorded else "no")
+        assert site.switch.variable(line.channel, "sealrtp_recording") == f"session_record {'disclosed' if recorded else 'undisclosed'}"
+        caller.call.bye()

@@ -6,6 +6,7 @@ import base64
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -148,6 +149,25 @@ def test_who_compares_the_sas_is_remembered(site: SwitchSite) -> None:
     assert api("sealrtp zrtp verify nonsense").startswith("-ERR")
 
 
+@pytest.mark.parametrize(("digits", "verified"), [("1", True), ("222", False)])
+def test_who_presses_1_has_compared_and_nobody_else(site: SwitchSite, digits: str, verified: bool) -> None:
+    start = len(site.switch.socket.events)
+    with speaker(site, "zrtp") as who:
+        who.call("compare")
+        who.wait_variable("current_application", "play_and_get_digits")
+        for digit in digits:
+            time.sleep(1)
+            site.switch.socket.require(f"uuid_recv_dtmf {who.channel} {digit}")
+        if verified:
+            who.wait_variable("sealrtp_sas_verified", "yes")
+            time.sleep(1)
+            who.hang_up()
+        else:
+            event_of(site, "CHANNEL_HANGUP", who.channel, start)
+    told = [event for event in site.switch.socket.events[start:] if event.name == "sealrtp::verified" and event.channel == who.channel]
+    assert len(told) == verified
+
+
 # --- the command ------------------------------------------------------------------------------------------------------------
 
 
@@ -194,6 +214,42 @@ def test_a_reload_is_for_new_calls_and_a_wrong_one_changes_nothing(site: SwitchS
             assert leg.invite("echo", [Crypto.fresh(1, CM80)]).status == 488, "the new rule does not hold"
     finally:
         site.switch.configure({})
+        assert site.switch.api("sealrtp reload").startswith("+OK")
+
+
+def uncommented(sample: str) -> str:
+    """The sample with every param and section that it shows, but the place of the cache."""
+    lines = [line for line in sample.splitlines() if "zrtp_cache\"" not in line and line.strip() not in ("<!--", "-->")]
+    shown = [re.sub(r"<!-- (<param .*/>) -->", r"\1", line) for line in lines]
+    return "\n".join(shown)
+
+
+def test_the_sample_shows_the_defaults_and_every_line_of_it_is_right(site: SwitchSite) -> None:
+    sample = (Path(__file__).resolve().parents[2] / "freeswitch_module/sealrtp.conf.xml").read_text()
+    # The long comment at its head is the only one of many lines that is no example.
+    head, rest = sample.split("-->", 1)
+    path = site.switch.directory / "conf/freeswitch.xml"
+    before = path.read_text()
+
+    def read(text: str) -> str:
+        path.write_text(re.sub(r'<configuration name="sealrtp.conf">.*?</configuration>', lambda _: text, before, flags=re.S))
+        site.switch.socket.require("reloadxml")
+        answer = site.switch.api("sealrtp reload")
+        assert answer.startswith("+OK"), f"{answer}: {site.switch.said()}"
+        return site.switch.api("sealrtp status")
+
+    def general(status: str) -> dict[str, str]:
+        return dict(re.findall(r"^(\w+) += (.*?)(?: \(.*\))?$", status, re.M))
+
+    try:
+        as_it_is, all_of_it = general(read(sample)), general(read(f"{head}-->{uncommented(rest)}"))
+        assert as_it_is == all_of_it and len(all_of_it) > 25, set(as_it_is.items()) ^ set(all_of_it.items())
+        shown = site.switch.api("sealrtp policy")
+        assert all(re.search(rf"^\w+ +{name} ", shown, re.M) for name in ("vault", "user/1000", "gateway/provider", "profile/internal")), shown
+        assert re.search(r"zrtp_sas += B256", site.switch.api("sealrtp policy user/1000"))
+    finally:
+        path.write_text(before)
+        site.switch.socket.require("reloadxml")
         assert site.switch.api("sealrtp reload").startswith("+OK")
 
 
