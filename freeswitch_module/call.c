@@ -135,6 +135,17 @@ void call_add_secret(struct call *call, switch_core_session_t *session, char *te
 	call->secrets = secret;
 }
 
+switch_bool_t call_is_secret(struct call *call, const char *text)
+{
+	const struct secret *secret;
+
+	pthread_mutex_lock(&call->lock);
+	for (secret = call->secrets; secret && secret->text != text; secret = secret->next) {
+	}
+	pthread_mutex_unlock(&call->lock);
+	return secret ? SWITCH_TRUE : SWITCH_FALSE;
+}
+
 /* Callbacks of the leg. */
 
 static uint32_t take_port(void *data)

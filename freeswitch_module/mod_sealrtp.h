@@ -175,6 +175,8 @@ void call_unlock(struct call *call);
 sealrtp_result call_set_terms(struct call *call, struct terms *terms, char *reason, size_t reason_size);
 /* Text in the session's memory with keys in it; locked. */
 void call_add_secret(struct call *call, switch_core_session_t *session, char *text);
+/* Whether this very text is one of them; not locked. */
+switch_bool_t call_is_secret(struct call *call, const char *text);
 /* Hangs a channel up, from any thread; its own thread does the rest. */
 void call_hangup(const char *uuid, switch_call_cause_t cause);
 

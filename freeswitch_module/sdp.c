@@ -287,7 +287,8 @@ void sdp_generate(switch_core_session_t *session, switch_sdp_type_t type, const 
 		result = read_again(call, session, type, reason, sizeof(reason));
 	}
 	switch_core_media_gen_local_sdp(session, type, ip, port, sr, force);
-	if (result >= 0 && call && !zstr(params->local_sdp_str)) {
+	/* Where FreeSWITCH has made none, what went through the leg already stands. */
+	if (result >= 0 && call && !zstr(params->local_sdp_str) && !call_is_secret(call, params->local_sdp_str)) {
 		result = take_local(call, session, params, type, reason, sizeof(reason));
 	}
 	if (result < 0) {
