@@ -330,7 +330,7 @@ def main() -> int:
     commands.add_parser("bench-freeswitch", help="CPU time per call through FreeSWITCH, beside its own SRTP")
     fuzzing = commands.add_parser("fuzz", help="every fuzz target on its corpus")
     for command_with_fuzz in (test, fuzzing):
-        command_with_fuzz.add_argument("--seconds", type=int, default=30, help="for each fuzz target")
+        command_with_fuzz.add_argument("--seconds", type=int, default=20, help="for each fuzz target")
     chosen = parser.parse_args()
     if not shutil.which("cargo"):
         sys.exit("cargo is not there: install Rust 1.88 or newer (rustup, or your distribution's package).")
