@@ -427,6 +427,9 @@ fn a_policy_is_taken_from_its_file_with_what_it_says_of_the_signalling_and_wrong
         let ended = Peer::relay(&folder, &all).end().with(2, "usage");
         assert!(ended["reason"].as_str().unwrap().contains(reason), "{reason}: {ended}");
     }
+    let both = ["--device-sdp", "device.sdp", "--remote-sdp", "peer.sdp", "--to-device-sdp", "-"];
+    let ended = Peer::relay(&folder, &both).end().with(2, "usage");
+    assert!(ended["reason"].as_str().unwrap().contains("different places"), "{ended}");
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let held = UdpSocket::bind(taken).unwrap();
     let at = held.local_addr().unwrap().to_string();

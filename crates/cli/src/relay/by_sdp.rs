@@ -82,6 +82,12 @@ impl BySdp {
         if arguments.hand.role.is_some() || device_bind.port() != 0 {
             return Err(Ended::usage("with SDP, --role and a port in --device-bind have no place"));
         }
+        // The device must not read the peer's keys, nor the other way round.
+        if arguments.to_device_sdp.as_deref() == Some(arguments.local_sdp.as_path()) {
+            return Err(Ended::usage(
+                "--to-device-sdp and --local-sdp go to different places: name a file for one of them",
+            ));
+        }
         if device_bind.ip().is_unspecified() || (bind.ip().is_unspecified() && arguments.advertise.is_none())
         {
             return Err(Ended::usage(
