@@ -266,6 +266,11 @@ impl Database {
         self.news.clone()
     }
 
+    #[cfg(test)]
+    pub fn set_news(&mut self, news: CacheError) {
+        self.news = Some(news);
+    }
+
     /// A caller has had its answer, which were the news if there are any.
     pub fn told(&mut self) {
         self.news = None;
