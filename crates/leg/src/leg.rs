@@ -15,7 +15,7 @@ use sealrtp_zrtp::{Association, Sas};
 use crate::align::slots;
 use crate::event::{Event, Gate, Happened, Observer};
 use crate::line::{Carried, Line, leave_dtls};
-use crate::text::{Place, Side, relayed, sides};
+use crate::text::{MAX_STREAMS, Place, Side, relayed, sides};
 use crate::{Applied, LineInfo, Ports, Refusal, Terms, Text};
 
 /// One leg of a call. Its functions may be used from any thread; they wait for one another.
@@ -256,7 +256,8 @@ impl Inner {
 
     fn remote(&mut self, body: &[u8], message: &Message) -> Result<Text, Refusal> {
         let description = Description::parse(body).map_err(|error| Refusal::Sdp(error.to_string()))?;
-        let sides = sides(&description, None, self.terms.address)?;
+        let mut sides = sides(&description, None, self.terms.address)?;
+        self.decline_surplus(&mut sides);
         let opened = self.open(&sides, false)?;
         let others = self.others_may_pass();
         let place = |(index, side): (usize, &Side)| match self.port(index, &opened, Writer::Peer) {
@@ -290,9 +291,11 @@ impl Inner {
         let description = parse(&body)?;
         let mut sides = sides(&description, self.terms.pbx, self.terms.inner)?;
         if answer {
-            // What the peer has declined is no line, whatever the PBX says.
+            // What the peer has declined is no line, whatever the PBX says; nor is one of which nothing is decided any more,
+            // because an answer before this one has declined it, or the offer was refused.
             for (index, side) in sides.iter_mut().enumerate().filter(|(_, side)| side.rtp) {
-                side.open &= self.sides[Writer::Peer as usize].get(index).is_some_and(Side::is_carried);
+                side.open &= self.sides[Writer::Peer as usize].get(index).is_some_and(Side::is_carried)
+                    && self.offer_answer.method(index) != Applied::Open;
             }
         }
         if let Some(other) = sides.iter().find(|side| side.open && !side.rtp)
@@ -305,6 +308,7 @@ impl Inner {
                 self.terms.config.rule(Key::Fallback)
             )));
         }
+        self.decline_surplus(&mut sides);
         let opened = self.open(&sides, !answer)?;
         let place = |(index, side): (usize, &Side)| match self.port(index, &opened, Writer::Pbx) {
             Some(port) if side.is_carried() => Place::at(port, side),
@@ -425,6 +429,22 @@ impl Inner {
         self.association.clone()
     }
 
+    fn has_stream(&self, index: usize) -> bool {
+        self.lines.get(index).is_some_and(|line| line.carried.is_some())
+    }
+
+    /// Lines for which there is no stream left count as declined.
+    fn decline_surplus(&self, sides: &mut [Side]) {
+        let streams = (0..self.lines.len()).filter(|index| self.has_stream(*index)).count();
+        let mut left = MAX_STREAMS.saturating_sub(streams);
+        for (index, side) in sides.iter_mut().enumerate() {
+            if side.is_carried() && !self.has_stream(index) {
+                side.open = left > 0;
+                left = left.saturating_sub(1);
+            }
+        }
+    }
+
     /// Streams for lines that have none yet.
     fn open(&mut self, sides: &[Side], decided: bool) -> Result<Vec<(usize, Carried)>, Refusal> {
         let mut opened = Vec::new();
@@ -432,7 +452,7 @@ impl Inner {
             if self.lines.len() <= index {
                 self.lines.push(Line::new(&side.media));
             }
-            if side.is_carried() && self.lines[index].carried.is_none() {
+            if side.is_carried() && !self.has_stream(index) {
                 let line = Line::new(&side.media);
                 let observer = line.observer(&self.gate, index);
                 let rule = decided.then(|| self.rule());

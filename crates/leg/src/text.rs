@@ -6,7 +6,8 @@ use sealrtp_sdp::{Description, Host, Media, Profile, Rewrite};
 
 use crate::{Refusal, Text};
 
-/// Most RTP m-lines of a call that are carried; further ones are declined. Each takes four sockets, whatever becomes of it.
+/// Most RTP m-lines of a call that are carried at a time; further ones are declined. Each takes four sockets, whatever becomes of
+/// it; one that a later description has declined counts until that is answered.
 pub const MAX_STREAMS: usize = 8;
 
 /// One m-line of a description, as far as a relay cares.
@@ -43,17 +44,13 @@ impl Side {
     }
 }
 
-/// Reads the lines; those of RTP beyond [`MAX_STREAMS`] count as declined. `host`: media goes there, whatever is said;
-/// `family`: of the sockets that send to it.
+/// Reads the lines. `host`: media goes there, whatever is said; `family`: of the sockets that send to it.
 pub(crate) fn sides(
     description: &Description<'_>,
     host: Option<IpAddr>,
     family: IpAddr,
 ) -> Result<Vec<Side>, Refusal> {
-    let mut sides: Vec<Side> =
-        description.media().iter().map(|media| side(media, host, family)).collect::<Result<_, _>>()?;
-    sides.iter_mut().filter(|side| side.is_carried()).skip(MAX_STREAMS).for_each(|side| side.open = false);
-    Ok(sides)
+    description.media().iter().map(|media| side(media, host, family)).collect()
 }
 
 fn side(media: &Media<'_>, host: Option<IpAddr>, family: IpAddr) -> Result<Side, Refusal> {

@@ -421,3 +421,37 @@ fn lines_beyond_the_bound_are_declined_before_anything_is_opened_for_them() {
     let open = ports(&seen).into_iter().filter(|port| *port != 0).count();
     assert_eq!((open, bob.ports.out.lock().unwrap().len()), (MAX_STREAMS, MAX_STREAMS));
 }
+
+#[test]
+fn offers_that_nobody_answers_open_no_streams_beyond_the_bound() {
+    let bob = End::new("bob", only("sdes", "rtp"));
+    for first in [0, 20, 40] {
+        let line = |n: u32| {
+            let port = if (first..first + 20).contains(&n) { 4000 + 2 * n } else { 0 };
+            format!("m=audio {port} RTP/AVP 0\r\n")
+        };
+        let many: String = (0..60).map(line).collect();
+        bob.remote(&(bob.body(&[]) + &many), &offer(1 + first)).unwrap();
+        assert_eq!(bob.ports.out.lock().unwrap().len(), MAX_STREAMS);
+    }
+    bob.remote(&bob.body(&[AUDIO]), &offer(100)).unwrap();
+    bob.local(&[AUDIO], &answer(100)).unwrap();
+    assert_eq!(bob.ports.out.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_second_answer_opens_no_line_that_the_first_one_declined() {
+    for (method, fallback) in [("sdes", "reject"), ("dtls", "reject"), ("zrtp", "reject"), ("zrtp", "rtp")] {
+        let (alice, bob) = pair_of(method, fallback);
+        let offered = alice.local(&[AUDIO, VIDEO], &offer(1)).unwrap();
+        bob.remote(&offered, &offer(1)).unwrap();
+        for said in [&[AUDIO, "m=video 0 RTP/AVP 96\r\n"], &[AUDIO, VIDEO]] {
+            let answered = bob.local(said, &answer(1)).unwrap();
+            assert!(ports(&answered)[0] != 0 && ports(&answered)[1] == 0, "{answered}");
+        }
+        // The next offer has it again.
+        exchange(&alice, &bob, &[AUDIO, VIDEO], &[AUDIO, VIDEO], 2).unwrap();
+        bob.wait_secure(1);
+        talk(&alice, &bob, 1, 10);
+    }
+}
