@@ -11,7 +11,7 @@ FREESWITCH_CONFIG ?= $(shell $(FREESWITCH_PKG_CONFIG) --variable=confdir freeswi
 PREFIX ?= /usr
 MODULES ?= $(firstword $(wildcard $(PREFIX)/lib/*/asterisk/modules $(PREFIX)/lib/asterisk/modules))
 
-.PHONY: all check test demo bench bench-freeswitch fuzz header module lib install uninstall freeswitch-module freeswitch-install freeswitch-uninstall clean
+.PHONY: all check test demo bench performance bench-asterisk bench-freeswitch fuzz header module lib install uninstall freeswitch-module freeswitch-install freeswitch-uninstall clean
 
 all: lib
 
@@ -30,6 +30,14 @@ demo:
 # Our packet path beside libsrtp's, in one process.
 bench:
 	python3 tests/run.py bench
+
+# The tables and plots of docs/performance.md, measured anew; on a quiet machine. LIBSRTP: other builds of libsrtp 2.x to measure beside.
+performance:
+	python3 tests/run.py performance $(addprefix --libsrtp ,$(LIBSRTP))
+
+# CPU time per call through Asterisk 22: clear, its own SRTP, ours; a quarter of an hour, for a machine that does nothing else.
+bench-asterisk:
+	python3 tests/run.py bench-asterisk
 
 # CPU time per call through FreeSWITCH, ours beside its own SRTP; needs FreeSWITCH with its headers.
 bench-freeswitch:

@@ -1608,6 +1608,14 @@ sealrtp_result sealrtp_session_set_inbound(struct sealrtp_session *session,
 sealrtp_result sealrtp_session_set_outbound(struct sealrtp_session *session,
                                             const struct sealrtp_keys *keys);
 
+// A packet will soon be given to `sealrtp_unprotect_rtp`: asks the processor to bring what that needs into its cache, e.g.
+// while the system reads the packet. Nothing is read and nothing changes: it may be called in any thread, and with a handle
+// that is being freed.
+void sealrtp_prefetch_unprotect(const struct sealrtp_session *session);
+
+// A packet will soon be given to `sealrtp_protect_rtp`, as `sealrtp_prefetch_unprotect`.
+void sealrtp_prefetch_protect(const struct sealrtp_session *session);
+
 // Protects the RTP packet of `*len` bytes in `buf` in place and sets `*len` to its new length, at most
 // SEALRTP_MAX_TRAILER bytes more; `capacity` is the size of `buf`. On an error nothing must be sent.
 //
@@ -1866,6 +1874,15 @@ sealrtp_result sealrtp_session_zrtp_relay_sas(struct sealrtp_session *session,
 // # Safety
 // `session` is a handle or null, `info` points to a struct with its size set or is null.
 sealrtp_result sealrtp_session_get_zrtp_info(struct sealrtp_session *session, struct sealrtp_zrtp_info *info);
+
+// The set of the processor's instructions that SRTP packets of this process go through, e.g. "vaes-512", "sha-ni", or
+// "portable": its best, or the one that the environment's SEALRTP_SRTP_PATH names. All give the same bytes. The text
+// lives as long as the library.
+const char *sealrtp_srtp_path(void);
+
+// What is wrong with SEALRTP_SRTP_PATH, to be logged once; null if nothing is. The processor's best path is in use then. The
+// text lives as long as the library.
+const char *sealrtp_srtp_path_error(void);
 
 // The suite's name as in the RFCs, or null for a number of none. The text lives as long as the library.
 const char *sealrtp_suite_name(uint32_t suite);

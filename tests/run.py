@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""SealRTP's commands behind the Makefile: check, test, demo, bench, fuzz.
+"""SealRTP's commands behind the Makefile: check, test, demo, the benches, fuzz.
 
 Each command is a list of steps. A step installs nothing by itself: `needs` names the Debian packages it wants, and they
 are installed first. Every step is counted, by its own runner's numbers where it has one; a step that cannot run here says
@@ -9,6 +9,7 @@ SKIPPED and why. The last line is the sum: "N passed, N failed, N skipped".
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,11 +111,16 @@ def command(argv: list[str], show: bool = False, **environment: str) -> Count:
 
 
 def cargo_test(*arguments: str) -> Count:
+    """cargo test, counted."""
+    return counted(["cargo", "test", "--locked", "--no-fail-fast", *arguments, "--", "--show-output"])
+
+
+def counted(argv: list[str], **environment: str) -> Count:
     """cargo test, counted by its own result lines. What passing tests print is shown too: one that found nothing to test with
     says SKIPPED and why there, and each such line counts once."""
     count, said, skipped = Count(), [], set()
     result = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
-    for line in lines_of(["cargo", "test", "--locked", "--no-fail-fast", *arguments, "--", "--show-output"], "cargo test"):
+    for line in lines_of(argv, "cargo test", **environment):
         if isinstance(line, int):
             if line != 0:
                 say("\n".join(said[-150:]))
@@ -130,12 +137,72 @@ def cargo_test(*arguments: str) -> Count:
     return count
 
 
-def pytest(*paths: str) -> Count:
+def test_programs() -> dict[str, str]:
+    """The test programs of the workspace, which cargo builds where they are not built yet, and the names of their packages' folders."""
+    built = subprocess.run(["cargo", "test", "--locked", "--workspace", "--no-run", "--quiet", "--message-format=json"], cwd=TOP,
+                           capture_output=True, text=True)
+    artifacts = [line for line in map(json.loads, built.stdout.splitlines()) if line["reason"] == "compiler-artifact"]
+    if built.returncode != 0:
+        say(built.stderr[-4000:])
+    return {artifact["executable"]: Path(artifact["manifest_path"]).parent.name for artifact in artifacts
+            if artifact["executable"] and artifact["profile"]["test"]}
+
+
+def every_path() -> Count:
+    """The tests of packets on each path (set of instructions) that the processor has."""
+    programs = sorted(program for program, package in test_programs().items() if package in ("srtp", "differential"))
+    asked = subprocess.run(["cargo", "run", "--locked", "--quiet", "-p", "sealrtp-cli", "--", "--version"], cwd=TOP,
+                           capture_output=True, text=True)
+    found = re.search(r"^of this processor's (.+)$", asked.stdout, re.M)
+    if not programs or not found:
+        say(asked.stderr[-4000:])
+        return Count(failed=1, notes=["the programs or the paths to run them on were not found"])
+    total = Count()
+    for path in found[1].split():
+        say(f"    path {path}")
+        counts = [counted([program, "--show-output"], SEALRTP_SRTP_PATH=path) for program in programs]
+        count = sum(counts, Count())
+        total += count + Count(notes=[f"{path}: {count.passed} passed, {count.failed} failed"])
+    return total
+
+
+def without_avx() -> Count:
+    """The kernels for processors without AVX, under an emulator of such processors: there an instruction of AVX ends the program."""
+    from older_x86 import PROCESSORS, Absent, command_on
+    programs = sorted(test_programs().items())
+    proof = next((program for program, package in programs if package == "srtp-accel" and "/proof-" in program), None)
+    packets = next((program for program, package in programs if package == "srtp" and "/sealrtp_srtp-" in program), None)
+    if not proof or not packets:
+        return Count(failed=1, notes=["the programs to run were not found"])
+    total = Count()
+    for processor, path in PROCESSORS.items():
+        try:
+            runs = [command_on(processor, proof, ["every_payload", "every_bit"]),
+                    command_on(processor, packets, ["crypto::paths"], SEALRTP_SRTP_PATH=path)]
+        except Absent as reason:
+            return Count(skipped=1, notes=[f"SKIPPED: packets on processors without AVX: {reason}"])
+        count = sum((counted(argv, **environment) for argv, environment in runs), Count())
+        total += count + Count(notes=[f"{processor}, {path}: {count.passed} passed, {count.failed} failed"])
+    return total
+
+
+def aarch64() -> Count:
+    """The packet path's tests as compiled for aarch64, under an emulator."""
+    from aarch64 import Absent, cargo
+    try:
+        argv, environment = cargo(["test", "--locked", "--no-fail-fast", "-p", "sealrtp-srtp-accel", "-p", "sealrtp-srtp",
+                                   "--", "--show-output"])
+    except Absent as reason:
+        return Count(skipped=1, notes=[f"SKIPPED: nothing was compiled for aarch64: {reason}"])
+    return counted(argv, **environment)
+
+
+def pytest(*paths: str, report: str = "pytest") -> Count:
     """pytest in its own environment, counted by its report."""
-    report = CACHE / "pytest.xml"
-    report.unlink(missing_ok=True)
+    xml = CACHE / f"{report}.xml"
+    xml.unlink(missing_ok=True)
     argv = [str(VENV / "bin/python"), "-m", "pytest", "-v", "--tb=short", "-rs", "-p", "no:cacheprovider",
-            f"--junitxml={report}", *paths]
+            f"--junitxml={xml}", *paths]
     code = 1
     for line in lines_of(argv, "pytest", PYTHONDONTWRITEBYTECODE="1"):
         if isinstance(line, int):
@@ -143,14 +210,25 @@ def pytest(*paths: str) -> Count:
         else:
             say(f"    {line}")
     count = Count()
-    if report.exists():
-        for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+    if xml.exists():
+        for suite in ElementTree.parse(xml).getroot().iter("testsuite"):
             total, failed, skipped = (int(suite.get(key, 0)) for key in ("tests", "failures", "skipped"))
             failed += int(suite.get("errors", 0))
             count += Count(total - failed - skipped, failed, skipped)
     if code != 0 and count.failed == 0:
         count += Count(failed=1, notes=[f"pytest ended with exit code {code}"])
     return count
+
+
+def calls() -> Count:
+    """The table of calls beside everything else that needs a PBX: both mostly wait for calls that last as long as calls do,
+    and every PBX has ports of its own."""
+    table = "tests/calls/test_calls.py"
+    others = ["tests/c_abi", "tests/zrtp_derivations", "tests/aiortc", "tests/pbx", "tests/calls", f"--ignore={table}",
+              "tests/webrtc", "tests/zrtp_peer"]
+    with ThreadPoolExecutor() as side_by_side:
+        halves = [side_by_side.submit(pytest, table, report="pytest-table"), side_by_side.submit(pytest, *others)]
+        return sum((half.result() for half in halves), Count())
 
 
 def no_freeswitch() -> str:
@@ -228,6 +306,10 @@ def get_browser() -> Count:
     return Count()
 
 
+def bench(*arguments: str) -> Count:
+    return command(["cargo", "run", "--release", "--locked", "-q", "-p", "sealrtp-bench", "--", *arguments], show=True)
+
+
 def python(*arguments: str, show: bool = True) -> Count:
     return command([sys.executable, *arguments], show=show)
 
@@ -253,17 +335,24 @@ def install(packages: list[str]) -> None:
             sys.exit("apt-get failed: see above. The packages are needed; nothing was tested.")
 
 
+# The fuzz targets are a workspace of their own.
+OF_FUZZ = ["--manifest-path", "tests/fuzz/Cargo.toml"]
+
 CHECK = [
     Step("format: Rust", lambda: command(["cargo", "fmt", "--all", "--check"])),
+    Step("format: fuzz targets", lambda: command(["cargo", "fmt", *OF_FUZZ, "--check"])),
     Step("format: C", clang_format, LINT),
     Step("lints", lambda: command(["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
          BUILD),
+    Step("lints of the fuzz targets", lambda: command(["cargo", "clippy", *OF_FUZZ, "--target-dir", "target", "--locked", "--all-targets",
+                                                       "--", "-D", "warnings"]), BUILD),
     Step("documentation", lambda: command(["cargo", "doc", "--locked", "--workspace", "--no-deps", "--quiet"],
                                           RUSTDOCFLAGS="-D warnings")),
     Step("licences and sources", deny),
     Step("unit and property tests, header", lambda: cargo_test("--workspace"), BUILD),
+    Step("packets on every path", every_path, BUILD),
     Step("seeds of the fuzz targets",
-         lambda: cargo_test("--manifest-path", "tests/fuzz/Cargo.toml", "--target-dir", "target"), BUILD),
+         lambda: cargo_test(*OF_FUZZ, "--target-dir", "target"), BUILD),
 ]
 
 ROOTS = Step("private Debian roots", lambda: Count() + python("tests/pbx/roots.py", "ensure", "testing", "bullseye"), CALLS)
@@ -273,10 +362,11 @@ TEST = [
     Step("tools", lambda: get_venv() + get_cargo_deny() + get_browser(), BUILD),
     *CHECK,
     Step("library", lambda: command(["make", "lib"])),
+    Step("packet path on aarch64, emulated", aarch64, ["debootstrap"]),
+    Step("packet path without AVX, emulated", without_avx, ["debootstrap"]),
     ROOTS,
     MODULES,
-    Step("C client, derivations, PBXs, calls", lambda: pytest("tests/c_abi", "tests/zrtp_derivations", "tests/aiortc",
-                                                              "tests/pbx", "tests/calls", "tests/webrtc", "tests/zrtp_peer")),
+    Step("C client, derivations, PBXs, calls", calls),
     *FREESWITCH,
     Step("FreeSWITCH: calls", freeswitch_calls),
 ]
@@ -327,13 +417,17 @@ def main() -> int:
     demo = commands.add_parser("demo", help="real calls through real PBXs")
     demo.add_argument("--pbx", default="all", choices=["all", "asterisk22", "asterisk16-pjsip", "asterisk16-sip", "freeswitch"])
     commands.add_parser("bench", help="our packet path beside libsrtp's")
+    asterisk = commands.add_parser("bench-asterisk", help="CPU time per call through Asterisk 22: clear, its own SRTP, ours")
+    asterisk.add_argument("--quick", action="store_true", help="two minutes, 100 calls, no result file")
+    performance = commands.add_parser("performance", help="docs/performance.md, measured anew")
+    performance.add_argument("--libsrtp", action="append", default=[], help="another build of libsrtp 2.x to measure beside")
     commands.add_parser("bench-freeswitch", help="CPU time per call through FreeSWITCH, beside its own SRTP")
     fuzzing = commands.add_parser("fuzz", help="every fuzz target on its corpus")
     for command_with_fuzz in (test, fuzzing):
         command_with_fuzz.add_argument("--seconds", type=int, default=20, help="for each fuzz target")
     chosen = parser.parse_args()
     if not shutil.which("cargo"):
-        sys.exit("cargo is not there: install Rust 1.88 or newer (rustup, or your distribution's package).")
+        sys.exit("cargo is not there: install Rust 1.89 or newer (rustup, or your distribution's package).")
     match chosen.command:
         case "check":
             return run(CHECK)
@@ -342,8 +436,14 @@ def main() -> int:
         case "demo":
             return run(demo_steps(chosen.pbx))
         case "bench":
-            return run([Step("bench", lambda: command(["cargo", "run", "--release", "--locked", "-q", "-p", "sealrtp-bench"],
-                                                      show=True), BUILD)])
+            return run([Step("bench", lambda: bench(), BUILD)])
+        case "performance":
+            return run([Step("docs/performance.md", lambda: bench("--page", "docs", *(
+                word for path in chosen.libsrtp for word in ("--library", path))), BUILD)])
+        case "bench-asterisk":
+            return run([Step("private Debian root", lambda: python("tests/pbx/roots.py", "ensure", "testing"), BUILD + CALLS),
+                        Step("Asterisk: CPU time per call",
+                             lambda: python("tests/calls/bench.py", *(["--quick"] if chosen.quick else [])), ["util-linux"])])
         case "bench-freeswitch":
             return run([Step("private Debian root", lambda: python("tests/pbx/roots.py", "ensure", "testing"), BUILD + CALLS),
                         Step("FreeSWITCH: CPU time per call", freeswitch_bench, ["strace"])])

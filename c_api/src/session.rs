@@ -1,6 +1,8 @@
 //! One media stream: RTP and its RTCP, both directions.
 
 use std::cell::UnsafeCell;
+use std::mem::offset_of;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -8,6 +10,7 @@ use std::time::Instant;
 use ::sealrtp_dtls::Identity;
 use ::sealrtp_session::{Component, Counters, Refusal, Session, State, Transmit, WithoutKeys};
 use sealrtp_srtp::{MAX_TRAILER_LEN, Protocol};
+use sealrtp_srtp_accel::prefetch;
 
 use crate::boundary::{bytes_mut, give, guard, guard_or, shared, take_back, unique, write_sized};
 use crate::config::sealrtp_config;
@@ -195,6 +198,34 @@ pub unsafe extern "C" fn sealrtp_session_set_outbound(
             inner.session.set_outbound(&shared(keys)?.0);
             Ok(SEALRTP_OK)
         })
+    }
+}
+
+/// A packet will soon be given to `sealrtp_unprotect_rtp`: asks the processor to bring what that needs into its cache, e.g.
+/// while the system reads the packet. Nothing is read and nothing changes: it may be called in any thread, and with a handle
+/// that is being freed.
+#[unsafe(no_mangle)]
+pub extern "C" fn sealrtp_prefetch_unprotect(session: *const sealrtp_session) {
+    prefetch_all(session, &Session::TOUCHED_BY_UNPROTECT);
+}
+
+/// A packet will soon be given to `sealrtp_protect_rtp`, as `sealrtp_prefetch_unprotect`.
+#[unsafe(no_mangle)]
+pub extern "C" fn sealrtp_prefetch_protect(session: *const sealrtp_session) {
+    prefetch_all(session, &Session::TOUCHED_BY_PROTECT);
+}
+
+#[inline(always)]
+fn prefetch_all(session: *const sealrtp_session, touched: &[Range<usize>]) {
+    const LINE: usize = 64;
+    let start = session.cast::<u8>();
+    prefetch(start);
+    for range in touched {
+        for at in range.clone().step_by(LINE) {
+            prefetch(
+                start.wrapping_add(offset_of!(sealrtp_session, inner) + offset_of!(Inner, session) + at),
+            );
+        }
     }
 }
 

@@ -75,6 +75,9 @@ static void null_is_an_error(void)
 	CHECK(sealrtp_protect_rtp(NULL, NULL, NULL, 0) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_protect_rtcp(NULL, NULL, NULL, 0) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_unprotect_rtp(NULL, NULL, NULL) == SEALRTP_E_ARGUMENT);
+	/* Hints, which no handle can disturb. */
+	sealrtp_prefetch_protect(NULL);
+	sealrtp_prefetch_unprotect(NULL);
 	CHECK(sealrtp_unprotect_rtcp(NULL, NULL, NULL) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_session_get_stats(NULL, NULL) == SEALRTP_E_ARGUMENT);
 	CHECK(sealrtp_session_poll_event(NULL, NULL) == SEALRTP_E_ARGUMENT);
@@ -193,6 +196,8 @@ static void a_call_is_negotiated_and_heard(const char *suites)
 	for (seq = 1; seq <= 50; seq++) {
 		rtp(buf, 7, seq);
 		len = HEADER + PAYLOAD;
+		sealrtp_prefetch_protect(alice);
+		sealrtp_prefetch_unprotect(bob);
 		CHECK(sealrtp_protect_rtp(alice, buf, &len, HEADER + PAYLOAD) == SEALRTP_E_BUFFER);
 		CHECK(sealrtp_protect_rtp(alice, buf, &len, sizeof(buf)) == SEALRTP_OK);
 		CHECK(len > HEADER + PAYLOAD && len <= sizeof(buf));
@@ -404,10 +409,13 @@ static void a_wrong_file_gives_no_policies_and_each_fault_is_told_once(void)
 
 int main(void)
 {
+	const char *named = getenv("SEALRTP_SRTP_PATH");
 	uint8_t a[32], b[32];
 
 	CHECK(sealrtp_abi_version() == SEALRTP_ABI_VERSION);
 	CHECK(strlen(sealrtp_version()) > 0);
+	CHECK(strlen(sealrtp_srtp_path()) > 0);
+	CHECK(!sealrtp_srtp_path_error() == (!named || !strcmp(named, sealrtp_srtp_path())));
 	CHECK(sealrtp_random(a, sizeof(a)) == SEALRTP_OK && sealrtp_random(b, sizeof(b)) == SEALRTP_OK);
 	CHECK(memcmp(a, b, sizeof(a)) != 0);
 	null_is_an_error();

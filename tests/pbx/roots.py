@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Private Debian roots with a real Asterisk and SIPp in them.
+"""Private Debian roots: with a real Asterisk and SIPp in them, or with a Rust for aarch64.
 
-    python3 tests/pbx/roots.py ensure testing|bullseye ...   build what is missing, print where it is
+    python3 tests/pbx/roots.py ensure testing|bullseye|aarch64 ...   build what is missing, print where it is
     python3 tests/pbx/roots.py run testing -- COMMAND ...    a command inside a root (the root is read-only)
     python3 tests/pbx/roots.py list | remove NAME
 
@@ -48,9 +48,11 @@ class Recipe:
     """What a root is made of."""
 
     suite: str
-    # The major version of the Asterisk in it.
-    asterisk: int
+    # The major version of the Asterisk in it, if it has one.
+    asterisk: int | None
     packages: tuple[str, ...]
+    # A second Debian architecture that packages can be of, such as "rustc:arm64".
+    foreign: str | None = None
 
 
 BUILD = ("gcc", "make", "libc6-dev", "libc6-dbg", "valgrind", "asterisk", "asterisk-dev", "procps",
@@ -60,12 +62,15 @@ RECIPES: Mapping[str, Recipe] = {
     "testing": Recipe("testing", 22, BUILD + ("sip-tester", "python3")),
     # Asterisk 16.28 with chan_pjsip and chan_sip.
     "bullseye": Recipe("bullseye", 16, BUILD),
+    # A Rust that compiles for aarch64, and an emulator that runs the result, and programs of x86-64 as older processors would.
+    "aarch64": Recipe("testing", None, ("cargo", "rustc", "libstd-rust-dev:arm64", "gcc-aarch64-linux-gnu", "libc6-dev:arm64",
+                                        "qemu-user"), foreign="arm64"),
 }
 
 
 @dataclass(frozen=True)
 class Root:
-    """A file system with an Asterisk in it: a private root, or "/" for the host's own."""
+    """A file system, most often with an Asterisk in it: a private root, or "/" for the host's own."""
 
     name: str
     path: Path
@@ -275,6 +280,9 @@ def install_packages(name: str, path: Path, recipe: Recipe, log: Path) -> None:
     def apt(title: str, *argv: str) -> None:
         run_step(f"{name}: {title}", chroot_command(path, ["apt-get", "-q", *argv], writable=True), log, env=environment())
 
+    if recipe.foreign:
+        run_step(f"{name}: {recipe.foreign}", chroot_command(path, ["dpkg", "--add-architecture", recipe.foreign], writable=True), log,
+                 env=environment())
     apt("reading package lists", "update")
     apt("installing " + ", ".join(recipe.packages[:6]) + ", ...", "-y", "install", *recipe.packages)
     apt("cleaning", "clean")

@@ -6,11 +6,12 @@ mod zrtp;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use sealrtp_dtls::HashFunction;
-use sealrtp_srtp::Suite;
+use sealrtp_srtp::{Path, Suite};
 
 use crate::codec::Codec;
 use crate::outcome::Outcome;
@@ -21,11 +22,25 @@ pub use self::zrtp::{EnrolmentWanted, HashWanted, ZrtpArguments, ZrtpWanted};
 
 /// SealRTP's tools.
 #[derive(Debug, Parser)]
-#[command(name = "sealrtp", version, about = "SealRTP's tools for who tests and debugs secured media")]
+#[command(name = "sealrtp", version, long_version = long_version(), about = "SealRTP's tools for who tests and debugs secured media")]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// What `--version` says; the paths are what `SEALRTP_SRTP_PATH` may name.
+fn long_version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let paths: Vec<_> = Path::available().map(Path::name).collect();
+        format!(
+            "{}\nSRTP path           {}\nof this processor's {}",
+            env!("CARGO_PKG_VERSION"),
+            Path::chosen(),
+            paths.join(" ")
+        )
+    });
+    &VERSION
 }
 
 /// What to do.

@@ -25,9 +25,14 @@ mod zrtp_cache;
 use std::process::ExitCode;
 
 use clap::Parser;
+use sealrtp_srtp::Path;
 
 fn main() -> ExitCode {
-    match arguments::Arguments::parse().command {
+    let arguments = arguments::Arguments::parse();
+    if let Err(error) = Path::requested() {
+        eprintln!("sealrtp: {error}; taking {}", Path::chosen());
+    }
+    match arguments.command {
         arguments::Command::Peer(arguments) => peer::run(&arguments).exit_code(),
         arguments::Command::Relay(arguments) => relay::run(&arguments).exit_code(),
         arguments::Command::Zrtp(arguments) => zrtp_cache::run(&arguments),

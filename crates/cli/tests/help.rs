@@ -76,3 +76,37 @@ fn the_helps_name_every_exit_code_once() {
         }
     }
 }
+
+#[test]
+fn the_version_names_the_instructions_that_packets_go_through() {
+    let version = |path: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_sealrtp"))
+            .arg("--version")
+            .env("SEALRTP_SRTP_PATH", path)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let portable = version("portable");
+    assert!(portable.contains("\nSRTP path           portable\n"), "{portable}");
+    let (_, paths) = portable.split_once("of this processor's ").unwrap();
+    for path in paths.split_whitespace() {
+        assert!(version(path).contains(&format!("SRTP path           {path}\n")), "{path}");
+    }
+    let best = paths.split_whitespace().last().unwrap();
+    assert!(version("mmx").contains(&format!("SRTP path           {best}\n")));
+}
+
+#[test]
+fn a_path_that_cannot_be_taken_is_told_on_stderr() {
+    let output = Command::new(env!("CARGO_BIN_EXE_sealrtp"))
+        .args(["zrtp", "list", "--cache", "/nonexistent/cache"])
+        .env("SEALRTP_SRTP_PATH", "mmx")
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr.contains("SEALRTP_SRTP_PATH=\"mmx\" is no path of packets; there are portable"),
+        "{stderr}"
+    );
+}

@@ -83,8 +83,9 @@ pub struct DirectionStats {
     pub clear: u64,
 }
 
-/// One thread at a time writes, so adding needs no locked instruction.
+/// One thread at a time writes, so adding needs no locked instruction. What every packet counts is in one line of the cache.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 pub(crate) struct DirectionCounters {
     suite: AtomicU32,
     ssrcs: AtomicU32,

@@ -1,5 +1,7 @@
 //! Keys of one component, or what happens to its media while there are none.
 
+use std::mem::offset_of;
+
 use sealrtp_srtp::{Event, Inbound, KeySet, Limits, Outbound, ProtectError, Protocol, UnprotectError};
 
 use crate::counters::DirectionCounters;
@@ -49,9 +51,6 @@ pub enum Refusal {
     Unprotect(#[from] UnprotectError),
 }
 
-/// Longest packet that is tried under new keys while it may be clear: more than any UDP media.
-const MAX_TRIED: usize = 2048;
-
 /// One direction of a component.
 enum Direction<T> {
     Clear,
@@ -97,6 +96,7 @@ impl<T> Direction<T> {
 }
 
 /// Both directions of a component.
+#[repr(C)]
 pub(crate) struct Media {
     inbound: Direction<Inbound>,
     outbound: Direction<Outbound>,
@@ -105,6 +105,10 @@ pub(crate) struct Media {
 }
 
 impl Media {
+    /// Where the directions begin, in bytes; what a packet touches comes first there.
+    pub(crate) const INBOUND_AT: usize = offset_of!(Self, inbound);
+    pub(crate) const OUTBOUND_AT: usize = offset_of!(Self, outbound);
+
     pub(crate) fn new(rule: WithoutKeys) -> Self {
         Self { inbound: Direction::without_keys(rule), outbound: Direction::without_keys(rule), heard: false }
     }
@@ -179,6 +183,7 @@ impl Media {
         self.begin_outbound(outbound, limits);
     }
 
+    /// Sets `has_event` if there is something for [`Media::poll_event`], and never clears it.
     #[inline]
     pub(crate) fn protect(
         &mut self,
@@ -186,14 +191,17 @@ impl Media {
         len: usize,
         protocol: Protocol,
         counters: &DirectionCounters,
+        has_event: &mut bool,
     ) -> Result<usize, Refusal> {
         let result = match &mut self.outbound {
-            Direction::Keyed(outbound) | Direction::Fresh(outbound, _) => match protocol {
-                Protocol::Srtp => outbound.protect_rtp(buf, len),
-                Protocol::Srtcp => outbound.protect_rtcp(buf, len),
+            Direction::Keyed(outbound) | Direction::Fresh(outbound, _) => {
+                let sent = match protocol {
+                    Protocol::Srtp => outbound.protect_rtp(buf, len),
+                    Protocol::Srtcp => outbound.protect_rtcp(buf, len),
+                };
+                *has_event |= outbound.has_event();
+                sent.map(|len| (len, outbound.ssrcs())).map_err(Refusal::from)
             }
-            .map(|len| (len, outbound.ssrcs()))
-            .map_err(Refusal::from),
             Direction::Blocked => Err(Refusal::NoKeys),
             Direction::Clear => {
                 counters.passed_clear();
@@ -203,21 +211,31 @@ impl Media {
         count(result, protocol, counters)
     }
 
+    /// Sets `has_event` if there is something for [`Media::poll_event`] or [`Media::take_heard`], and never clears it.
     #[inline]
     pub(crate) fn unprotect(
         &mut self,
         packet: &mut [u8],
         protocol: Protocol,
         counters: &DirectionCounters,
+        has_event: &mut bool,
     ) -> Result<usize, Refusal> {
         let result = match &mut self.inbound {
-            Direction::Keyed(inbound) => open(inbound, packet, protocol),
+            Direction::Keyed(inbound) => {
+                let opened = open(inbound, packet, protocol);
+                *has_event |= inbound.has_event();
+                opened
+            }
             Direction::Blocked => Err(Refusal::NoKeys),
             Direction::Clear => {
                 counters.passed_clear();
                 return Ok(packet.len());
             }
-            Direction::Fresh(..) => return self.unprotect_fresh(packet, protocol, counters),
+            Direction::Fresh(..) => {
+                let result = self.unprotect_fresh(packet, protocol, counters);
+                *has_event |= self.has_event();
+                return result;
+            }
         };
         count(result, protocol, counters)
     }
@@ -231,20 +249,13 @@ impl Media {
         counters: &DirectionCounters,
     ) -> Result<usize, Refusal> {
         let Direction::Fresh(inbound, clear) = &mut self.inbound else { return Err(Refusal::NoKeys) };
-        // A packet that does not open is left in any state, and this one may be clear.
-        let mut tried = [0; MAX_TRIED];
-        let result = match (&clear, tried.get_mut(..packet.len())) {
-            (WithoutKeys::Pass, Some(tried)) => {
-                tried.copy_from_slice(packet);
-                let Ok(opened) = open(inbound, tried, protocol) else {
-                    counters.passed_clear();
-                    return Ok(packet.len());
-                };
-                packet.copy_from_slice(tried);
-                Ok(opened)
-            }
-            _ => open(inbound, packet, protocol),
-        };
+        let result = open(inbound, packet, protocol);
+        // One that does not authenticate is left as it was, and this one may be clear. Nothing else is refused before the
+        // first packet under the keys.
+        if result.is_err() && *clear == WithoutKeys::Pass {
+            counters.passed_clear();
+            return Ok(packet.len());
+        }
         if result.is_ok()
             && let Direction::Fresh(inbound, _) = std::mem::replace(&mut self.inbound, Direction::Blocked)
         {
@@ -254,7 +265,8 @@ impl Media {
         count(result, protocol, counters)
     }
 
-    #[inline]
+    /// Looks at both directions, which the path of a packet does not: each says of itself what has come up.
+    #[cold]
     pub(crate) fn has_event(&self) -> bool {
         self.heard
             || self.inbound.keys().is_some_and(Inbound::has_event)

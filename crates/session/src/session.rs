@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::mem::offset_of;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -122,20 +124,35 @@ enum Method {
 }
 
 /// The security of one media stream: RTP and its RTCP, both directions.
+///
+/// What every packet touches comes first, and keys behind it.
+#[repr(C)]
 pub struct Session {
-    rtp: Media,
-    rtcp: Rtcp,
     counters: Arc<Counters>,
-    limits: Limits,
-    rule: WithoutKeys,
     method: Method,
-    early_media: HoldQueue<(Component, SocketAddr)>,
-    events: VecDeque<Event>,
+    rtcp: Rtcp,
+    /// There may be an event of SRTP, or a packet under fresh keys of ZRTP to tell it of.
+    srtp_event: bool,
     trace: bool,
+    rule: WithoutKeys,
+    limits: Limits,
+    events: VecDeque<Event>,
+    rtp: Media,
+    early_media: HoldQueue<(Component, SocketAddr)>,
     resume: Resume,
 }
 
+/// Bytes of a direction's keys that a packet touches, at most: their first lines of the cache.
+const KEYS_TOUCHED: usize = 8 * 64;
+/// And of the session itself.
+const TOUCHED: usize = 64;
+
 impl Session {
+    /// Bytes of a session that opening an SRTP packet touches, to be brought into the cache beforehand.
+    pub const TOUCHED_BY_UNPROTECT: [Range<usize>; 2] = touched(Media::INBOUND_AT);
+    /// And protecting an RTP packet.
+    pub const TOUCHED_BY_PROTECT: [Range<usize>; 2] = touched(Media::OUTBOUND_AT);
+
     /// A session without keys.
     pub fn new(limits: Limits, rule: WithoutKeys) -> Self {
         let rtp = Media::new(rule);
@@ -143,6 +160,7 @@ impl Session {
             counters: Arc::new(Counters::new(rtp.state())),
             rtp,
             rtcp: Rtcp::WithRtp,
+            srtp_event: false,
             limits,
             rule,
             method: Method::Keys,
@@ -207,7 +225,7 @@ impl Session {
         if let Method::Zrtp(zrtp) = &mut self.method {
             zrtp.sends(buf.get(..len).unwrap_or_default());
         }
-        self.rtp.protect(buf, len, Protocol::Srtp, self.counters.of_outbound())
+        self.rtp.protect(buf, len, Protocol::Srtp, self.counters.of_outbound(), &mut self.srtp_event)
     }
 
     /// Protects an RTCP packet, like [`Session::protect_rtp`].
@@ -220,7 +238,7 @@ impl Session {
             Rtcp::WithRtp => &mut self.rtp,
             Rtcp::Own(media) => media,
         };
-        media.protect(buf, len, Protocol::Srtcp, self.counters.of_outbound())
+        media.protect(buf, len, Protocol::Srtcp, self.counters.of_outbound(), &mut self.srtp_event)
     }
 
     /// Opens an SRTP packet in place and returns the RTP packet's length. In [`State::Bypass`] it stays as it is.
@@ -229,7 +247,7 @@ impl Session {
     /// A [`Refusal`]: the packet must be dropped, whatever `packet` then holds.
     #[inline]
     pub fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, Refusal> {
-        self.rtp.unprotect(packet, Protocol::Srtp, self.counters.of_inbound())
+        self.rtp.unprotect(packet, Protocol::Srtp, self.counters.of_inbound(), &mut self.srtp_event)
     }
 
     /// Opens an SRTCP packet, like [`Session::unprotect_rtp`].
@@ -242,7 +260,7 @@ impl Session {
             Rtcp::WithRtp => &mut self.rtp,
             Rtcp::Own(media) => media,
         };
-        media.unprotect(packet, Protocol::Srtcp, self.counters.of_inbound())
+        media.unprotect(packet, Protocol::Srtcp, self.counters.of_inbound(), &mut self.srtp_event)
     }
 
     /// Sets DTLS-SRTP up with our certificate and the `a=setup` we would rather have. Again with another context: it is
@@ -557,16 +575,21 @@ impl Session {
             Rtcp::WithRtp => None,
             Rtcp::Own(media) => media.poll_event(),
         };
-        let (way, event) = self.rtp.poll_event().or(own)?;
+        let event = self.rtp.poll_event().or(own);
+        self.look_for_events();
+        let (way, event) = event?;
         Some(Event::Srtp { way, event })
     }
 
     /// Whether [`Session::poll_event`] has one, or [`Session::handle_timeout`] something to do at once.
     #[inline]
     pub fn has_event(&self) -> bool {
-        !self.events.is_empty()
-            || self.rtp.has_event()
-            || matches!(&self.rtcp, Rtcp::Own(media) if media.has_event())
+        self.srtp_event || !self.events.is_empty()
+    }
+
+    /// What packets have noted of events is what there is.
+    fn look_for_events(&mut self) {
+        self.srtp_event = self.rtp.has_event() || matches!(&self.rtcp, Rtcp::Own(media) if media.has_event());
     }
 
     /// When to call [`Session::handle_timeout`]; may change with every call.
@@ -655,8 +678,11 @@ impl Session {
     }
 
     fn open(&mut self, component: Component, protocol: Protocol, packet: &mut [u8]) -> Received {
-        let counters = Arc::clone(&self.counters);
-        match self.media_of(component).unprotect(packet, protocol, counters.of_inbound()) {
+        let media = match (&mut self.rtcp, component) {
+            (Rtcp::Own(rtcp), Component::Rtcp) => rtcp,
+            (Rtcp::WithRtp, Component::Rtcp) | (_, Component::Rtp) => &mut self.rtp,
+        };
+        match media.unprotect(packet, protocol, self.counters.of_inbound(), &mut self.srtp_event) {
             Ok(len) if protocol == Protocol::Srtcp => Received::Rtcp(len),
             Ok(len) => Received::Rtp(len),
             Err(refusal) => Received::Refused(refusal),
@@ -716,6 +742,10 @@ impl Session {
 
     /// A packet has come under keys that ZRTP expects.
     fn take_heard(&mut self, now: Instant) {
+        // Noted by the packet, so that others need not look.
+        if !self.srtp_event {
+            return;
+        }
         if self.rtp.take_heard()
             && let Method::Zrtp(zrtp) = &mut self.method
         {
@@ -723,6 +753,7 @@ impl Session {
             self.tell_states();
             self.take_steps(now);
         }
+        self.look_for_events();
     }
 
     fn take_dtls_steps(&mut self, now: Instant) {
@@ -805,6 +836,13 @@ impl Session {
             self.counters.set_state(component, self.state(component));
         }
     }
+}
+
+/// Of a session: its beginning, and the direction at this place of the keys for RTP.
+const fn touched(direction: usize) -> [Range<usize>; 2] {
+    let keys = offset_of!(Session, rtp) + direction;
+    let end = keys + KEYS_TOUCHED;
+    [0..TOUCHED, keys..if end < size_of::<Session>() { end } else { size_of::<Session>() }]
 }
 
 impl fmt::Debug for Session {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use common::{RTCP_LEN, RTP_LEN, keys, rtcp, rtp};
 use proptest::prelude::*;
-use sealrtp_session::{Component, Kind, Received, Refusal, Session, State, WithoutKeys};
+use sealrtp_session::{Component, Event, Kind, Received, Refusal, Session, State, Way, WithoutKeys};
 use sealrtp_srtp::{Limits, UnprotectError};
 
 fn states(session: &Session) -> [State; 2] {
@@ -115,6 +115,41 @@ proptest! {
         for mut datagram in datagrams {
             let received = session.receive(Component::Rtp, &mut datagram, from, Instant::now());
             prop_assert!(!matches!(received, Received::Rtp(_) | Received::Rtcp(_)));
+        }
+    }
+}
+
+#[test]
+fn an_event_of_one_direction_is_told_until_it_is_polled_whatever_the_other_does() {
+    let [mut alice, mut bob] = [(); 2].map(|()| Session::new(Limits::default(), WithoutKeys::Block));
+    let carry = |from: &mut Session, to: &mut Session, seq| {
+        let mut packet = rtp(seq);
+        let len = from.protect_rtp(&mut packet, RTP_LEN).unwrap();
+        to.unprotect_rtp(&mut packet[..len]).unwrap();
+    };
+    bob.set_outbound(&keys(9));
+    alice.set_inbound(&keys(9));
+    for (seq, number) in [(1, 1), (2, 2)] {
+        alice.set_outbound(&keys(number));
+        bob.set_inbound(&keys(number));
+        assert!(!bob.has_event(), "{number}");
+        carry(&mut alice, &mut bob, seq);
+        assert_eq!(bob.has_event(), number == 2, "the first packet under other keys is an event");
+    }
+    carry(&mut bob, &mut alice, 1);
+    assert!(bob.has_event() && !alice.has_event());
+    assert!(matches!(bob.poll_event(), Some(Event::Srtp { way: Way::Inbound, .. })));
+    assert!(!bob.has_event());
+    assert!(bob.poll_event().is_none());
+    carry(&mut alice, &mut bob, 3);
+    assert!(!bob.has_event());
+}
+
+#[test]
+fn what_a_packet_touches_is_within_the_session() {
+    for touched in [Session::TOUCHED_BY_UNPROTECT, Session::TOUCHED_BY_PROTECT] {
+        for range in touched {
+            assert!(!range.is_empty() && range.end <= size_of::<Session>(), "{range:?}");
         }
     }
 }

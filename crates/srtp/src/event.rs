@@ -1,6 +1,6 @@
 //! What the owner of a stream is told, apart from the result of each packet.
 
-use smallvec::SmallVec;
+use std::collections::VecDeque;
 
 /// Which of the two packet formats something is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,21 +41,33 @@ pub enum Event {
 /// Most events waiting; each kind is raised once per key set, so only an owner who never polls loses any.
 const MAX_WAITING: usize = 8;
 
+/// Events that wait, nearly always none: one pointer.
 #[derive(Default)]
-pub(crate) struct EventQueue(SmallVec<[Event; 2]>);
+#[expect(
+    clippy::box_collection,
+    reason = "a queue has four words, and every packet looks whether there is one"
+)]
+pub(crate) struct EventQueue(Option<Box<VecDeque<Event>>>);
 
 impl EventQueue {
+    #[cold]
     pub(crate) fn push(&mut self, event: Event) {
-        if self.0.len() < MAX_WAITING {
-            self.0.push(event);
+        let waiting = self.0.get_or_insert_default();
+        if waiting.len() < MAX_WAITING {
+            waiting.push_back(event);
         }
     }
 
     pub(crate) fn pop(&mut self) -> Option<Event> {
-        (!self.0.is_empty()).then(|| self.0.remove(0))
+        let event = self.0.as_mut()?.pop_front();
+        if event.is_none() {
+            self.0 = None;
+        }
+        event
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.as_ref().is_none_or(|waiting| waiting.is_empty())
     }
 }

@@ -1,5 +1,5 @@
 //! SRTP and SRTCP packet transforms (RFC 3711, 6188, 7714), sans-IO: packets are changed in place, nothing is allocated
-//! or locked per packet, and nothing here knows sockets, clocks or threads.
+//! or locked per SRTP packet, and nothing here knows sockets, clocks or threads.
 //!
 //! An [`Outbound`] protects what is sent and an [`Inbound`] opens what is received, each under a [`KeySet`] of
 //! [`MasterKey`]s of one [`Suite`]:
@@ -28,6 +28,7 @@
 //! lifetime), `crypto` (authentication, decryption), then back to `window` to remember it.
 #![forbid(unsafe_code)]
 
+mod batch;
 mod crypto;
 mod event;
 mod generation;
@@ -42,6 +43,7 @@ mod suite;
 mod test_util;
 mod window;
 
+pub use batch::{Protect, Unprotect};
 pub use event::{Event, Protocol};
 pub use header::MAX_PACKET_LEN;
 pub use inbound::{Inbound, UnprotectError};
@@ -51,7 +53,11 @@ pub use keys::{
 };
 pub use limits::{Limits, LimitsError};
 pub use outbound::{Outbound, ProtectError};
+pub use sealrtp_srtp_accel::{PATH_VARIABLE, Path, PathError};
 pub use suite::Suite;
+
+/// Cache lines of a direction that packets touch, of 64 bytes each: all, since keys are the last in it.
+const HOT_LINES: usize = 10;
 
 /// Most bytes that protection adds to a packet: MKI, SRTCP index and a 16-byte tag.
 pub const MAX_TRAILER_LEN: usize = MAX_MKI_LEN + header::SRTCP_WORD + 16;

@@ -1,70 +1,107 @@
-//! The streams of one direction by SSRC: the first inline, all sorted, the one used last found at once.
-
-use smallvec::SmallVec;
+//! The streams of one direction by SSRC: the first inline, where a packet finds it in the cache line of everything else, the
+//! others sorted, the one used last found at once.
 
 use crate::window::ReplayWindow;
 
 #[derive(Clone)]
 struct Stream {
-    ssrc: u32,
     window: ReplayWindow,
-}
-
-/// Where a stream stands, or would stand, in its table.
-#[derive(Clone, Copy)]
-pub(crate) enum Slot {
-    Known(usize),
-    New(usize),
+    ssrc: u32,
 }
 
 #[derive(Clone, Default)]
 pub(crate) struct SsrcTable {
-    streams: SmallVec<[Stream; 1]>,
+    first: Option<Stream>,
+    others: Option<Box<Others>>,
+}
+
+#[derive(Clone, Default)]
+struct Others {
+    /// By SSRC.
+    sorted: Vec<Stream>,
     recent: usize,
 }
 
+impl Others {
+    #[inline(never)]
+    fn find(&mut self, ssrc: u32) -> Option<&mut ReplayWindow> {
+        if self.sorted.get(self.recent).is_none_or(|stream| stream.ssrc != ssrc) {
+            self.recent = self.sorted.binary_search_by_key(&ssrc, |stream| stream.ssrc).ok()?;
+        }
+        Some(&mut self.sorted[self.recent].window)
+    }
+
+    fn insert(&mut self, stream: Stream) {
+        let at = self.sorted.partition_point(|other| other.ssrc < stream.ssrc);
+        self.sorted.insert(at, stream);
+        self.recent = at;
+    }
+}
+
 impl SsrcTable {
-    /// Finds the SSRC; does not add it.
+    /// The window of a stream that is there.
     #[inline(always)]
-    pub(crate) fn find(&mut self, ssrc: u32) -> Slot {
-        if self.streams.get(self.recent).is_some_and(|stream| stream.ssrc == ssrc) {
-            return Slot::Known(self.recent);
-        }
-        match self.streams.binary_search_by_key(&ssrc, |stream| stream.ssrc) {
-            Ok(at) => {
-                self.recent = at;
-                Slot::Known(at)
-            }
-            Err(at) => Slot::New(at),
+    pub(crate) fn find(&mut self, ssrc: u32) -> Option<&mut ReplayWindow> {
+        match &mut self.first {
+            Some(first) if first.ssrc == ssrc => Some(&mut first.window),
+            _ => self.others.as_mut()?.find(ssrc),
         }
     }
 
-    pub(crate) fn window(&self, slot: Slot) -> Option<&ReplayWindow> {
-        match slot {
-            Slot::Known(at) => Some(&self.streams[at].window),
-            Slot::New(_) => None,
+    /// Adds a stream that is not there, with its first index and a window of `size` packets.
+    #[cold]
+    pub(crate) fn insert(&mut self, ssrc: u32, index: u64, size: u32) {
+        let stream = Stream { window: ReplayWindow::starting_at(index, size), ssrc };
+        if self.first.is_none() {
+            self.first = Some(stream);
+        } else {
+            self.others.get_or_insert_default().insert(stream);
         }
     }
 
-    /// Records an index, and with its first the SSRC. `size`: packets of a new window.
     #[inline(always)]
-    pub(crate) fn commit(&mut self, slot: Slot, ssrc: u32, index: u64, size: u32) {
-        match slot {
-            Slot::Known(at) => self.streams[at].window.commit(index),
-            Slot::New(at) => {
-                self.streams.insert(at, Stream { ssrc, window: ReplayWindow::starting_at(index, size) });
-                self.recent = at;
-            }
-        }
-    }
-
     pub(crate) fn len(&self) -> usize {
-        self.streams.len()
+        usize::from(self.first.is_some()) + self.others.as_ref().map_or(0, |others| others.sorted.len())
     }
 
     /// The table that a new key starts with: the same SSRCs and highest indices, nothing seen.
     pub(crate) fn carried(&self, size: u32) -> Self {
-        let carry = |stream: &Stream| Stream { ssrc: stream.ssrc, window: stream.window.carried(size) };
-        Self { streams: self.streams.iter().map(carry).collect(), recent: self.recent }
+        let carry = |stream: &Stream| Stream { window: stream.window.carried(size), ssrc: stream.ssrc };
+        let others = |others: &Others| Others {
+            sorted: others.sorted.iter().map(carry).collect(),
+            recent: others.recent,
+        };
+        Self {
+            first: self.first.as_ref().map(carry),
+            others: self.others.as_deref().map(|these| Box::new(others(these))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    proptest! {
+        #[test]
+        fn every_stream_keeps_its_own_indices(ssrcs in prop::collection::vec(0u32..40, 1..200)) {
+            let mut table = SsrcTable::default();
+            let mut highest = HashMap::new();
+            for (index, ssrc) in (1u64..).zip(ssrcs) {
+                let window = table.find(ssrc);
+                prop_assert_eq!(window.as_ref().map(|w| w.highest()), highest.get(&ssrc).copied());
+                match window {
+                    Some(window) => window.commit(index),
+                    None => table.insert(ssrc, index, 64),
+                }
+                highest.insert(ssrc, index);
+                prop_assert_eq!(table.len(), highest.len());
+            }
+            for (ssrc, index) in highest {
+                prop_assert_eq!(table.find(ssrc).map(|window| window.highest()), Some(index));
+            }
+        }
     }
 }

@@ -201,3 +201,13 @@ proptest! {
         prop_assert_eq!(opened(&mut receiver, &protected(&mut sender, &packet)), Ok(packet));
     }
 }
+
+#[test]
+fn a_direction_stands_in_whole_cache_lines_and_is_small() {
+    for (size, align) in
+        [(size_of::<Outbound>(), align_of::<Outbound>()), (size_of::<Inbound>(), align_of::<Inbound>())]
+    {
+        assert_eq!((align, size % 64), (64, 0));
+        assert!(size <= 640, "{size} bytes");
+    }
+}

@@ -9,103 +9,81 @@
 //! the clear one; replay protection is on. Then tables in Markdown: DTLS-SRTP ([`dtls`]), ZRTP ([`zrtp`]) and the relay
 //! ([`relay`]).
 
+mod batch;
 mod clock;
 mod creation;
 mod dtls;
+mod floor;
+mod gates;
+mod instructions;
+mod measured;
 mod memory;
+mod options;
+mod page;
+mod processes;
 mod relay;
 mod rounds;
 mod side;
+mod suites;
+mod verdicts;
+mod worker;
 mod zrtp;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use sealrtp_srtp::Suite;
+use sealrtp_srtp_accel::Path;
 use sealrtp_test_libsrtp::Library;
 
+use gates::{PAYLOADS, STREAM_BYTES};
+use options::{Mode, Options};
 use rounds::Cell;
 use side::{Ours, Peer};
+use suites::SUITES;
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
 
-const USAGE: &str = "usage: sealrtp-bench [--quick] [--check] [--dtls] [--zrtp] [--relay] [--library <libsrtp2.so>]...
-  --quick  fewer rounds: half the time of the full minute and a half
-  --check  exit with 1 if a floor below is not reached:
-           against libsrtp-openssl AES_CM_128_HMAC_SHA1_80 2.4 at 20 bytes and 2.0 at 160 bytes,
-           1.0 everywhere else and against every peer; fewer than 2048 bytes per direction;
-           DTLS-SRTP handshakes: at most 1.15 of OpenSSL's CPU time at each end, 1.5 round trips to the first secured
-           packet, none of 200 at once lost, fewer than 4096 bytes an association with keys;
-           ZRTP handshakes with X255 and DH3k: 1.0 against libbzrtp, 150 ms on loopback from the first Hello until both
-           ends have heard secured audio, fewer than 4096 bytes a stream with keys;
-           relay at 500 calls: at most 1.5 of a bare forwarder's one-way delay, median and p99
-  --dtls   DTLS-SRTP alone
-  --zrtp   ZRTP alone
-  --relay  the relay alone
-  --library  measures another build of libsrtp 2.x too";
-
-const SUITES: [(&str, Suite); 5] = [
-    ("CM128_80", Suite::AesCm128HmacSha1_80),
-    ("CM128_32", Suite::AesCm128HmacSha1_32),
-    ("CM256_80", Suite::AesCm256HmacSha1_80),
-    ("GCM128", Suite::AeadAes128Gcm),
-    ("GCM256", Suite::AeadAes256Gcm),
-];
-const PAYLOADS: [usize; 4] = [20, 80, 160, 1200];
-const STREAMS: [usize; 2] = [1, 2_000];
-/// Bytes that one direction of a stream must stay below.
-const MEMORY_CEILING: usize = 2_048;
-
-struct Options {
-    quick: bool,
-    check: bool,
-    dtls: bool,
-    zrtp: bool,
-    relay: bool,
-    libraries: Vec<PathBuf>,
-}
+const STREAMS: [usize; 2] = [1, gates::MANY];
 
 fn main() -> ExitCode {
-    let mut options =
-        Options { quick: false, check: false, dtls: false, zrtp: false, relay: false, libraries: Vec::new() };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--quick" => options.quick = true,
-            "--check" => options.check = true,
-            "--dtls" => options.dtls = true,
-            "--zrtp" => options.zrtp = true,
-            "--relay" => options.relay = true,
-            "--library" if arguments.len() > 0 => {
-                options.libraries.extend(arguments.next().map(PathBuf::from))
-            }
-            _ => {
-                eprintln!("{USAGE}");
-                return ExitCode::from(2);
-            }
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("sealrtp-bench: {error}\n{}", options::USAGE);
+            return ExitCode::from(2);
         }
+    };
+    if let Some(Mode::Worker(part)) = options.modes.first() {
+        return exit(worker::run(*part, &options));
     }
-
+    if options.modes.contains(&Mode::Page) {
+        return exit(page::run(&options.documents, &options.sections, &options));
+    }
     println!("CPU {}", cpu());
     let mut misses = Vec::new();
-    let all = !options.dtls && !options.zrtp && !options.relay;
-    if all {
+    let wanted = |mode| options.modes.contains(&mode) || options.modes.contains(&Mode::All);
+    if options.modes.contains(&Mode::Gates) {
+        return exit(verdicts::run(&options));
+    }
+    if options.modes.contains(&Mode::Instructions) {
+        return exit(instructions::run(&options));
+    }
+    if wanted(Mode::All) {
         srtp(&options, &mut misses);
     }
-    if all || options.dtls {
+    if wanted(Mode::Dtls) {
         match dtls::run(options.quick) {
             Ok(more) => misses.extend(more),
             Err(error) => misses.push(format!("DTLS-SRTP: {error}")),
         }
     }
-    if all || options.zrtp {
+    if wanted(Mode::Zrtp) {
         match zrtp::run(options.quick) {
             Ok(more) => misses.extend(more),
             Err(error) => misses.push(format!("ZRTP: {error}")),
         }
     }
-    if all || options.relay {
+    if wanted(Mode::Relay) {
         match relay::run(options.quick) {
             Ok(more) => misses.extend(more),
             Err(error) => misses.push(format!("relay: {error}")),
@@ -146,7 +124,8 @@ fn speed(options: &Options, peers: &[&'static Library], misses: &mut Vec<String>
         };
         for (name, suite) in SUITES {
             for payload in PAYLOADS {
-                let (ours, theirs) = rounds::measure(Cell { streams, suite, payload }, peers, rounds);
+                let cell = Cell { streams, suite, payload, in_order: false };
+                let (ours, theirs) = rounds::measure(cell, peers, rounds);
                 for (library, theirs) in peers.iter().zip(theirs) {
                     let peer = library.name();
                     for (way, ours, theirs) in [
@@ -158,7 +137,7 @@ fn speed(options: &Options, peers: &[&'static Library], misses: &mut Vec<String>
                             "{peer} {streams} {name} {payload} {way} {ours:.0} {theirs:.0} {ratio:.2}"
                         );
                         println!("RATIO {line}");
-                        let floor = floor(peer, suite, payload);
+                        let floor = floor(peer, cell);
                         if ratio < floor {
                             misses.push(format!("{line} (floor {floor})"));
                         }
@@ -170,12 +149,10 @@ fn speed(options: &Options, peers: &[&'static Library], misses: &mut Vec<String>
 }
 
 /// How many times faster than the peer we must be.
-fn floor(peer: &str, suite: Suite, payload: usize) -> f64 {
-    match (peer, suite, payload) {
-        ("libsrtp-openssl", Suite::AesCm128HmacSha1_80, 20) => 2.4,
-        ("libsrtp-openssl", Suite::AesCm128HmacSha1_80, 160) => 2.0,
-        _ => 1.0,
-    }
+fn floor(peer: &str, cell: Cell) -> f64 {
+    let path = Path::chosen();
+    let gate = gates::ratio(path, cell.suite, cell.streams, cell.payload);
+    gate.filter(|_| peer == Library::openssl().name() && path == Path::best()).unwrap_or(1.0)
 }
 
 fn creation(options: &Options, peers: &[&'static Library], misses: &mut Vec<String>) {
@@ -183,8 +160,8 @@ fn creation(options: &Options, peers: &[&'static Library], misses: &mut Vec<Stri
     for (name, suite) in SUITES {
         let ours = creation::measure(&Ours, suite, rounds);
         for (direction, cost) in [("outbound", ours.0), ("inbound", ours.1)] {
-            if cost.bytes >= MEMORY_CEILING {
-                misses.push(format!("{name} {direction} {} bytes (ceiling {MEMORY_CEILING})", cost.bytes));
+            if cost.bytes >= STREAM_BYTES {
+                misses.push(format!("{name} {direction} {} bytes (ceiling {STREAM_BYTES})", cost.bytes));
             }
         }
         for library in peers {
@@ -199,6 +176,18 @@ fn creation(options: &Options, peers: &[&'static Library], misses: &mut Vec<Stri
                     theirs.bytes
                 );
             }
+        }
+    }
+}
+
+/// The exit code of something that says whether all is well.
+fn exit(result: Result<bool, Box<dyn std::error::Error>>) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("sealrtp-bench: {error}");
+            ExitCode::from(2)
         }
     }
 }

@@ -33,7 +33,7 @@ pub fn allocations() -> u64 {
     ALLOCATIONS.load(Ordering::Relaxed)
 }
 
-/// Bytes that malloc has handed out, its own headers included: Rust, libsrtp, OpenSSL, AWS-LC and NSS all take from it.
+/// Bytes that malloc has handed out, its own headers included: Rust, libsrtp, OpenSSL and NSS all take from it.
 pub fn heap_in_use() -> usize {
     // SAFETY: no arguments; glibc locks its own arenas.
     let info = unsafe { libc::mallinfo2() };

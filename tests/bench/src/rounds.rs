@@ -7,16 +7,16 @@ use sealrtp_srtp::Suite;
 use sealrtp_test_libsrtp::Library;
 
 use crate::memory;
-use crate::side::{Ours, Peer, Receiver, Sender, Side, StreamKeys};
+use crate::side::{Ours, Peer, Receiver, Sender, Side, SplitMix, StreamKeys};
 
 /// RTP header without CSRCs, in bytes.
-const HEADER: usize = 12;
+pub const HEADER: usize = 12;
 /// Room behind a packet, in bytes; more than any suite here adds.
-const ROOM: usize = 36;
+pub const ROOM: usize = 36;
 /// Packets timed at once: few enough to lie in the cache, as they would when they come from the network, and enough that
 /// reading the clock costs nothing.
 const CHUNK: usize = 64;
-/// Packets of a round; a multiple of every number of streams.
+/// Packets of a round, or as many as there are streams.
 const PACKETS: usize = 2_000;
 /// Rounds before those that count.
 const WARM_UP: usize = 3;
@@ -34,6 +34,9 @@ pub struct Cell {
     pub suite: Suite,
     /// Bytes of payload.
     pub payload: usize,
+    /// The streams lie in memory in the order of their turns, so that the processor fetches the next before it is asked for.
+    /// Otherwise they are scattered, as those of calls that come and go.
+    pub in_order: bool,
 }
 
 /// Median nanoseconds per packet.
@@ -47,12 +50,12 @@ pub struct Speed {
 
 /// Speeds in one cell, ours and each peer's in the order given.
 pub fn measure(cell: Cell, peers: &[&'static Library], rounds: usize) -> (Speed, Vec<Speed>) {
-    assert_eq!(PACKETS % cell.streams, 0, "a round visits every stream equally often");
     let keys: Vec<StreamKeys> = (0..cell.streams as u32).map(|n| StreamKeys::new(cell.suite, n)).collect();
     let mut packets = Packets::new(cell, &keys);
-    let mut lanes: Vec<Box<dyn Lane>> = vec![Box::new(Streams::new(Ours, &keys, false))];
+    let order = if cell.in_order { (0..cell.streams).collect() } else { scattered(cell.streams) };
+    let mut lanes: Vec<Box<dyn Lane>> = vec![Box::new(Streams::new(Ours, &keys, &order, false))];
     for library in peers {
-        lanes.push(Box::new(Streams::new(Peer(library), &keys, true)));
+        lanes.push(Box::new(Streams::new(Peer(library), &keys, &order, true)));
     }
     let mut every = vec![1; lanes.len()];
     for round in 0..WARM_UP + rounds {
@@ -67,7 +70,8 @@ pub fn measure(cell: Cell, peers: &[&'static Library], rounds: usize) -> (Speed,
         }
         packets.next_round();
         // Nobody always runs behind the same neighbour.
-        let mut turn: Vec<usize> = (0..lanes.len()).filter(|at| round % every[*at] == 0).collect();
+        let mut turn: Vec<usize> =
+            (0..lanes.len()).filter(|at| round.abs_diff(WARM_UP) % every[*at] == 0).collect();
         let first = round % turn.len();
         turn.rotate_left(first);
         for &at in &turn {
@@ -78,6 +82,16 @@ pub fn measure(cell: Cell, peers: &[&'static Library], rounds: usize) -> (Speed,
         }
     }
     (lanes[0].speed(), lanes[1..].iter().map(|lane| lane.speed()).collect())
+}
+
+/// Places in an order that looks random and is the same in every run.
+fn scattered(number: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..number).collect();
+    let mut random = SplitMix(0x5ea1);
+    for last in (1..number).rev() {
+        order.swap(last, random.next() as usize % (last + 1));
+    }
+    order
 }
 
 /// The packets of a round, clear and protected.
@@ -99,7 +113,8 @@ impl Packets {
     fn new(cell: Cell, keys: &[StreamKeys]) -> Self {
         let clear_len = HEADER + cell.payload;
         let stride = (clear_len + ROOM).next_multiple_of(64);
-        let mut clear = vec![0u8; PACKETS * stride];
+        let packets = PACKETS.next_multiple_of(cell.streams);
+        let mut clear = vec![0u8; packets * stride];
         for (i, packet) in clear.chunks_exact_mut(stride).enumerate() {
             packet[0] = 0x80;
             packet[8..HEADER].copy_from_slice(&keys[i % cell.streams].ssrc.to_be_bytes());
@@ -128,7 +143,7 @@ impl Packets {
             packet[2..4].copy_from_slice(&(seq as u16).to_be_bytes());
             packet[4..8].copy_from_slice(&(seq as u32).wrapping_mul(160).to_be_bytes());
         }
-        self.sent_per_stream += (PACKETS / self.streams) as u64;
+        self.sent_per_stream += (self.clear.len() / self.stride / self.streams) as u64;
         self.wire.copy_from_slice(&self.clear);
         for (i, packet) in self.wire.chunks_exact_mut(self.stride).enumerate() {
             let len = self.reference[i % self.streams].protect(packet, self.clear_len);
@@ -168,7 +183,7 @@ impl Packets {
                 assert!(got[..len] == expected[..len], "{way:?}: another result than the reference's");
             }
         }
-        total as f64 / PACKETS as f64
+        total as f64 / (self.clear.len() / self.stride) as f64
     }
 }
 
@@ -199,15 +214,16 @@ struct Streams<S: Side> {
 }
 
 impl<S: Side> Streams<S> {
-    fn new(side: S, keys: &[StreamKeys], may_allocate: bool) -> Self {
+    /// `order`: that in which the streams are made.
+    fn new(side: S, keys: &[StreamKeys], order: &[usize], may_allocate: bool) -> Self {
         let keys: Vec<S::Keys> = keys.iter().map(|keys| side.keys(keys)).collect();
-        Self {
-            out: keys.iter().map(|keys| Box::new(side.out(keys))).collect(),
-            inn: keys.iter().map(|keys| Box::new(side.inn(keys))).collect(),
-            may_allocate,
-            protect: Vec::new(),
-            unprotect: Vec::new(),
-        }
+        let mut made: Vec<_> = order
+            .iter()
+            .map(|&at| (at, Box::new(side.out(&keys[at])), Box::new(side.inn(&keys[at]))))
+            .collect();
+        made.sort_unstable_by_key(|(at, _, _)| *at);
+        let (out, inn) = made.into_iter().map(|(_, out, inn)| (out, inn)).unzip();
+        Self { out, inn, may_allocate, protect: Vec::new(), unprotect: Vec::new() }
     }
 }
 

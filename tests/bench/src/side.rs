@@ -3,6 +3,19 @@
 use sealrtp_srtp::{Inbound, KeySet, Limits, MasterKey, Outbound, Suite};
 use sealrtp_test_libsrtp as peer;
 
+/// Numbers that look random: splitmix64.
+pub struct SplitMix(pub u64);
+
+impl SplitMix {
+    /// The next one.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
 /// Keys of one stream; both sides are made from the same.
 #[derive(Clone)]
 pub struct StreamKeys {
@@ -17,15 +30,8 @@ pub struct StreamKeys {
 impl StreamKeys {
     /// Keys that differ from stream to stream; not random, so that two runs do the same work.
     pub fn new(suite: Suite, number: u32) -> Self {
-        let mut state = u64::from(number) << 8 | suite as u64;
-        let mut next = || {
-            // splitmix64
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (z ^ (z >> 31)) as u8
-        };
+        let mut random = SplitMix(u64::from(number) << 8 | suite as u64);
+        let mut next = || random.next() as u8;
         let key = (0..suite.key_len()).map(|_| next()).collect();
         let salt = (0..suite.salt_len()).map(|_| next()).collect();
         Self { suite, ssrc: 0x5ea1_0000 + number, key, salt }
@@ -51,18 +57,26 @@ impl StreamKeys {
 pub trait Sender {
     /// Protects `buf[..len]` in place; returns the new length.
     fn protect(&mut self, buf: &mut [u8], len: usize) -> usize;
+    /// The same for an RTCP packet.
+    fn protect_control(&mut self, buf: &mut [u8], len: usize) -> usize;
 }
 
 /// Something that opens packets.
 pub trait Receiver {
     /// Opens `packet` in place; returns the new length.
     fn unprotect(&mut self, packet: &mut [u8]) -> usize;
+    /// The same for an RTCP packet.
+    fn unprotect_control(&mut self, packet: &mut [u8]) -> usize;
 }
 
 impl Sender for Outbound {
     #[inline]
     fn protect(&mut self, buf: &mut [u8], len: usize) -> usize {
         self.protect_rtp(buf, len).expect("a fresh packet is protected")
+    }
+
+    fn protect_control(&mut self, buf: &mut [u8], len: usize) -> usize {
+        self.protect_rtcp(buf, len).expect("a fresh packet is protected")
     }
 }
 
@@ -71,6 +85,10 @@ impl Receiver for Inbound {
     fn unprotect(&mut self, packet: &mut [u8]) -> usize {
         self.unprotect_rtp(packet).expect("a fresh packet opens")
     }
+
+    fn unprotect_control(&mut self, packet: &mut [u8]) -> usize {
+        self.unprotect_rtcp(packet).expect("a fresh packet opens")
+    }
 }
 
 impl Sender for peer::Session {
@@ -78,12 +96,20 @@ impl Sender for peer::Session {
     fn protect(&mut self, buf: &mut [u8], len: usize) -> usize {
         self.protect_rtp(buf, len).expect("a fresh packet is protected")
     }
+
+    fn protect_control(&mut self, buf: &mut [u8], len: usize) -> usize {
+        self.protect_rtcp(buf, len).expect("a fresh packet is protected")
+    }
 }
 
 impl Receiver for peer::Session {
     #[inline]
     fn unprotect(&mut self, packet: &mut [u8]) -> usize {
         self.unprotect_rtp(packet).expect("a fresh packet opens")
+    }
+
+    fn unprotect_control(&mut self, packet: &mut [u8]) -> usize {
+        self.unprotect_rtcp(packet).expect("a fresh packet opens")
     }
 }
 

@@ -90,12 +90,12 @@ fn with_other_keys(line: &str) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut bytes = line.as_bytes().to_vec();
     let mut in_key = false;
-    for at in 0..bytes.len() {
-        if in_key && b"|; \t".contains(&bytes[at]) {
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        if in_key && b"|; \t".contains(byte) {
             in_key = false;
         }
-        if let (true, Some(value)) = (in_key, ALPHABET.iter().position(|c| *c == bytes[at])) {
-            bytes[at] = ALPHABET[value ^ 32];
+        if let (true, Some(value)) = (in_key, ALPHABET.iter().position(|c| c == byte)) {
+            *byte = ALPHABET[value ^ 32];
         }
         let read = &line.as_bytes()[..=at];
         in_key |= read.len() >= 7 && read[read.len() - 7..].eq_ignore_ascii_case(b"inline:");

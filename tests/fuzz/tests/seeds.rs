@@ -35,6 +35,11 @@ fn header_seeds_are_protected() {
 }
 
 #[test]
+fn kernel_seeds_are_compared() {
+    for_each_seed("kernels", sealrtp_fuzz::kernels::run);
+}
+
+#[test]
 fn sdes_seeds_are_accepted() {
     for_each_seed("crypto_attribute", sealrtp_fuzz::crypto_attribute::run);
 }
@@ -62,6 +67,11 @@ fn attribute_seeds_are_read() {
 #[test]
 fn offer_and_answer_seeds_are_taken() {
     for_each_seed("offer_answer", sealrtp_fuzz::offer_answer::run);
+}
+
+#[test]
+fn leg_seeds_carry_secured_media() {
+    for_each_seed("leg", sealrtp_fuzz::leg::run);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Session keys from master keys: the AES-CM PRF of RFC 3711 section 4.3 and RFC 6188 section 3.
 
-use aes::cipher::KeyInit;
+use aes::cipher::{BlockEncrypt, KeyInit};
 use aes::{Aes128Enc, Aes192Enc, Aes256Enc};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::hmac::AUTH_KEY_LEN;
-use super::stream_cipher::{SessionKey, counter_mode};
+use super::stream_cipher::{BLOCK, SessionKey};
 use crate::event::Protocol;
 use crate::keys::{MAX_KEY_LEN, MAX_SALT_LEN, MasterKey};
+use crate::suite::Suite;
 
 impl Protocol {
     /// The first of the three labels: encryption key, authentication key, salt.
@@ -25,57 +26,86 @@ pub(crate) struct Derived {
     pub(crate) auth: Zeroizing<[u8; AUTH_KEY_LEN]>,
 }
 
-enum Prf {
+/// A master key, expanded: the keys of both protocols come from one. Every part zeroises itself on drop.
+pub(crate) struct Prf {
+    suite: Suite,
+    aes: Aes,
+    salt: Zeroizing<[u8; MAX_SALT_LEN]>,
+}
+
+enum Aes {
     Aes128(Aes128Enc),
     Aes192(Aes192Enc),
     Aes256(Aes256Enc),
 }
 
-/// Derives the session keys. `libsrtp_aes192` selects what libsrtp up to 2.5 computes for AES-192: AES-256 over key,
-/// salt and zeros.
-pub(crate) fn derive(master: &MasterKey, protocol: Protocol, r: u64, libsrtp_aes192: bool) -> Derived {
-    let mut salt = [0u8; MAX_SALT_LEN];
-    salt[..master.salt().len()].copy_from_slice(master.salt());
-    let key = master.key();
-    let prf = match key.len() {
-        16 => Prf::Aes128(Aes128Enc::new(key.into())),
-        24 if libsrtp_aes192 => {
-            let mut joined = Zeroizing::new([0u8; 46]);
-            joined[..24].copy_from_slice(key);
-            joined[24..38].copy_from_slice(&salt);
-            salt.copy_from_slice(&joined[32..]);
-            Prf::Aes256(Aes256Enc::new(joined[..32].into()))
+impl Prf {
+    /// `libsrtp_aes192` selects what libsrtp up to 2.5 computes for AES-192: AES-256 over key, salt and zeros.
+    pub(crate) fn new(master: &MasterKey, libsrtp_aes192: bool) -> Self {
+        let mut salt = Zeroizing::new([0; MAX_SALT_LEN]);
+        salt[..master.salt().len()].copy_from_slice(master.salt());
+        let key = master.key();
+        let aes = match key.len() {
+            16 => Aes::Aes128(Aes128Enc::new(key.into())),
+            24 if libsrtp_aes192 => {
+                let mut joined = Zeroizing::new([0u8; 46]);
+                joined[..24].copy_from_slice(key);
+                joined[24..38].copy_from_slice(&salt[..]);
+                salt.copy_from_slice(&joined[32..]);
+                Aes::Aes256(Aes256Enc::new(joined[..32].into()))
+            }
+            24 => Aes::Aes192(Aes192Enc::new(key.into())),
+            _ => Aes::Aes256(Aes256Enc::new(key.into())),
+        };
+        Self { suite: master.suite(), aes, salt }
+    }
+
+    /// The suite of the master key.
+    pub(crate) fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// Derives the session keys of a protocol; `r` is the packet index DIV key derivation rate.
+    pub(crate) fn derive(&self, protocol: Protocol, r: u64) -> Derived {
+        let mut x = [0u8; BLOCK];
+        x[..MAX_SALT_LEN].copy_from_slice(&self.salt[..]);
+        for (x, r) in x[8..14].iter_mut().zip(&r.to_be_bytes()[2..]) {
+            *x ^= r;
         }
-        24 => Prf::Aes192(Aes192Enc::new(key.into())),
-        _ => Prf::Aes256(Aes256Enc::new(key.into())),
-    };
-    let fill = |label: u8, out: &mut [u8]| {
-        let mut x = [0u8; 16];
-        x[7] = label;
-        x[8..14].copy_from_slice(&r.to_be_bytes()[2..]);
-        out.fill(0);
-        match &prf {
-            Prf::Aes128(aes) => counter_mode(aes, &salt, x, out),
-            Prf::Aes192(aes) => counter_mode(aes, &salt, x, out),
-            Prf::Aes256(aes) => counter_mode(aes, &salt, x, out),
+        // RFC 3711 section 4.3.1, the blocks of all three side by side: two of the key, two of the authentication key, one of the salt.
+        let mut blocks = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)].map(|(label, counter)| {
+            let mut block = x;
+            block[7] ^= protocol.first_label() + label;
+            block[BLOCK - 1] = counter;
+            block.into()
+        });
+        match &self.aes {
+            Aes::Aes128(aes) => aes.encrypt_blocks(&mut blocks),
+            Aes::Aes192(aes) => aes.encrypt_blocks(&mut blocks),
+            Aes::Aes256(aes) => aes.encrypt_blocks(&mut blocks),
         }
-    };
-    let label = protocol.first_label();
-    let mut derived = Derived {
-        session: SessionKey { key: [0; MAX_KEY_LEN], salt: [0; MAX_SALT_LEN] },
-        auth: Zeroizing::new([0; AUTH_KEY_LEN]),
-    };
-    fill(label, &mut derived.session.key[..key.len()]);
-    fill(label + 1, &mut derived.auth[..]);
-    fill(label + 2, &mut derived.session.salt[..master.salt().len()]);
-    salt.zeroize();
-    derived
+        let mut derived = Derived {
+            session: SessionKey { key: [0; MAX_KEY_LEN], salt: [0; MAX_SALT_LEN] },
+            auth: Zeroizing::new([0; AUTH_KEY_LEN]),
+        };
+        let [key, rest, auth, auth_rest, salt] = &mut blocks;
+        let longer = self.suite.key_len() - BLOCK;
+        derived.session.key[..BLOCK].copy_from_slice(key);
+        derived.session.key[BLOCK..][..longer].copy_from_slice(&rest[..longer]);
+        derived.auth[..BLOCK].copy_from_slice(auth);
+        derived.auth[BLOCK..].copy_from_slice(&auth_rest[..AUTH_KEY_LEN - BLOCK]);
+        let salt_len = self.suite.salt_len();
+        derived.session.salt[..salt_len].copy_from_slice(&salt[..salt_len]);
+        for block in &mut blocks {
+            block.zeroize();
+        }
+        derived
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Suite;
     use crate::test_util::hex;
 
     fn check(
@@ -87,7 +117,7 @@ mod tests {
         expected_auth: &str,
     ) {
         let master = MasterKey::new(suite, &hex(key), &hex(salt)).unwrap();
-        let derived = derive(&master, Protocol::Srtp, 0, false);
+        let derived = Prf::new(&master, false).derive(Protocol::Srtp, 0);
         assert_eq!(derived.session.key[..suite.key_len()], hex(expected_key));
         assert_eq!(derived.session.salt[..], hex(expected_salt));
         assert_eq!(derived.auth[..], hex(expected_auth)[..AUTH_KEY_LEN]);

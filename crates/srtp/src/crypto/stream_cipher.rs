@@ -15,7 +15,7 @@ use crate::keys::{MAX_KEY_LEN, MAX_SALT_LEN};
 use crate::suite::{CipherKind, Suite};
 
 /// Bytes of an AES block.
-const BLOCK: usize = 16;
+pub(crate) const BLOCK: usize = 16;
 
 /// Session encryption key and salt as derived, before the cipher expands them.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -26,9 +26,9 @@ pub(crate) struct SessionKey {
 
 /// An expanded session encryption key; every variant zeroises itself on drop.
 pub(crate) enum StreamCipher {
-    Cm128(Box<Aes128Enc>),
-    Cm192(Box<Aes192Enc>),
-    Cm256(Box<Aes256Enc>),
+    Cm128(Aes128Enc),
+    Cm192(Aes192Enc),
+    Cm256(Aes256Enc),
     F8(Box<F8>),
     Null,
 }
@@ -36,7 +36,7 @@ pub(crate) enum StreamCipher {
 /// What a packet contributes to its key stream.
 #[derive(Clone, Copy)]
 pub(crate) struct PacketIv {
-    /// RFC 3711 section 4.1.1: SSRC and packet index, before the salt is added.
+    /// RFC 3711 section 4.1.1: salt, SSRC and packet index.
     pub(crate) counter: [u8; BLOCK],
     /// RFC 3711 sections 4.1.2.2 and 4.1.2.3: header fields for f8.
     pub(crate) f8: [u8; BLOCK],
@@ -47,9 +47,9 @@ impl StreamCipher {
         let key = &session.key[..suite.key_len()];
         match (suite.cipher(), key.len()) {
             _ if !encrypted => Self::Null,
-            (CipherKind::AesCm, 16) => Self::Cm128(Box::new(Aes128Enc::new(key.into()))),
-            (CipherKind::AesCm, 24) => Self::Cm192(Box::new(Aes192Enc::new(key.into()))),
-            (CipherKind::AesCm, _) => Self::Cm256(Box::new(Aes256Enc::new(key.into()))),
+            (CipherKind::AesCm, 16) => Self::Cm128(Aes128Enc::new(key.into())),
+            (CipherKind::AesCm, 24) => Self::Cm192(Aes192Enc::new(key.into())),
+            (CipherKind::AesCm, _) => Self::Cm256(Aes256Enc::new(key.into())),
             (CipherKind::AesF8, _) => Self::F8(Box::new(F8::new(session))),
             (CipherKind::Null | CipherKind::AesGcm, _) => Self::Null,
         }
@@ -57,11 +57,11 @@ impl StreamCipher {
 
     /// Adds the key stream of the packet to `payload`: encrypts or decrypts it.
     #[inline(always)]
-    pub(crate) fn apply(&self, salt: &[u8; MAX_SALT_LEN], iv: PacketIv, payload: &mut [u8]) {
+    pub(crate) fn apply(&self, iv: PacketIv, payload: &mut [u8]) {
         match self {
-            Self::Cm128(aes) => counter_mode(&**aes, salt, iv.counter, payload),
-            Self::Cm192(aes) => counter_mode(&**aes, salt, iv.counter, payload),
-            Self::Cm256(aes) => counter_mode(&**aes, salt, iv.counter, payload),
+            Self::Cm128(aes) => counter_mode(aes, iv.counter, payload),
+            Self::Cm192(aes) => counter_mode(aes, iv.counter, payload),
+            Self::Cm256(aes) => counter_mode(aes, iv.counter, payload),
             Self::F8(f8) => f8.apply(iv.f8, payload),
             Self::Null => {}
         }
@@ -69,13 +69,10 @@ impl StreamCipher {
 }
 
 #[inline(always)]
-pub(crate) fn counter_mode<C>(aes: &C, salt: &[u8; MAX_SALT_LEN], mut iv: [u8; BLOCK], data: &mut [u8])
+fn counter_mode<C>(aes: &C, iv: [u8; BLOCK], data: &mut [u8])
 where
     C: BlockEncrypt + BlockCipher + BlockSizeUser<BlockSize = U16>,
 {
-    for (b, s) in iv.iter_mut().zip(salt) {
-        *b ^= s;
-    }
     let core = CtrCore::<&C, Ctr128BE>::inner_iv_slice_init(aes, &iv).expect("the IV has a block's length");
     StreamCipherCoreWrapper::from_core(core).apply_keystream(data);
 }
@@ -134,7 +131,9 @@ mod tests {
         let session = session(key, salt);
         let cipher = StreamCipher::new(suite, true, &session);
         let mut stream = vec![0u8; 0xff03 * BLOCK];
-        cipher.apply(&session.salt, PacketIv { counter: [0; BLOCK], f8: [0; BLOCK] }, &mut stream);
+        let mut counter = [0; BLOCK];
+        counter[..MAX_SALT_LEN].copy_from_slice(&session.salt);
+        cipher.apply(PacketIv { counter, f8: [0; BLOCK] }, &mut stream);
         assert_eq!(stream[..3 * BLOCK], hex(first));
         assert_eq!(stream[0xfeff * BLOCK..][..3 * BLOCK], hex(last)[..3 * BLOCK]);
     }
