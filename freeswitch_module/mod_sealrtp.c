@@ -79,8 +79,13 @@ SWITCH_MODULE_LOAD_FUNCTION(mod_sealrtp_load)
 		}
 	}
 	atomic_store(&runtime.running, true);
+	if (sealrtp_srtp_path_error()) {
+		switch_log_printf(SWITCH_CHANNEL_LOG, SWITCH_LOG_WARNING, "%s; taking %s\n",
+			sealrtp_srtp_path_error(), sealrtp_srtp_path());
+	}
 	switch_log_printf(SWITCH_CHANNEL_LOG, SWITCH_LOG_INFO,
-		"SealRTP %s secures mod_sofia's calls by sealrtp.conf.xml\n", sealrtp_version());
+		"SealRTP %s secures mod_sofia's calls by sealrtp.conf.xml, SRTP path %s\n", sealrtp_version(),
+		sealrtp_srtp_path());
 	return SWITCH_STATUS_SUCCESS;
 }
 
