@@ -328,6 +328,7 @@ static char *show_status(struct ast_cli_entry *entry, int cmd, struct ast_cli_ar
 	count_streams(&census);
 	ast_cli(args->fd,
 		"SealRTP version      %s, ABI %u\n"
+		"SRTP path            %s\n"
 		"Built for            Asterisk %d, running %s\n"
 		"SRTP engine          %s\n"
 		"Taken back           %u times\n"
@@ -339,10 +340,10 @@ static char *show_status(struct ast_cli_entry *entry, int cmd, struct ast_cli_ar
 		"DTLS trace           %s\n"
 		"ZRTP trace           %s\n"
 		"Calls hung up        %u for want of keys\n",
-		sealrtp_version(), sealrtp_abi_version(), SEALRTP_ASTERISK_MAJOR, ast_get_version(),
-		guard_is_active() ? "active" : "overwritten, taken back with the next packet", guard_repairs(),
-		rtp_engine_instances(), streams_alive(), streams_ever(), census.sdes, census.dtls[0], census.dtls[1],
-		census.zrtp[0], census.zrtp[1], report_trace_is_on("DTLS-SRTP") ? "on" : "off",
+		sealrtp_version(), sealrtp_abi_version(), sealrtp_srtp_path(), SEALRTP_ASTERISK_MAJOR,
+		ast_get_version(), guard_is_active() ? "active" : "overwritten, taken back with the next packet",
+		guard_repairs(), rtp_engine_instances(), streams_alive(), streams_ever(), census.sdes, census.dtls[0],
+		census.dtls[1], census.zrtp[0], census.zrtp[1], report_trace_is_on("DTLS-SRTP") ? "on" : "off",
 		report_trace_is_on(METHOD_ZRTP) ? "on" : "off", report_ended());
 	show_configuration(args->fd);
 	return CLI_SUCCESS;

@@ -99,7 +99,7 @@ static void learn_leg(struct ast_channel *chan, struct leg *leg)
 	ast_copy_string(leg->id, ast_channel_uniqueid(chan), sizeof(leg->id));
 	if (stream) {
 		ao2_lock(stream);
-		leg->zrtp = stream->zrtp.secured && !stream->zrtp.stopped;
+		leg->zrtp = stream->zrtp_secured && !stream->zrtp.stopped;
 		leg->disclosed = stream->zrtp.disclosed;
 		ao2_unlock(stream);
 		ao2_ref(stream, -1);

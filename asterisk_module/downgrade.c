@@ -106,7 +106,7 @@ static enum found judge(const struct ast_srtp *stream, bool last)
 		/* Nothing clear passes. */
 		return NOT_YET;
 	}
-	if (last || stream->sdp.decided == SEALRTP_METHOD_CLEAR || !zrtp->candidate || zrtp->stopped ||
+	if (last || stream->sdp.decided == SEALRTP_METHOD_CLEAR || !stream->zrtp_candidate || zrtp->stopped ||
 		zrtp->unanswered || zrtp->failed) {
 		return CLEAR;
 	}

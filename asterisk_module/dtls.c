@@ -54,7 +54,7 @@ static struct ast_srtp *dtls_stream(struct ast_rtp_instance *instance)
 {
 	struct ast_srtp *stream = ast_rtp_instance_get_srtp(instance, 0);
 
-	return stream && stream->dtls.configured ? stream : NULL;
+	return stream && stream->has_dtls ? stream : NULL;
 }
 
 /* We never renegotiate: in DTLS-SRTP that was never defined, and SRTP's own lifetimes are long. */
@@ -137,11 +137,11 @@ static int dtls_set_configuration(struct ast_rtp_instance *instance, const struc
 		return -1;
 	}
 	ao2_lock(stream);
-	if (!stream->dtls.configured) {
+	if (!stream->has_dtls) {
 		/* ZRTP's stream may let clear media pass. */
 		sealrtp_session_demand_security(stream->session);
 		stream->method = stream->keyed ? stream->method : METHOD_DTLS;
-		stream->dtls.configured = true;
+		stream->has_dtls = true;
 	}
 	stream->dtls.configurations++;
 	if (!stream->dtls.used) {
@@ -357,7 +357,7 @@ static void start(struct ast_srtp *stream)
 /* Whether the stream's keys are to come from DTLS. */
 bool dtls_serves(const struct ast_srtp *stream)
 {
-	return stream->dtls.configured && stream->dtls.used && !stream->dtls.stopped;
+	return stream->has_dtls && stream->dtls.used && !stream->dtls.stopped;
 }
 
 static bool may_start(const struct ast_srtp *stream)
@@ -404,7 +404,7 @@ static void activate_siblings(struct ast_srtp *audio, struct ast_rtp_instance *i
 	while ((stream = ao2_iterator_next(&iterator))) {
 		stream_channel_id(stream, id, sizeof(id));
 		ao2_lock(stream);
-		if (stream != audio && !strcmp(id, channel) && stream->dtls.configured && !stream->dtls.activated) {
+		if (stream != audio && !strcmp(id, channel) && stream->has_dtls && !stream->dtls.activated) {
 			transport_start_later(stream, ANSWER_LEAD_MS);
 		}
 		ao2_unlock(stream);
@@ -450,9 +450,9 @@ void dtls_activate(struct ast_srtp *stream, struct ast_rtp_instance *instance)
 /* Offer and answer have agreed on it, and the session knows the peer's terms. The stream is locked. */
 void dtls_decided(struct ast_srtp *stream, bool answering)
 {
-	bool fresh = !stream->dtls.configured;
+	bool fresh = !stream->has_dtls;
 
-	stream->dtls.configured = stream->dtls.used = stream->dtls.peer_has_dtls = true;
+	stream->has_dtls = stream->dtls.used = stream->dtls.peer_has_dtls = true;
 	stream->dtls.stopped = false;
 	stream->method = METHOD_DTLS;
 	zrtp_stop(stream);

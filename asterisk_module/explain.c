@@ -81,7 +81,7 @@ static const char *passes(struct ast_srtp *stream)
 /* Who decides over the keys where no description of the call is ours. */
 static const char *who_decides(struct ast_srtp *stream)
 {
-	return stream->dtls.configured || stream->keyed
+	return stream->has_dtls || stream->keyed
 			   ? "the end point's media_encryption (encryption, dtlsenable in sip.conf) decided over offer "
 				 "and answer"
 			   : "offer and answer were left as they are: see offer and accept of the end point's policy";

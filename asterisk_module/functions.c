@@ -57,18 +57,18 @@ static void ask(struct ast_srtp *stream, struct facts *facts)
 	ao2_lock(stream);
 	state = sealrtp_session_state(stream->session, SEALRTP_RTP);
 	facts->state = state < ARRAY_LEN(states) && states[state] ? states[state] : states[SEALRTP_STATE_BLOCK];
-	if (stream->zrtp.candidate && !stream->zrtp.activated && state != SEALRTP_STATE_SECURE) {
+	if (stream->zrtp_candidate && !stream->zrtp.activated && state != SEALRTP_STATE_SECURE) {
 		/* chan_sip has a stream before there is media. */
 		facts->state = "";
 	}
 	sealrtp_session_get_stats(stream->session, &facts->stats);
 	facts->has_zrtp =
 		!stream->keyed && sealrtp_session_get_zrtp_info(stream->session, &facts->zrtp) == SEALRTP_OK;
-	facts->has_dtls = !stream->keyed && !facts->has_zrtp && stream->dtls.configured &&
+	facts->has_dtls = !stream->keyed && !facts->has_zrtp && stream->has_dtls &&
 					  sealrtp_session_get_dtls_info(stream->session, SEALRTP_RTP, &facts->dtls) == SEALRTP_OK;
 	facts->method = state == SEALRTP_STATE_SECURE ? method_of(facts, stream) : "";
 	facts->failed = stream->zrtp.failed || stream->dtls.failed;
-	facts->pending = !stream->zrtp.candidate || !stream->zrtp.settled ||
+	facts->pending = !stream->zrtp_candidate || !stream->zrtp.settled ||
 					 stream->zrtp.rule != SEALRTP_ZRTP_NO || state != SEALRTP_STATE_BYPASS;
 	ao2_unlock(stream);
 	if (passthrough_stats(stream, &facts->stats, &passes)) {

@@ -60,7 +60,7 @@ static void get_facts(struct leg *leg)
 					  : passthrough_holds(stream) && !stream->passthrough.refused ? SEALRTP_LEG_PASSTHROUGH
 																				  : SEALRTP_LEG_ENDPOINT;
 	leg->facts.demand_security = zrtp_demands(stream);
-	leg->facts.keyed = stream->keyed || stream->zrtp.started || stream->zrtp.secured || dtls_serves(stream) ||
+	leg->facts.keyed = stream->keyed || stream->zrtp.started || stream->zrtp_secured || dtls_serves(stream) ||
 					   stream->dtls.bundled;
 	ao2_unlock(stream);
 }

@@ -85,7 +85,7 @@ static struct passthrough_pair *pair_of(struct ast_srtp *stream)
 	struct passthrough_pair *pair;
 
 	ao2_lock(stream);
-	pair = ao2_bump(stream->passthrough.pair);
+	pair = ao2_bump(stream->pair);
 	ao2_unlock(stream);
 	return pair;
 }
@@ -113,12 +113,6 @@ void passthrough_settle(struct ast_srtp *stream, const sealrtp_config *config)
 bool passthrough_holds(const struct ast_srtp *stream)
 {
 	return stream->passthrough.wanted && !stream->passthrough.over;
-}
-
-/* Whether nothing of ours may be sent or taken. The stream is locked. */
-bool passthrough_runs(const struct ast_srtp *stream)
-{
-	return stream->passthrough.pair != NULL;
 }
 
 /* What is handed on, as the stream's counters. No lock is held. */
@@ -185,7 +179,7 @@ static void send_to(struct ast_srtp *stream, const struct passthrough_pair *pair
 	const struct ast_sockaddr *to;
 
 	ao2_lock(stream);
-	if (stream->passthrough.pair == pair) {
+	if (stream->pair == pair) {
 		/* With rtcp-mux there, RTCP goes where RTP goes. */
 		if (stream->transport.fds[component] < 0) {
 			component = SEALRTP_RTP;
@@ -213,7 +207,7 @@ bool passthrough_read(struct ast_srtp *stream, struct ast_rtp_instance *instance
 	ssize_t len;
 	int fd;
 
-	if (!__atomic_load_n(&stream->passthrough.pair, __ATOMIC_ACQUIRE) || !(pair = pair_of(stream))) {
+	if (!__atomic_load_n(&stream->pair, __ATOMIC_ACQUIRE) || !(pair = pair_of(stream))) {
 		return false;
 	}
 	fd = rtp_engine_fd(instance, rtcp);
@@ -257,10 +251,10 @@ static void join(struct passthrough_pair *pair, uint32_t side)
 	struct ast_srtp *stream = pair->streams[side];
 
 	ao2_lock(stream);
-	if (stream->session && !stream->passthrough.pair) {
+	if (stream->session && !stream->pair) {
 		stream->passthrough.since = ast_tv(0, 0);
 		stream->method = METHOD_PASSTHROUGH;
-		__atomic_store_n(&stream->passthrough.pair, ao2_bump(pair), __ATOMIC_RELEASE);
+		__atomic_store_n(&stream->pair, ao2_bump(pair), __ATOMIC_RELEASE);
 	}
 	ao2_unlock(stream);
 }
@@ -271,9 +265,9 @@ static void leave(struct ast_srtp *stream, struct passthrough_pair *pair, uint64
 	bool was;
 
 	ao2_lock(stream);
-	was = stream->passthrough.pair == pair;
+	was = stream->pair == pair;
 	if (was) {
-		__atomic_store_n(&stream->passthrough.pair, NULL, __ATOMIC_RELEASE);
+		__atomic_store_n(&stream->pair, NULL, __ATOMIC_RELEASE);
 		stream->method = METHOD_ZRTP;
 		if (agreed_with) {
 			stream->passthrough.agreed_with = agreed_with;
@@ -546,8 +540,8 @@ void passthrough_close(struct ast_srtp *stream)
 	struct passthrough_pair *pair;
 
 	ao2_lock(stream);
-	pair = stream->passthrough.pair;
-	__atomic_store_n(&stream->passthrough.pair, NULL, __ATOMIC_RELEASE);
+	pair = stream->pair;
+	__atomic_store_n(&stream->pair, NULL, __ATOMIC_RELEASE);
 	ao2_unlock(stream);
 	if (pair) {
 		zrtp_look_again(other_of(pair, stream));

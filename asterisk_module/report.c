@@ -498,7 +498,7 @@ void report_events(struct ast_srtp *stream)
 		case SEALRTP_EVENT_SECURED:
 			if (stream->zrtp.used && !stream->zrtp.stopped) {
 				/* Perhaps by a Hello that came late. */
-				stream->zrtp.started = stream->zrtp.secured = true;
+				stream->zrtp.started = stream->zrtp_secured = true;
 				stream->zrtp.unanswered = stream->zrtp.failed = false;
 				post(stream, tell_zrtp_secured, &event);
 			} else {

@@ -113,7 +113,11 @@ static int load_module(void)
 		stop_helpers();
 		return AST_MODULE_LOAD_DECLINE;
 	}
-	ast_verb(2, "SealRTP %s serves SRTP, SDES, DTLS-SRTP and ZRTP\n", sealrtp_version());
+	if (sealrtp_srtp_path_error()) {
+		ast_log(LOG_WARNING, "%s; taking %s\n", sealrtp_srtp_path_error(), sealrtp_srtp_path());
+	}
+	ast_verb(2, "SealRTP %s serves SRTP (path %s), SDES, DTLS-SRTP and ZRTP\n", sealrtp_version(),
+		sealrtp_srtp_path());
 	return AST_MODULE_LOAD_SUCCESS;
 }
 

@@ -112,13 +112,27 @@ void openssl_release(void);
  * all but the counters; it is taken behind the channel's and the RTP instance's lock. Later methods hang
  * their state here. */
 struct ast_srtp {
+	/* What every packet looks at stands in one line of the cache, next to the lock. */
 	sealrtp_session *session;
+	/* While the phones are end to end. Also looked at without the stream's lock. */
+	struct passthrough_pair *pair;
+	/* The end point has DTLS. Changes under the instance's lock and the stream's, so either is enough to
+	 * read.
+	 */
+	bool has_dtls;
+	/* The stream is there because an end point may have ZRTP, or a policy; never changes. */
+	bool zrtp_candidate;
+	/* ZRTP has made keys. */
+	bool zrtp_secured;
+	/* SDES has made keys. */
+	bool keyed;
+	/* What comes in waits until it is known whether its recorders are to be refused. Also read without the
+	 * stream's lock. */
+	bool held;
 	/* The owner, which outlives the stream; NULL once it has let go. */
 	struct ast_rtp_instance *rtp;
 	/* Who makes the keys, e.g. "SDES"; METHOD_NONE where nobody is known to. */
 	const char *method;
-	/* SDES has made keys. */
-	bool keyed;
 	/* on_failure has it that nothing passes. */
 	bool blocked;
 	/* Name of the channel as last seen, or "". */
@@ -131,8 +145,6 @@ struct ast_srtp {
 	/* DTLS of the instance: changes under the instance's lock and the stream's, so either is enough to read.
 	 */
 	struct dtls {
-		/* The end point has DTLS; stays true. */
-		bool configured;
 		/* The session knows our certificate. */
 		bool used;
 		/* SDES was chosen after all. */
@@ -166,13 +178,8 @@ struct ast_srtp {
 		/* Where the peer's media went when the association began. */
 		struct ast_sockaddr began;
 	} dtls;
-	/* What comes in waits until it is known whether its recorders are to be refused. Also read without the
-	 * stream's lock. */
-	bool held;
 	/* ZRTP of the instance. */
 	struct zrtp {
-		/* The stream is there because an end point may have ZRTP, or a policy; never changes. */
-		bool candidate;
 		/* It is known whose call this is. */
 		bool settled;
 		/* What the end point asks for: a sealrtp_config_zrtp(). */
@@ -191,8 +198,6 @@ struct ast_srtp {
 		bool unanswered;
 		struct ast_sockaddr asked;
 		bool failed;
-		/* It has made keys. */
-		bool secured;
 		/* Our Confirm has the disclosure flag. */
 		bool disclosed;
 		/* Messages that should not have come. */
@@ -219,8 +224,6 @@ struct ast_srtp {
 		struct timeval look;
 		/* Where the peer's datagrams come from, by component, where its description does not tell. */
 		struct ast_sockaddr learnt[2];
-		/* While it is passed through. Also looked at without the stream's lock. */
-		struct passthrough_pair *pair;
 	} passthrough;
 	/* The descriptions of its call, where chan_pjsip's pass through us. */
 	struct sdp {
@@ -250,13 +253,34 @@ struct ast_srtp {
 	} troubles[2][TROUBLE_KINDS];
 };
 
+_Static_assert(
+	offsetof(struct ast_srtp, held) < 32, "what every packet looks at is in one line of the cache");
+
+/* Whether the stream's peer is talked to: whether sockets and addresses are of interest. */
+static inline bool stream_has_handshake(const struct ast_srtp *stream)
+{
+	return stream->has_dtls || stream->zrtp_candidate;
+}
+
+/* Whether the phones are end to end, so that nothing of ours may be sent or taken. The stream is locked. */
+static inline bool passthrough_runs(const struct ast_srtp *stream)
+{
+	return stream->pair != NULL;
+}
+
+/* A packet will be read from the stream's socket: its state comes into the cache while the system is at that.
+ * The lock is not needed, since nothing of the session is read. */
+static inline void stream_will_receive(const struct ast_srtp *stream)
+{
+	sealrtp_prefetch_unprotect(__atomic_load_n(&stream->session, __ATOMIC_RELAXED));
+}
+
 int streams_init(void);
 void streams_done(void);
 struct ast_srtp *stream_new(struct ast_rtp_instance *rtp, const char *method);
 int stream_renew(struct ast_srtp *stream, const sealrtp_config *config, bool demand_security);
 struct ast_srtp *stream_of_channel(struct ast_channel *chan, bool video);
 void stream_block(struct ast_srtp *stream);
-bool stream_has_handshake(const struct ast_srtp *stream);
 void stream_channel_name(struct ast_srtp *stream, char *name, size_t size);
 uint32_t stream_state(struct ast_srtp *stream);
 void stream_let_go(struct ast_srtp *stream);
@@ -274,6 +298,7 @@ extern struct ast_srtp_policy_res srtp_policy_engine;
 struct ast_srtp_policy *policy_from_keys(sealrtp_keys *keys, const char *method, bool inbound);
 struct ast_srtp_policy *policy_without_keys(const char *method);
 void policy_destroy(struct ast_srtp_policy *policy);
+void stream_will_send(const struct ast_srtp *stream);
 
 /* sdes.c: a=crypto of chan_pjsip and chan_sip. */
 int sdes_register(void);
@@ -348,7 +373,6 @@ bool zrtp_info(struct ast_srtp *stream, sealrtp_zrtp_info *info);
 /* passthrough.c: two bridged legs whose phones are end to end. */
 void passthrough_settle(struct ast_srtp *stream, const sealrtp_config *config);
 bool passthrough_holds(const struct ast_srtp *stream);
-bool passthrough_runs(const struct ast_srtp *stream);
 bool passthrough_stats(struct ast_srtp *stream, sealrtp_session_stats *stats, bool *passes);
 void passthrough_address_known(struct ast_srtp *stream);
 bool passthrough_read(struct ast_srtp *stream, struct ast_rtp_instance *instance, int rtcp);
@@ -356,7 +380,7 @@ void passthrough_review(struct ast_channel *chan);
 void passthrough_bridge_changed(const char *channel_id);
 void passthrough_close(struct ast_srtp *stream);
 
-/* sdp.c: the descriptions of chan_pjsip's calls. */
+/* sdp.c, sdp_dialog.c: the descriptions of chan_pjsip's calls. */
 int sdp_start(void);
 void sdp_stop(void);
 unsigned int sdp_dialogs(void);
@@ -412,7 +436,7 @@ const struct recorder *recorder_ari(void);
 unsigned int recorder_number(const struct recorder *recorder);
 void recorder_remove(struct ast_channel *chan, const struct recorder *recorder);
 
-/* recording.c: recording = refuse. */
+/* recording.c, sentry.c: recording = refuse. */
 void recording_rule(struct ast_channel *chan);
 void recording_look(const char *name, const char *id);
 void recording_by_ari(const char *id);

@@ -85,10 +85,14 @@ static int engine_destroy(struct ast_rtp_instance *instance)
 
 static struct ast_frame *engine_read(struct ast_rtp_instance *instance, int rtcp)
 {
-	struct ast_srtp *stream = handshake_stream(instance);
+	struct ast_srtp *stream = ast_rtp_instance_get_srtp(instance, 0);
 	struct ast_frame *frame;
 
 	guard();
+	if (stream) {
+		stream_will_receive(stream);
+		stream = stream_has_handshake(stream) ? stream : NULL;
+	}
 	if (stream && (passthrough_read(stream, instance, rtcp) || transport_read(stream, instance, rtcp))) {
 		return &ast_null_frame;
 	}
@@ -107,10 +111,10 @@ static int engine_activate(struct ast_rtp_instance *instance)
 	struct ast_srtp *stream = handshake_stream(instance);
 
 	guard();
-	if (stream && stream->zrtp.candidate) {
+	if (stream && stream->zrtp_candidate) {
 		zrtp_activate(stream, instance);
 	}
-	if (stream && stream->dtls.configured) {
+	if (stream && stream->has_dtls) {
 		dtls_activate(stream, instance);
 		return 0;
 	}
@@ -165,9 +169,19 @@ static int engine_bundle(struct ast_rtp_instance *child, struct ast_rtp_instance
 	return res;
 }
 
+static int engine_write(struct ast_rtp_instance *instance, struct ast_frame *frame)
+{
+	const struct ast_srtp *stream = ast_rtp_instance_get_srtp(instance, 0);
+
+	guard();
+	if (stream) {
+		stream_will_send(stream);
+	}
+	return builtin->write(instance, frame);
+}
+
 /* Every other function that may reach the SRTP engine: type, name, parameters, arguments. */
 #define GUARDED_FUNCTIONS(X)                                                                                 \
-	X(int, write, (struct ast_rtp_instance * i, struct ast_frame * frame), (i, frame))                       \
 	X(void, stop, (struct ast_rtp_instance * i), (i))                                                        \
 	X(int, dtmf_begin, (struct ast_rtp_instance * i, char digit), (i, digit))                                \
 	X(int, dtmf_end, (struct ast_rtp_instance * i, char digit), (i, digit))                                  \
@@ -255,7 +269,8 @@ int rtp_engine_prepare(void)
 			"No RTP engine \"" BUILTIN_NAME "\": is res_rtp_asterisk.so loaded, and is an RTP port free?\n");
 		return -1;
 	}
-	if (!builtin->fd || !builtin->read || !builtin->prop_set || !builtin->remote_address_set) {
+	if (!builtin->fd || !builtin->read || !builtin->write || !builtin->prop_set ||
+		!builtin->remote_address_set) {
 		ast_log(LOG_ERROR, "The RTP engine \"" BUILTIN_NAME "\" is not that of res_rtp_asterisk.so\n");
 		return -1;
 	}
@@ -271,6 +286,7 @@ static void make(struct ast_rtp_engine *engine, const char *name)
 	engine->new = engine_new;
 	engine->destroy = engine_destroy;
 	engine->read = engine_read;
+	engine->write = engine_write;
 	engine->activate = engine_activate;
 	engine->prop_set = engine_prop_set;
 	engine->remote_address_set = engine_remote_address_set;

@@ -22,6 +22,9 @@
 
 /* Largest packet of res_rtp_asterisk, and room for what protection adds. */
 #define OUTPUT_SIZE (8192 + AST_FRIENDLY_OFFSET + SEALRTP_MAX_TRAILER)
+/* An SRTP packet of 20 ms of G.711, and a line of the cache. */
+#define USUAL_SIZE 192
+#define CACHE_LINE 64
 /* A trouble that goes on is logged again after this many packets, and not before this many milliseconds. */
 #define LOG_EVERY 100
 #define LOG_PAUSE_MS 10000
@@ -176,6 +179,18 @@ static int engine_unprotect(struct ast_srtp *stream, void *buf, int *size, int f
 	return *size;
 }
 
+/* A packet is about to be made: what it will need comes into the cache meanwhile. */
+void stream_will_send(const struct ast_srtp *stream)
+{
+	const uint8_t *output = ast_threadstorage_get(&rtp_output, OUTPUT_SIZE);
+	size_t line;
+
+	sealrtp_prefetch_protect(__atomic_load_n(&stream->session, __ATOMIC_RELAXED));
+	for (line = 0; output && line < USUAL_SIZE; line += CACHE_LINE) {
+		__builtin_prefetch(output + line, 1);
+	}
+}
+
 static int engine_protect(struct ast_srtp *stream, void **buf, int *size, int rtcp)
 {
 	uint8_t *output = ast_threadstorage_get(rtcp ? &rtcp_output : &rtp_output, OUTPUT_SIZE);
@@ -194,7 +209,7 @@ static int engine_protect(struct ast_srtp *stream, void **buf, int *size, int rt
 		errno = EAGAIN;
 		return -1;
 	}
-	if (!stream->zrtp.secured &&
+	if (!stream->keyed && !stream->has_dtls && !stream->zrtp_secured &&
 		sealrtp_session_state(stream->session, rtcp ? SEALRTP_RTCP : SEALRTP_RTP) == SEALRTP_STATE_BYPASS) {
 		/* It stays as it is: no need to copy it. Were there keys, it would not fit and be dropped. */
 		output = *buf;

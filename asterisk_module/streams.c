@@ -121,12 +121,6 @@ void stream_block(struct ast_srtp *stream)
 	sealrtp_session_demand_security(stream->session);
 }
 
-/* Whether the stream's peer is talked to: whether sockets and addresses are of interest. */
-bool stream_has_handshake(const struct ast_srtp *stream)
-{
-	return stream->dtls.configured || stream->zrtp.candidate;
-}
-
 /* The stream of a channel's audio or video, with a reference, or NULL. The channel is locked. */
 struct ast_srtp *stream_of_channel(struct ast_channel *chan, bool video)
 {

@@ -309,11 +309,11 @@ bool transport_read(struct ast_srtp *stream, struct ast_rtp_instance *instance, 
 	bool dtls, zrtp;
 	ssize_t len;
 
-	if (fd < 0 || (!stream->dtls.configured && !zrtp_receives(stream))) {
+	if (fd < 0 || (!stream->has_dtls && !zrtp_receives(stream))) {
 		return false;
 	}
 	len = recv(fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT);
-	dtls = stream->dtls.configured && is_dtls(head, len);
+	dtls = stream->has_dtls && is_dtls(head, len);
 	zrtp = !rtcp && is_zrtp(head, len) && zrtp_receives(stream);
 	if (!dtls && !zrtp) {
 		return false;

@@ -190,7 +190,7 @@ static enum verdict judge_rtp(struct ast_rtp_instance *rtp, struct ast_channel *
 	}
 	stream_set_channel(stream, ast_channel_name(chan));
 	ao2_lock(stream);
-	if (stream->dtls.configured && !stream->dtls.stopped) {
+	if (stream->has_dtls && !stream->dtls.stopped) {
 		verdict = stream->dtls.started || stream->dtls.bundled ? SECURE_OR_GONE : NO_HANDSHAKE;
 	} else if (!stream->keyed) {
 		verdict = stream->zrtp.started || passthrough_holds(stream) ? ZRTP_BEGUN : CLEAR_MEDIA;

@@ -51,7 +51,7 @@ bool zrtp_demands(const struct ast_srtp *stream)
 	struct settings *settings;
 	bool demands;
 
-	if (!stream->zrtp.candidate) {
+	if (!stream->zrtp_candidate) {
 		return false;
 	}
 	if (stream->zrtp.settled) {
@@ -82,7 +82,7 @@ int zrtp_install(struct ast_rtp_instance *instance)
 	stream = res ? NULL : ast_rtp_instance_get_srtp(instance, 0);
 	if (stream) {
 		ao2_lock(stream);
-		stream->zrtp.candidate = true;
+		stream->zrtp_candidate = true;
 		stream->zrtp.ssrc = ast_rtp_instance_get_ssrc(instance);
 		stream->held = config_wants(settings) & SEALRTP_WANTS_NO_RECORDING;
 		if (!(config_wants(settings) & SEALRTP_WANTS_NOTHING_CLEAR)) {
@@ -101,7 +101,7 @@ static void apply(struct ast_srtp *stream, const sealrtp_config *config, uint32_
 	bool demands = sealrtp_config_demands(config);
 	uint32_t state = sealrtp_session_state(stream->session, SEALRTP_RTP);
 
-	if (stream->keyed || stream->dtls.configured) {
+	if (stream->keyed || stream->has_dtls) {
 		return;
 	}
 	if (demands) {
@@ -271,7 +271,7 @@ void zrtp_prepare(struct ast_srtp *stream, const struct settings *settings, cons
 	bool has;
 
 	ao2_lock(stream);
-	has = stream->zrtp.call || !stream->zrtp.candidate;
+	has = stream->zrtp.call || !stream->zrtp_candidate;
 	ao2_unlock(stream);
 	if (has || !settings->zid) {
 		return;
@@ -354,7 +354,7 @@ static void activate_siblings(struct ast_srtp *audio, const char *channel_id)
 	while ((stream = ao2_iterator_next(&iterator))) {
 		stream_channel_id(stream, id, sizeof(id));
 		ao2_lock(stream);
-		if (stream != audio && !strcmp(id, channel_id) && stream->zrtp.candidate && !stream->zrtp.activated &&
+		if (stream != audio && !strcmp(id, channel_id) && stream->zrtp_candidate && !stream->zrtp.activated &&
 			transport_has_remote(stream)) {
 			stream->zrtp.activated = true;
 			transport_look_later(stream, 1);
@@ -448,7 +448,7 @@ void zrtp_policy_changed(struct ast_srtp *stream, struct ast_channel *chan)
 	sealrtp_config *config = settings ? config_for_channel(settings, chan) : NULL;
 
 	ao2_lock(stream);
-	if (config && stream->session && stream->zrtp.candidate) {
+	if (config && stream->session && stream->zrtp_candidate) {
 		stream->zrtp.settled = false;
 		settle(stream, settings, config, ast_channel_name(chan));
 	}
@@ -522,7 +522,7 @@ void zrtp_address_known(struct ast_srtp *stream)
 /* SDES or DTLS makes the keys. The stream is locked. */
 void zrtp_stop(struct ast_srtp *stream)
 {
-	if (stream->zrtp.candidate && !stream->zrtp.stopped) {
+	if (stream->zrtp_candidate && !stream->zrtp.stopped) {
 		stream->zrtp.stopped = true;
 		if (stream->zrtp.used) {
 			sealrtp_session_zrtp_stop(stream->session);
