@@ -80,7 +80,7 @@ def phone_of(call: Default, site: Site) -> Program:
     first, last = site.peer_ports(14)
     rtp = first + first % 2
     if call.expected in SECURE:
-        site.watch(first, last - 4)
+        site.watch(first, last - 4, early_rtp=call.encryption == "dtls_srtp")
     home = site.directory / "phone"
     if call.phone == "baresip":
         return Baresip(home, SPEECH, user=call.name, address=site.address, pbx_port=site.pbx.ports.sips if call.tls else site.pbx.sip_port,

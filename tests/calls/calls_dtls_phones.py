@@ -25,6 +25,14 @@ PHONES: dict[str, tuple[Callable[..., Program], str]] = {
 }
 
 
+def with_packets(outcome: Outcome, row: dict[str, str]) -> Outcome:
+    """The outcome with the packets of the phone's stream; nothing is known on stock."""
+    if row:
+        outcome.unauthentic = int(row["AuthFail"])
+        outcome.refused = outcome.unauthentic + int(row["Refused"])
+    return outcome.add(*packets(row, outcome.unauthentic), True)
+
+
 def told(site: Site, user: str, suite: str) -> tuple[dict[str, str], tuple[str, ...]]:
     """The stream of a phone as our module shows it, and the fingerprints; nothing on stock."""
     if site.stock:
@@ -49,7 +57,7 @@ def echo(site: Site, name: str) -> Outcome:
         time.sleep(0.5)
     share = share_heard(SPEECH[:3 * SECOND], program.heard())
     assert share >= ENOUGH, f"only {share:.0%} of the sound is in the recording"
-    return Outcome(suite, detail=f"{share:.0%} of the sound recorded", fingerprints=fingerprints).add(*packets(row), True)
+    return with_packets(Outcome(suite, detail=f"{share:.0%} of the sound recorded", fingerprints=fingerprints), row)
 
 
 def hold(site: Site, name: str) -> Outcome:
@@ -73,7 +81,7 @@ def hold(site: Site, name: str) -> Outcome:
             assert min(came, went) >= 75, f"in two seconds after the resume {came} packets came and {went} went"
         program.hang_up()
         time.sleep(0.5)
-    return Outcome(suite, fingerprints=fingerprints).add(*packets(row), True)
+    return with_packets(Outcome(suite, fingerprints=fingerprints), row)
 
 
 def called(site: Site, name: str) -> Outcome:
@@ -100,7 +108,7 @@ def converse(site: Site, caller: Leg, status: int, program: Program, user: str, 
     share, back = share_heard(SPEECH[SECOND // 2:3 * SECOND], program.heard()), share_heard(OTHER_SPEECH[SECOND:3 * SECOND], report.audio)
     assert share >= ENOUGH, f"only {share:.0%} of the caller's sound is in the phone's recording"
     assert back >= ENOUGH, f"only {back:.0%} of the phone's sound came to the caller"
-    return Outcome(suite, detail=f"{share:.0%} and {back:.0%} of the sound", fingerprints=fingerprints).add(*packets(row), True)
+    return with_packets(Outcome(suite, detail=f"{share:.0%} and {back:.0%} of the sound", fingerprints=fingerprints), row)
 
 
 def phone_to_phone(site: Site) -> Outcome:
@@ -116,7 +124,7 @@ def phone_to_phone(site: Site) -> Outcome:
         time.sleep(0.7)
     there, back = share_heard(SPEECH[SECOND:3 * SECOND], callee.heard()), share_heard(OTHER_SPEECH[SECOND:3 * SECOND], caller.heard())
     assert min(there, back) >= ENOUGH, f"{there:.0%} of the sound reached linphonec, {back:.0%} baresip"
-    return Outcome(f"{suite} to {other}", fingerprints=fingerprints).add(*packets(row), True)
+    return with_packets(Outcome(f"{suite} to {other}", fingerprints=fingerprints), row)
 
 
 def phone_to_leg(site: Site, name: str) -> Outcome:

@@ -94,7 +94,8 @@ def ari(site: Site, who: Speaker) -> list[Path]:
         rest.ask("POST", f"bridges/{bridge}/record", name=names[2], format="ulaw")
         time.sleep(WHILE)
         rest.ask("DELETE", f"bridges/{bridge}")
-    who.go("echo")
+        # By ARI: a redirect while Stasis() gives up the channel can end the call.
+        rest.ask("POST", f"channels/{channel}/continue", context="test", extension="echo", priority="1")
     return [by_ari(site, name) for name in names]
 
 

@@ -19,6 +19,7 @@ if str(TESTS) not in sys.path:
 
 from calls.registry import Skipped
 from calls.sdp import Crypto
+from calls.site import Watched
 
 _built: dict[str, Path] = {}
 _building = threading.Lock()
@@ -202,12 +203,12 @@ class Capture:
             verdict.audio = Path(str(flow["out"])).read_bytes()
         return verdicts
 
-    def look(self, peers: Sequence[tuple[str, int, int]], since: float, known_audio: Sequence[Path]) -> SimpleNamespace:
-        """What went to and from these media ports (address, first, last) since that time, by kind: clear or not, judged without keys.
+    def look(self, peers: Sequence[Watched], since: float, known_audio: Sequence[Path]) -> SimpleNamespace:
+        """What went to and from these media ports since that time, by kind: clear or not, judged without keys.
 
         The capture goes on.
         """
-        job = {"peers": [{"address": address, "first": first, "last": last} for address, first, last in peers],
+        job = {"peers": [peer._asdict() for peer in peers],
                "since_us": int(since * 1e6), "known_audio": [str(path) for path in known_audio]}
         done = subprocess.run([judge_binary(), "clear", str(self.path)], input=json.dumps(job), text=True, capture_output=True)
         if done.returncode != 0:

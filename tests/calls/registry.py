@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from types import SimpleNamespace
 
 from pbx.endpoints import NATIVE
@@ -30,10 +30,15 @@ class Outcome:
     received: int = 0
     heard: bool = False
     detail: str = ""
+    _: KW_ONLY
     # Fingerprints of the PBX's certificate and of the peer's, "hash value".
     fingerprints: tuple[str, ...] = ()
     # What each end shows as SAS of a line: "phone s1nm", "PBX s1nm".
     sas: tuple[str, ...] = ()
+    # Packets of the phone that did not authenticate: no more than the capture has clear ones.
+    unauthentic: int = 0
+    # All of its packets that were refused, where the PBX tells: no fewer than the capture has clear ones.
+    refused: int | None = None
     # What the capture of the call held; the runner fills it in.
     captured: str = ""
 

@@ -61,7 +61,7 @@ class Result:
 def nothing_clear(entry: Scenario, site: Site, outcome: Outcome) -> str:
     """Looks for clear media in the capture at the ports that the call watches; what was there. AssertionError when some is clear.
 
-    baresip's two clear RTCP packets, which say nothing, are told and allowed.
+    baresip's two clear RTCP packets, which say nothing, are told and allowed, as is RTP that it sends too early by DTLS and the PBX refuses.
     """
     if site.capture is None or not site.watched or "NULL" in entry.suite:
         return ""
@@ -73,10 +73,14 @@ def nothing_clear(entry: Scenario, site: Site, outcome: Outcome) -> str:
     assert not found, f"the capture has {len(found)} datagrams that are not secured: {found[0]}"
     assert not seen.from_pbx.of_baresip, "the PBX sent clear RTCP"
     assert not seen.to_pbx.of_baresip or entry.peer == "baresip", "the peer sent clear RTCP"
+    clear = seen.to_pbx.early_rtp + seen.to_pbx.of_baresip
+    assert outcome.unauthentic <= clear, f"{outcome.unauthentic} packets do not authenticate, and only {clear} are clear"
+    early = seen.to_pbx.early_rtp
+    assert outcome.refused is None or early <= outcome.refused, f"{early} packets came clear, and only {outcome.refused} were refused"
     assert not outcome.received or seen.to_pbx.srtp + seen.from_pbx.srtp, "the capture has missed the media"
-    both = {name: getattr(seen.to_pbx, name) + getattr(seen.from_pbx, name) for name in ("dtls", "srtp", "srtcp", "stun", "zrtp", "of_baresip")}
-    clear = f"0 clear from the PBX, {seen.to_pbx.clear_rtp} to it on purpose" if entry.sends_clear else "0 clear"
-    return f"{clear}, " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in both.items() if count)
+    both = {name: getattr(seen.to_pbx, name) + getattr(seen.from_pbx, name) for name in ("dtls", "srtp", "srtcp", "stun", "zrtp", "of_baresip", "early_rtp")}
+    told = f"0 clear from the PBX, {seen.to_pbx.clear_rtp} to it on purpose" if entry.sends_clear else "0 clear"
+    return f"{told}, " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in both.items() if count)
 
 
 def place(entry: Scenario, site: Site) -> Result:

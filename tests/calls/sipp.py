@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +49,17 @@ class Sipp:
     """One SIPp process."""
 
     def __init__(self, site: Site, name: str, scenario: str, audio: bytes, *, suite: str | None, port: int, user: str = "secure",
-                 extension: str = "", calls: int = 1, rate: int = 10, talk_ms: int = 3000, rtp: tuple[int, int]) -> None:
+                 extension: str = "", calls: int = 1, rate: int = 10, talk_ms: int = 3000, rtp: tuple[int, int],
+                 fields: Sequence[str] = ()) -> None:
+        """`fields` are lines of a file of SIPp's, one for each call: its [field0], and with a suite the value of a=crypto as [field1]."""
         self.directory = site.directory / site.unique(f"sipp-{name}")
         self.directory.mkdir()
         if suite:
             site.watch(*rtp)
         (self.directory / "audio.ul").write_bytes(audio)
-        crypto = f"\n    a=crypto:[cryptotag1audio] [{KEYWORDS[suite]}] inline:[cryptokeyparams1audio]" if suite else ""
+        crypto = ""
+        if suite:
+            crypto = "\n    a=crypto:" + ("[field1]" if fields else f"[cryptotag1audio] [{KEYWORDS[suite]}] inline:[cryptokeyparams1audio]")
         text = (SCENARIOS / f"{scenario}.xml").read_text()
         for place, value in {"USER": user, "PROFILE": "RTP/SAVP" if suite else "RTP/AVP", "CRYPTO": crypto,
                              "FILE": f"{INSIDE}/audio.ul", "TALK": str(talk_ms)}.items():
@@ -67,6 +72,9 @@ class Sipp:
                 f"{INSIDE}/errors", "-timeout", str(60 + talk_ms // 1000), "-timeout_error"]
         if extension:
             argv += ["-s", extension]
+        if fields:
+            (self.directory / "fields.csv").write_text("\n".join(["SEQUENTIAL", *fields]) + "\n")
+            argv += ["-inf", f"{INSIDE}/fields.csv"]
         root = ensure("testing")
         self.output = open(self.directory / "output", "wb")
         self.process = subprocess.Popen(root.command(argv, binds=[Bind(self.directory, INSIDE, writable=True)], directory=INSIDE),

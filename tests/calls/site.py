@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 TESTS = Path(__file__).resolve().parents[1]
 if str(TESTS) not in sys.path:
@@ -131,6 +131,16 @@ ENDPOINTS = tuple(
 )
 
 
+class Watched(NamedTuple):
+    """Media ports of a peer, at which nothing may be clear."""
+
+    address: str
+    first: int
+    last: int
+    # baresip by DTLS: its first RTP may leave before its SRTP is in place. The PBX must refuse it.
+    early_rtp: bool = False
+
+
 class PeerPorts:
     """Hands out runs of media ports."""
 
@@ -162,7 +172,7 @@ class Site:
         self.numbers = itertools.count(1)
         # tcpdump over all media of the PBX, and the media ports of this call that may carry no clear media.
         self.capture: Capture | None = None
-        self.watched: list[tuple[str, int, int]] = []
+        self.watched: list[Watched] = []
         self.started = 0.0
         self.peers = PeerPorts(*pbx.ports.peers_rtp)
 
@@ -189,9 +199,9 @@ class Site:
         """First and last of `count` ports in a row for a test peer's media; they come round again after a while."""
         return self.peers.take(count)
 
-    def watch(self, first: int, last: int = 0) -> None:
+    def watch(self, first: int, last: int = 0, early_rtp: bool = False) -> None:
         """Media ports of a peer of this call: nothing clear may go to them or come from them, from the first packet on."""
-        self.watched.append((self.address, first, last or first))
+        self.watched.append(Watched(self.address, first, last or first, early_rtp))
 
     def look(self) -> SimpleNamespace:
         """What was captured at the watched ports, by direction and kind."""

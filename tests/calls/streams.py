@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 
 from pbx.asterisk import Asterisk
 
@@ -22,6 +25,24 @@ def row_of(pbx: Asterisk, port: int) -> dict[str, str]:
     found = [row for row in rows(pbx) if any(re.search(rf":{port}$", value) for value in row.values())]
     assert found, f"`sealrtp show streams` shows no stream at port {port}:\n" + pbx.cli("sealrtp show streams")
     return found[0]
+
+
+def counts_of(report: SimpleNamespace, refused: int = 0) -> dict[str, str]:
+    """The columns of a stream with an echo, by the report of who spoke into it; `refused` of its packets were."""
+    return {"Packets-In": str(report.sent - refused), "Packets-Out": str(report.packets), "AuthFail": "0", "Replays": "0",
+            "Refused": str(refused)}
+
+
+def require_counts(pbx: Asterisk, port: int, expected: Callable[[], Mapping[str, str]], timeout: float = 15.0) -> None:
+    """AssertionError unless the stream at this RTP port comes to have these columns. Both are asked again until then, because packets
+    may be on their way: a PBX on a busy machine, or under valgrind, is late."""
+    until = time.monotonic() + timeout
+    while True:
+        row, wanted = row_of(pbx, port), expected()
+        if all(row[column] == value for column, value in wanted.items()):
+            return
+        assert time.monotonic() < until, f"`sealrtp show streams` miscounts, {dict(wanted)} is right: {row}"
+        time.sleep(0.2)
 
 
 def rows_of_user(pbx: Asterisk, user: str) -> list[dict[str, str]]:

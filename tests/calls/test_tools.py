@@ -125,3 +125,23 @@ def test_without_a_common_profile_there_are_no_keys(tmp_path: Path) -> None:
             one.play(SPEECH[:FRAME])
             one.drain(3)
             one.report()
+
+
+def test_a_run_of_the_benchmark_counts_only_if_every_echo_came_and_was_good() -> None:
+    from calls.bench import trouble_in
+
+    good = {"sent": 1010, "echoed": 1005, "missing": 0, "bad": 0, "bad_rtcp": 0, "late": 0, "rtcp": 4}
+    assert trouble_in(1000, good, 1000) == ""
+    for name in ("missing", "bad", "bad_rtcp"):
+        assert trouble_in(1000, good | {name: 1}, 1000)
+    assert "came back" in trouble_in(1000, good | {"echoed": 999}, 1000)
+    assert "too busy" in trouble_in(940, good, 1000)
+
+
+def test_the_benchmark_takes_the_middle_of_its_rounds_and_what_is_added_to_clear() -> None:
+    from calls.bench import CLEAR, CM80, OURS, STOCK, Cost, median_of, report
+
+    assert median_of([Cost(0.1, 0.2), Cost(9.0, 9.0), Cost(0.1, 0.1)]) == Cost(0.1, 0.2)
+    assert median_of([Cost(0.25, 0.5), Cost(0.75, 0.5), Cost(9.0, 9.0), Cost(0.0, 0.0)]) == Cost(0.5, 0.5)
+    told = report(100, {CLEAR: [Cost(0.1, 0.0)], STOCK: [Cost(0.2, 0.0)], OURS: [Cost(0.11, 0.0)]})
+    assert told["shares"] == {CM80: 0.1}

@@ -38,7 +38,8 @@ def seen(call: Call, security: Security, detail: str = "") -> Outcome:
     sent, received = call.packets()
     terms = f"DTLS 1.2 {security.cipher}, browser is DTLS {security.role}"
     return Outcome(security.profile, sent, received, True, f"{terms}, {detail}" if detail else terms,
-                   (f"PBX {security.remote_fingerprint}", f"peer {security.local_fingerprint}"), call.require_no_clear_media())
+                   fingerprints=(f"PBX {security.remote_fingerprint}", f"peer {security.local_fingerprint}"),
+                   captured=call.require_no_clear_media())
 
 
 def finish(call: Call, security: Security, detail: str = "") -> Outcome:

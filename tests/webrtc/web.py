@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from calls.media import Capture
+from calls.site import Watched
 from pbx.asterisk import Asterisk
 from pbx.manager import Message
 from pbx.sounds import chirp
@@ -139,7 +140,7 @@ class Call:
         known = self.directory / "tone.ul"
         known.write_bytes(chirp(1.0, TONE_HZ, TONE_HZ))
         # The judge is told of the PBX's port in place of the browser's many.
-        seen = self.capture.look([(self.pbx.address, self.port, self.port)], 0.0, [known])
+        seen = self.capture.look([Watched(self.pbx.address, self.port, self.port)], 0.0, [known])
         problems = clear_media(self.datagrams, self.port, TONE_HZ)
         for side in (seen.to_pbx, seen.from_pbx):
             problems += side.found

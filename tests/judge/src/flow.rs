@@ -3,7 +3,7 @@
 use crate::crypto::{Fault, Inbound};
 use crate::rtp;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// Counts of one direction; `packets` is the number of RTP packets and the sum of
 /// `authenticated` (or `clear` on a flow without keys), `auth_failures`, `unknown_mki`, `duplicates` and `malformed`.
@@ -76,6 +76,18 @@ impl Stream {
 /// Datagrams kept until it is known how to judge them.
 const MAX_EARLY: usize = 1000;
 
+/// Packets that do not authenticate are kept for keys to come, so many of the last: a second of sound. An answer's keys may be in use
+/// before the answer has been read.
+const MAX_UNOPENED: usize = 50;
+
+/// A packet that no key opens yet.
+struct Unopened {
+    wire: Vec<u8>,
+    header: rtp::Header,
+    /// It has been counted as `clear_looking`.
+    clear_looking: bool,
+}
+
 /// Judges the packets of one direction, one after the other.
 pub struct Receiver {
     /// Datagrams that came before keys, or the word that there are none, were given.
@@ -86,6 +98,7 @@ pub struct Receiver {
     /// RTCP kept until it has its keys; `None` when it needs none of its own.
     early_rtcp: Option<Vec<Vec<u8>>>,
     current: usize,
+    unopened: VecDeque<Unopened>,
     payload_type: u8,
     known_audio: Vec<u8>,
     streams: HashMap<u32, Stream>,
@@ -102,6 +115,7 @@ impl Receiver {
             rtcp_keys: Vec::new(),
             early_rtcp: None,
             current: 0,
+            unopened: VecDeque::new(),
             payload_type,
             known_audio,
             streams: HashMap::new(),
@@ -115,6 +129,14 @@ impl Receiver {
         self.current = self.keys.len() - 1;
         self.report.by_keys.push(0);
         self.judge_early();
+        for Unopened { wire, header, clear_looking } in std::mem::take(&mut self.unopened) {
+            let mut packet = wire.clone();
+            if self.keys[self.current].rtp(&mut packet).is_ok() {
+                self.report.auth_failures -= 1;
+                self.report.clear_looking -= u64::from(clear_looking);
+                self.opened(self.current, &wire, &packet, &header);
+            }
+        }
     }
 
     /// RTCP will have keys of its own, by [`Self::add_rtcp_keys`].
@@ -190,15 +212,19 @@ impl Receiver {
             match self.keys[at].rtp(&mut packet) {
                 Ok(()) => {
                     self.current = at;
-                    self.report.authenticated += 1;
-                    self.report.by_keys[at] += 1;
-                    self.accept(wire, &packet, &header);
+                    self.opened(at, wire, &packet, &header);
                     return;
                 }
                 Err(fault) => worst = fault,
             }
         }
         self.refuse(wire, &header, worst);
+    }
+
+    fn opened(&mut self, keys: usize, wire: &[u8], packet: &[u8], header: &rtp::Header) {
+        self.report.authenticated += 1;
+        self.report.by_keys[keys] += 1;
+        self.accept(wire, packet, header);
     }
 
     fn is_copy(&self, wire: &[u8], header: &rtp::Header) -> bool {
@@ -234,6 +260,9 @@ impl Receiver {
             .streams
             .get(&header.ssrc)
             .is_some_and(|stream| stream.wire.contains_key(&stream.extend(header.sequence)));
+        let clear_looking =
+            header.payload_type == self.payload_type && self.streams.contains_key(&header.ssrc);
+        let clear_audio = self.carries_known_audio(&wire[header.length..]);
         match fault {
             // libsrtp looks at the index before the tag; an exact copy has been counted already.
             Fault::Authentication | Fault::Replay => self.report.auth_failures += 1,
@@ -241,9 +270,14 @@ impl Receiver {
             Fault::Malformed => self.report.malformed += 1,
         }
         self.report.conflicts += u64::from(index_used);
-        self.report.clear_looking +=
-            u64::from(header.payload_type == self.payload_type && self.streams.contains_key(&header.ssrc));
-        self.report.clear_audio += u64::from(self.carries_known_audio(&wire[header.length..]));
+        self.report.clear_looking += u64::from(clear_looking);
+        self.report.clear_audio += u64::from(clear_audio);
+        if fault == Fault::Authentication && !index_used && !clear_audio {
+            if self.unopened.len() == MAX_UNOPENED {
+                self.unopened.pop_front();
+            }
+            self.unopened.push_back(Unopened { wire: wire.to_vec(), header: *header, clear_looking });
+        }
     }
 
     fn carries_known_audio(&self, payload: &[u8]) -> bool {
@@ -324,6 +358,24 @@ mod tests {
         receiver.add_keys(Inbound::new(&keys(1)).unwrap());
         let report = receiver.report();
         assert_eq!((report.packets, report.authenticated, report.clear_audio), (2, 1, 1));
+    }
+
+    #[test]
+    fn packets_that_overtake_their_keys_are_judged_again_when_these_come() {
+        let mut receiver = Receiver::new(0, AUDIO.to_vec());
+        receiver.add_keys(Inbound::new(&keys(1)).unwrap());
+        let mut old = Outbound::new(&keys(1), 0).unwrap();
+        let mut new = Outbound::new(&keys(2), 0).unwrap();
+        receiver.datagram(&protected(&mut old, 1));
+        receiver.datagram(&protected(&mut new, 2));
+        receiver.datagram(&protected(&mut new, 3));
+        receiver.datagram(&packet(4));
+        assert_eq!((receiver.report().auth_failures, receiver.report().clear_looking), (3, 3));
+        receiver.add_keys(Inbound::new(&keys(2)).unwrap());
+        let report = receiver.report();
+        assert_eq!((report.packets, report.authenticated, report.auth_failures), (4, 3, 1));
+        assert_eq!((report.by_keys, report.clear_looking, report.clear_audio), (vec![1, 2], 1, 1));
+        assert_eq!(receiver.audio(), AUDIO.repeat(3));
     }
 
     #[test]

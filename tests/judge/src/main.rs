@@ -6,6 +6,7 @@
 //! - `sealrtp-judge pcap FILE`: reads one JSON job from standard input (see [`capture::Job`]), prints one JSON line per flow.
 //! - `sealrtp-judge clear FILE`: reads one JSON job (see [`clear::Job`]), counts what is not encrypted, without keys.
 //! - `sealrtp-judge peer`: a live end point, driven by JSON lines on standard input (see [`peer::Command`]).
+//! - `sealrtp-judge load`: the media of many calls into an echo at once (see [`load::run`]).
 
 mod aes192;
 mod capture;
@@ -13,6 +14,7 @@ mod clear;
 mod crypto;
 mod dtls;
 mod flow;
+mod load;
 mod pcap;
 mod peer;
 mod rtp;
@@ -25,8 +27,9 @@ fn main() -> ExitCode {
         ["pcap", file] => capture::judge(file, std::io::stdin().lock(), std::io::stdout().lock()),
         ["clear", file] => clear::look(file, std::io::stdin().lock(), std::io::stdout().lock()),
         ["peer"] => peer::run(std::io::stdin().lock(), std::io::stdout().lock()),
+        ["load"] => load::run(std::io::BufReader::new(std::io::stdin()), std::io::stdout().lock()),
         _ => {
-            Err("usage: sealrtp-judge pcap FILE < JOB | sealrtp-judge clear FILE < JOB | sealrtp-judge peer"
+            Err("usage: sealrtp-judge pcap FILE < JOB | sealrtp-judge clear FILE < JOB | sealrtp-judge peer | sealrtp-judge load"
                 .into())
         }
     };
