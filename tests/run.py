@@ -120,6 +120,7 @@ def counted(argv: list[str], **environment: str) -> Count:
     says SKIPPED and why there, and each such line counts once."""
     count, said, skipped = Count(), [], set()
     result = re.compile(r"test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
+    failures = CargoFailures()
     for line in lines_of(argv, "cargo test", **environment):
         if isinstance(line, int):
             if line != 0:
@@ -127,6 +128,7 @@ def counted(argv: list[str], **environment: str) -> Count:
                 count.failed += not count.failed
             break
         said.append(line)
+        failures.read(line)
         if found := result.search(line):
             count += Count(*(int(number) for number in found.groups()))
         if line.startswith("SKIPPED") and line not in skipped:
@@ -134,7 +136,35 @@ def counted(argv: list[str], **environment: str) -> Count:
             count += Count(skipped=1, notes=[line])
         if line.lstrip().startswith(("Running", "Doc-tests", "test result")):
             say(f"    {line.strip()}")
-    return count
+    return count + Count(notes=failures.notes())
+
+
+class CargoFailures:
+    """Which tests of cargo test fail, and the beginning of what each says: the summary repeats it."""
+
+    LINES = 12
+
+    def __init__(self) -> None:
+        self.program = ""
+        self.said: dict[str, list[str]] = {}
+        self.telling: list[str] | None = None
+
+    def read(self, line: str) -> None:
+        if found := re.match(r"\s*(?:Running|Doc-tests) (.+)", line):
+            self.program, self.telling = found[1], None
+        elif found := re.match(r"test (.+) \.\.\. FAILED", line):
+            self.said[f"{self.program}: {found[1]}"] = []
+        elif found := re.match(r"---- (.+) stdout ----", line):
+            self.telling = self.said.get(f"{self.program}: {found[1]}")
+        elif "process didn't exit successfully" in line:
+            self.said[f"{self.program}: {line.strip()}"] = []
+        elif line == "failures:":
+            self.telling = None
+        elif self.telling is not None and line.strip() and len(self.telling) < self.LINES:
+            self.telling.append(line[:300])
+
+    def notes(self) -> list[str]:
+        return [note for name, said in self.said.items() for note in (f"FAILED: {name}", *(f"    {line}" for line in said))]
 
 
 def test_programs() -> dict[str, str]:
@@ -215,6 +245,10 @@ def pytest(*paths: str, report: str = "pytest") -> Count:
             total, failed, skipped = (int(suite.get(key, 0)) for key in ("tests", "failures", "skipped"))
             failed += int(suite.get("errors", 0))
             count += Count(total - failed - skipped, failed, skipped)
+            for case in suite.iter("testcase"):
+                for flaw in (*case.iter("failure"), *case.iter("error")):
+                    said = (flaw.get("message") or "").splitlines()[:CargoFailures.LINES]
+                    count.notes += [f"FAILED: {case.get('classname')}::{case.get('name')}", *(f"    {line[:300]}" for line in said)]
     if code != 0 and count.failed == 0:
         count += Count(failed=1, notes=[f"pytest ended with exit code {code}"])
     return count
