@@ -161,6 +161,23 @@ fn resident() -> usize {
     status.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("pages")
 }
 
+/// How long something takes. A machine that stands still now and then makes it no slower twice: the quickest of several
+/// times, where the first is long.
+fn timed<T>(something: impl Fn() -> T) -> (T, Duration) {
+    let once = || {
+        let start = Instant::now();
+        (something(), start.elapsed())
+    };
+    let (result, mut took) = once();
+    for _ in 0..20 {
+        if took < Duration::from_secs(1) {
+            break;
+        }
+        took = took.min(once().1);
+    }
+    (result, took)
+}
+
 /// xorshift64: the same bodies in each run.
 struct Random(u64);
 
@@ -226,9 +243,9 @@ fn a_hundred_thousand_mutated_bodies_neither_panic_nor_lose_a_line_nor_grow_the_
             let other = seeds[random.below(seeds.len())];
             random.mutate(&mut text, other);
         }
-        let start = Instant::now();
-        read += usize::from(exercise(&text));
-        slowest = slowest.max(start.elapsed());
+        let (taken, took) = timed(|| exercise(&text));
+        read += usize::from(taken);
+        slowest = slowest.max(took);
     }
     // Both sorts must be among them, or this tests nothing.
     assert!((20_000..95_000).contains(&read), "{read} of 100,000 were read");
@@ -249,9 +266,9 @@ fn the_largest_bodies_take_milliseconds() {
         ("a=setup:active\n".repeat(256) + &"m=audio 1 TCP/TLS/X 0\n".repeat(64)).into_bytes(),
     ];
     for text in many {
-        let start = Instant::now();
-        assert!(exercise(&text), "{} bytes", text.len());
-        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        let (read, took) = timed(|| exercise(&text));
+        assert!(read, "{} bytes", text.len());
+        assert!(took < Duration::from_secs(2), "{took:?}");
     }
 }
 
