@@ -9,29 +9,32 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Folder, child, entry, open, secret, told, told_folder, zid};
+use common::{
+    Folder, LONG, Patient, child, entry, forget, once_within, open, secret, set_name, set_verified, told,
+    told_folder, zid,
+};
 use sealrtp_zid_cache::ZidCache;
 use sealrtp_zrtp::{Cache, Entry};
 
-/// Stores, and again when other processes were writing for too long, which a call would be told.
-fn store(cache: &ZidCache, peer: u64, kept: &Entry, refused: &mut u32) {
-    let end = Instant::now() + Duration::from_secs(60);
+/// Stores, and again when other processes were writing for too long, which a call would be told. How long the caller was
+/// held up each time.
+fn store(cache: &ZidCache, peer: u64, kept: &Entry, waits: &mut Vec<Duration>) {
+    let (end, first) = (Instant::now() + LONG, waits.len());
     loop {
         let start = Instant::now();
         let stored = cache.store(&zid(peer), kept, u32::MAX);
-        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        waits.push(start.elapsed());
         match stored {
             Ok(()) => return,
-            Err(error) if Instant::now() > end => panic!("refused {refused} times: {error}"),
-            Err(_) => *refused += 1,
+            Err(error) if Instant::now() > end => panic!("refused {} times: {error}", waits.len() - first),
+            Err(_) => thread::sleep(Duration::from_millis(5)),
         }
-        thread::sleep(Duration::from_millis(5));
     }
 }
 
 /// A peer; asked again while a store that was given up still runs.
 fn load(cache: &ZidCache, peer: u64) -> Option<Entry> {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + LONG;
     loop {
         match cache.load(&zid(peer)) {
             Ok(found) => return found,
@@ -44,7 +47,7 @@ fn load(cache: &ZidCache, peer: u64) -> Option<Entry> {
 fn wait_for(file: &Path) {
     let start = Instant::now();
     while !file.exists() {
-        assert!(start.elapsed() < Duration::from_secs(30));
+        assert!(start.elapsed() < LONG);
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -55,18 +58,21 @@ fn writes_its_own_peers_and_one_that_all_share(folder: &Path) {
     wait_for(&folder.join("go"));
     let cache = open(&folder.join("zid.db")).cache;
     fs::write(folder.join(format!("zid{number}")), cache.zid().to_string()).unwrap();
-    let mut refused = 0;
+    let mut waits = Vec::new();
     for round in 0..40 {
         let peer = 1 + number * 1000 + round;
-        store(&cache, peer, &entry(peer), &mut refused);
-        store(&cache, 0, &entry(number * 1000 + round), &mut refused);
+        store(&cache, peer, &entry(peer), &mut waits);
+        store(&cache, 0, &entry(number * 1000 + round), &mut waits);
         let own = 1 + number * 1000 + round / 2;
         assert_eq!(load(&cache, own), Some(entry(own)));
         // Whoever wrote it last: it is of one call.
         let all = load(&cache, 0).unwrap();
         assert!((0..5).any(|n| (0..40).any(|round| all == entry(n * 1000 + round))));
     }
-    fs::write(folder.join(format!("done{number}")), refused.to_string()).unwrap();
+    // 200 ms, and what a machine with more processes than processors adds; one that stands still adds to some.
+    waits.sort();
+    assert!(waits[waits.len() / 2] < Duration::from_secs(1), "{waits:?}");
+    fs::write(folder.join(format!("done{number}")), "").unwrap();
 }
 
 #[test]
@@ -93,7 +99,7 @@ fn five_processes_that_make_and_write_one_file_at_once_have_one_zid_and_lose_not
         fs::read_to_string(folder.path().join(format!("done{number}"))).unwrap();
         for round in 0..40 {
             let peer = 1 + number * 1000 + round;
-            assert_eq!(opened.cache.load(&zid(peer)).unwrap(), Some(entry(peer)), "{peer}");
+            assert_eq!(opened.cache.recall(&zid(peer)).unwrap(), Some(entry(peer)), "{peer}");
         }
     }
     assert!(!folder.names().iter().any(|name| name.contains("damaged") || name.contains(".new")));
@@ -117,8 +123,8 @@ fn twenty_threads_that_open_one_file_at_once_have_one_zid() {
             .collect();
         let caches: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
         assert!(caches.iter().all(|cache| cache.zid() == caches[0].zid()));
-        caches[0].store(&zid(1), &entry(1), u32::MAX).unwrap();
-        assert!(caches.iter().all(|cache| cache.load(&zid(1)).unwrap() == Some(entry(1))));
+        caches[0].keep(&zid(1), &entry(1), u32::MAX).unwrap();
+        assert!(caches.iter().all(|cache| cache.recall(&zid(1)).unwrap() == Some(entry(1))));
     }
 }
 
@@ -138,7 +144,7 @@ fn a_process_that_holds_the_file_locked_delays_a_call_by_200_ms_at_most_and_read
     }
     let folder = Folder::new();
     let cache = open(&folder.file()).cache;
-    cache.store(&zid(1), &entry(1), u32::MAX).unwrap();
+    cache.keep(&zid(1), &entry(1), u32::MAX).unwrap();
     let mut holder = child(
         "a_process_that_holds_the_file_locked_delays_a_call_by_200_ms_at_most_and_readers_not_at_all",
         folder.path(),
@@ -146,17 +152,15 @@ fn a_process_that_holds_the_file_locked_delays_a_call_by_200_ms_at_most_and_read
     .spawn()
     .unwrap();
     wait_for(&folder.path().join("held"));
-    let start = Instant::now();
-    let refused = cache.store(&zid(1), &entry(2), u32::MAX).unwrap_err();
-    let took = start.elapsed();
-    assert!(took < Duration::from_millis(400), "{took:?}: 200 ms, and what a busy machine adds");
-    assert!(!refused.0.is_empty());
-    let start = Instant::now();
-    assert_eq!(load(&cache, 1), Some(entry(1)));
-    assert!(start.elapsed() < Duration::from_millis(200), "{:?}", start.elapsed());
+    // 200 ms, and what a busy machine adds.
+    assert!(once_within(Duration::from_millis(400), || {
+        let refused = cache.store(&zid(1), &entry(2), u32::MAX).unwrap_err();
+        assert!(!refused.0.is_empty());
+    }));
+    assert!(once_within(Duration::from_millis(200), || assert_eq!(load(&cache, 1), Some(entry(1)))));
     fs::write(folder.path().join("enough"), "").unwrap();
     assert!(holder.wait().unwrap().success());
-    store(&cache, 1, &entry(3), &mut 0);
+    store(&cache, 1, &entry(3), &mut Vec::new());
     assert_eq!(load(&cache, 1), Some(entry(3)));
 }
 
@@ -167,9 +171,9 @@ fn what_one_process_changes_another_sees() {
         open(&folder.file()).cache,
         ZidCache::open_existing(&folder.file(), std::time::SystemTime::now).unwrap(),
     );
-    pbx.store(&zid(1), &Entry { rs1: Some(secret(1)), ..Entry::default() }, u32::MAX).unwrap();
-    assert!(tool.set_verified(&zid(1), true).unwrap() && tool.set_name(&zid(1), "Bob").unwrap());
-    assert!(pbx.load(&zid(1)).unwrap().unwrap().verified);
-    assert!(tool.forget(&zid(1)).unwrap());
-    assert!(pbx.load(&zid(1)).unwrap().is_none());
+    pbx.keep(&zid(1), &Entry { rs1: Some(secret(1)), ..Entry::default() }, u32::MAX).unwrap();
+    assert!(set_verified(&tool, &zid(1), true) && set_name(&tool, &zid(1), "Bob"));
+    assert!(pbx.recall(&zid(1)).unwrap().unwrap().verified);
+    assert!(forget(&tool, &zid(1)));
+    assert!(pbx.recall(&zid(1)).unwrap().is_none());
 }

@@ -1,13 +1,15 @@
 //! What the tests share.
 #![allow(dead_code, reason = "each test uses a part")]
 
+use std::cell::Cell;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use sealrtp_zid_cache::{Opened, ZidCache};
+use sealrtp_zid_cache::{Opened, Peer, ZidCache};
 use sealrtp_zrtp::message::Zid;
 use sealrtp_zrtp::{Cache, CacheError, Entry, Secret};
 
@@ -19,10 +21,9 @@ impl Folder {
         Self::below(&std::env::temp_dir())
     }
 
-    /// In memory where the system has that: where a power loss is no part of the test, and files are many.
+    /// In memory where the system has that, and room in it: a disk that others keep busy is no part of the test.
     pub fn fast() -> Self {
-        let memory = Path::new("/dev/shm");
-        if memory.is_dir() { Self::below(memory) } else { Self::new() }
+        memory().map_or_else(Self::new, Self::below)
     }
 
     fn below(parent: &Path) -> Self {
@@ -81,6 +82,15 @@ impl Clock {
         let clock = self.clone();
         move || clock.now()
     }
+}
+
+/// Where files are in memory, if there is room for those of a test.
+fn memory() -> Option<&'static Path> {
+    let memory = Path::new("/dev/shm");
+    let system = rustix::fs::statvfs(memory).ok()?;
+    let room = system.f_bavail.saturating_mul(system.f_frsize);
+    let writable = rustix::fs::access(memory, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK);
+    (room >= 32 << 20 && writable.is_ok()).then_some(memory)
 }
 
 pub fn open(path: &Path) -> Opened {
@@ -145,17 +155,15 @@ impl Numbers {
     }
 }
 
-/// The cache on a machine that is busy with other tests: what is late there is asked for again.
-pub trait Patient {
-    fn keep(&self, peer: &Zid, entry: &Entry, expiry: u32) -> Result<(), CacheError>;
-    fn recall(&self, peer: &Zid) -> Result<Option<Entry>, CacheError>;
-}
+/// Longer than a machine stands still, or its disk.
+pub const LONG: Duration = Duration::from_secs(120);
 
-fn again<T>(ask: impl Fn() -> Result<T, CacheError>) -> Result<T, CacheError> {
-    let end = std::time::Instant::now() + Duration::from_secs(30);
+/// Asks again while the machine or its disk stands still, which a call would be told.
+pub fn again<T, E: Display>(ask: impl Fn() -> Result<T, E>) -> Result<T, E> {
+    let end = Instant::now() + LONG;
     loop {
         match ask() {
-            Err(CacheError(reason)) if reason.contains("in time") && std::time::Instant::now() < end => {
+            Err(error) if error.to_string().contains("in time") && Instant::now() < end => {
                 std::thread::sleep(Duration::from_millis(5));
             }
             answer => return answer,
@@ -163,7 +171,13 @@ fn again<T>(ask: impl Fn() -> Result<T, CacheError>) -> Result<T, CacheError> {
     }
 }
 
-impl Patient for ZidCache {
+/// A cache that is asked again while the machine or its disk stands still.
+pub trait Patient {
+    fn keep(&self, peer: &Zid, entry: &Entry, expiry: u32) -> Result<(), CacheError>;
+    fn recall(&self, peer: &Zid) -> Result<Option<Entry>, CacheError>;
+}
+
+impl<C: Cache> Patient for C {
     fn keep(&self, peer: &Zid, entry: &Entry, expiry: u32) -> Result<(), CacheError> {
         again(|| self.store(peer, entry, expiry))
     }
@@ -171,4 +185,39 @@ impl Patient for ZidCache {
     fn recall(&self, peer: &Zid) -> Result<Option<Entry>, CacheError> {
         again(|| self.load(peer))
     }
+}
+
+/// The peers of a cache.
+pub fn peers_of(cache: &ZidCache) -> Vec<Peer> {
+    again(|| cache.peers()).unwrap()
+}
+
+/// A peer, without its secrets.
+pub fn peer_of(cache: &ZidCache, peer: &Zid) -> Option<Peer> {
+    again(|| cache.peer(peer)).unwrap()
+}
+
+pub fn set_name(cache: &ZidCache, peer: &Zid, name: &str) -> bool {
+    again(|| cache.set_name(peer, name)).unwrap()
+}
+
+pub fn set_verified(cache: &ZidCache, peer: &Zid, verified: bool) -> bool {
+    again(|| cache.set_verified(peer, verified)).unwrap()
+}
+
+/// Whether the peer was known. One that was forgotten too late to tell is not known any more when that is asked again.
+pub fn forget(cache: &ZidCache, peer: &Zid) -> bool {
+    let (late, before) = (Cell::new(false), peer_of(cache, peer).is_some());
+    let known = again(|| cache.forget(peer).inspect_err(|_| late.set(true))).unwrap();
+    known || late.get() && before
+}
+
+/// Whether something that takes no longer than `limit` does so at least once in many times: a machine that stands still
+/// now and then adds to some of them.
+pub fn once_within(limit: Duration, mut something: impl FnMut()) -> bool {
+    (0..20).any(|_| {
+        let start = Instant::now();
+        something();
+        start.elapsed() < limit
+    })
 }
