@@ -1,7 +1,7 @@
 //! The open file and what is done with it. Owned by one thread.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use sealrtp_zrtp::message::Zid;
@@ -24,7 +24,7 @@ pub const MAX_NUMBERS: usize = 256;
 /// Rows that one store clears of what has expired, at most.
 const SWEEP: usize = 16;
 
-/// How long opening waits for another process that opens.
+/// How long opening waits for other processes.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The same in mid-call.
@@ -61,9 +61,9 @@ fn connect(path: &Path) -> Result<Connection, Failure> {
 }
 
 /// Opens a file and finds out whether it is one of ours; it is changed by nothing but SQLite's own recovery before.
-fn accept(place: &Place) -> Result<(Connection, Zid), Failure> {
+fn accept(place: &Place, until: Instant) -> Result<(Connection, Zid), Failure> {
     let db = connect(place.path())?;
-    schema::settings(&db)?;
+    schema::settings(&db, until.saturating_duration_since(Instant::now()))?;
     schema::examine(&db)?;
     if db.is_readonly("main")? {
         return Err(Failure::Damaged("its header forbids to write".into()));
@@ -93,14 +93,15 @@ enum Attempt {
     Replaced,
 }
 
-fn attempt(place: &Place) -> Result<Attempt, OpenError> {
+/// Waits for other processes until then.
+fn attempt(place: &Place, until: Instant) -> Result<Attempt, OpenError> {
     let (identity, was_open_to_others) = match place.look()? {
         Found::Nothing => return Ok(Attempt::Nothing),
         Found::Foreign(what) => return Ok(Attempt::Unfit(what.into())),
         Found::File { identity, open_to_others } => (identity, open_to_others),
     };
     place.accessible()?;
-    let accepted = accept(place);
+    let accepted = accept(place, until);
     if place.identity() != Some(identity) {
         return Ok(Attempt::Replaced);
     }
@@ -142,14 +143,15 @@ impl Database {
         zid: Option<Zid>,
         patience: Duration,
     ) -> Result<(Accepted, Notes), OpenError> {
+        let until = Instant::now() + patience;
         let mut notes = Notes::default();
         let refuse = |reason: &str| Failure::Refused(reason.into()).of(place.path());
-        let accepted = match attempt(place)? {
+        let accepted = match attempt(place, until)? {
             Attempt::Accepted(accepted) => accepted,
             _ => {
-                let _lock = place.lock(patience)?;
+                let _lock = place.lock(until)?;
                 // Another may have been faster.
-                let unfit = match attempt(place)? {
+                let unfit = match attempt(place, until)? {
                     Attempt::Accepted(accepted) => Ok(accepted),
                     Attempt::Replaced => return Err(refuse("it was replaced while it was opened")),
                     Attempt::Unfit(reason) => Err(reason),
@@ -169,7 +171,7 @@ impl Database {
                             )
                         });
                         make(place, zid, owner)?;
-                        match attempt(place)? {
+                        match attempt(place, until)? {
                             Attempt::Accepted(accepted) => accepted,
                             Attempt::Unfit(reason) => return Err(refuse(&reason)),
                             _ => return Err(refuse("it was replaced while it was opened")),
@@ -197,15 +199,19 @@ impl Database {
         let place = Place::new(path)?;
         let (accepted, notes) = Self::obtain(&place, &clock, None, PATIENCE)?;
         let mut new = Self::with(place, clock, accepted);
-        new.sweep_all().map_err(|failure| failure.of(path))?;
+        new.sweep_all().and_then(|()| new.open_to_calls()).map_err(|failure| failure.of(path))?;
         Ok((new, notes))
     }
 
     /// The cache at a path, as it is.
     pub fn open_existing(path: &Path, clock: Clock) -> Result<Self, OpenError> {
         let place = Place::new(path)?;
-        match attempt(&place)? {
-            Attempt::Accepted(accepted) => Ok(Self::with(place, clock, accepted)),
+        match attempt(&place, Instant::now() + PATIENCE)? {
+            Attempt::Accepted(accepted) => {
+                let new = Self::with(place, clock, accepted);
+                new.open_to_calls().map_err(|failure| failure.of(path))?;
+                Ok(new)
+            }
             Attempt::Nothing => Err(OpenError::Absent(path.to_owned())),
             Attempt::Unfit(reason) => Err(Failure::Damaged(reason).of(path)),
             Attempt::Replaced => Err(Failure::Refused("it was replaced while it was opened".into()).of(path)),
@@ -214,6 +220,11 @@ impl Database {
 
     fn with(place: Place, clock: Clock, Accepted { db, identity, zid, .. }: Accepted) -> Self {
         Self { place, clock, open: Some((db, identity)), zid, max_peers: MAX_PEERS, news: None }
+    }
+
+    /// From now on other processes are waited for as in mid-call.
+    fn open_to_calls(&self) -> Result<(), Failure> {
+        self.open.as_ref().map_or(Ok(()), |(db, _)| Ok(db.busy_timeout(schema::BUSY)?))
     }
 
     pub fn zid(&self) -> Zid {
@@ -257,6 +268,7 @@ impl Database {
         let (accepted, notes) = Self::obtain(&self.place, &self.clock, Some(self.zid), PATIENCE_IN_CALL)
             .map_err(|error| CacheError(error.to_string()))?;
         self.open = Some((accepted.db, accepted.identity));
+        self.open_to_calls().map_err(|failure| CacheError(failure.of(self.place.path()).to_string()))?;
         self.news = notes.set_aside.and(notes.warning).map(CacheError);
         self.news.clone().map_or(Ok(()), Err)
     }
@@ -442,7 +454,8 @@ mod tests {
     #[test]
     fn a_full_cache_lets_strangers_go_and_keeps_whom_we_know() {
         let folder = std::env::temp_dir().join(format!("sealrtp-zid-cache-full-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir(&folder).unwrap();
         let now = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
         let clock = now.clone();
         let clock = move || {
@@ -480,7 +493,8 @@ mod tests {
     #[test]
     fn a_peer_that_calls_any_number_takes_the_room_from_itself_and_keeps_what_was_verified() {
         let folder = std::env::temp_dir().join(format!("sealrtp-zid-cache-numbers-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir(&folder).unwrap();
         let now = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
         let clock = now.clone();
         let clock = move || {

@@ -146,10 +146,10 @@ impl Place {
         OpenError::Access { file: self.path.clone(), reason: error.to_string() }
     }
 
-    /// Keeps other processes, and other threads of this one, from making and moving the file. Ends when it is dropped.
-    pub fn lock(&self, patience: Duration) -> Result<File, OpenError> {
+    /// Keeps other processes, and other threads of this one, from making and moving the file. Waits for them until then; ends
+    /// when it is dropped.
+    pub fn lock(&self, until: Instant) -> Result<File, OpenError> {
         let folder = File::open(&self.folder).map_err(|error| folder_error(&self.folder, &error))?;
-        let until = Instant::now() + patience;
         loop {
             match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(folder),

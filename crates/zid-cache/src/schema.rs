@@ -15,7 +15,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x735a_4944;
 /// PRAGMA user_version.
 pub(crate) const VERSION: i32 = 1;
 
-/// How long SQLite waits for another process's transaction; the rest of [`PATIENCE`](crate::PATIENCE) is for the disk.
+/// How long SQLite waits in mid-call for another process's transaction; the rest of [`PATIENCE`](crate::PATIENCE) is for the disk.
 pub(crate) const BUSY: Duration = Duration::from_millis(100);
 
 /// Pages of the WAL file (4 KiB each) after which its content goes into the main file.
@@ -56,9 +56,9 @@ fn own_crc(zid: &[u8]) -> i64 {
     CRC.checksum(zid).cast_signed()
 }
 
-/// What holds for one connection, not for the file.
-pub(crate) fn settings(db: &Connection) -> Result<(), Failure> {
-    db.busy_timeout(BUSY)?;
+/// What holds for one connection, not for the file. `patience` is for other processes' transactions.
+pub(crate) fn settings(db: &Connection, patience: Duration) -> Result<(), Failure> {
+    db.busy_timeout(patience)?;
     // A file is data: nothing in it may run, and no SQL may write past SQLite's own care.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -86,7 +86,7 @@ pub(crate) fn durable(db: &Connection) -> Result<(), Failure> {
 
 /// Fills a new file.
 pub(crate) fn create(db: &mut Connection, zid: &Zid) -> Result<(), Failure> {
-    settings(db)?;
+    settings(db, BUSY)?;
     durable(db)?;
     let change = db.transaction()?;
     change.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -5,6 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -162,6 +163,29 @@ fn a_process_that_holds_the_file_locked_delays_a_call_by_200_ms_at_most_and_read
     assert!(holder.wait().unwrap().success());
     store(&cache, 1, &entry(3), &mut Vec::new());
     assert_eq!(load(&cache, 1), Some(entry(3)));
+}
+
+#[test]
+fn who_opens_waits_for_another_that_has_the_file_to_itself_for_a_while() {
+    let folder = Folder::fast();
+    drop(open(&folder.file()));
+    // Longer than a call would wait. A machine that stands still may make that too long for who opens too, but not each time.
+    let opens = (0..20).any(|_| {
+        let other = rusqlite::Connection::open(folder.file()).unwrap();
+        other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; ROLLBACK").unwrap();
+        let leaves = Arc::new(AtomicBool::new(false));
+        let left = leaves.clone();
+        let other = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(500));
+            left.store(true, Ordering::SeqCst);
+            drop(other);
+        });
+        let opened = ZidCache::open(&folder.file(), std::time::SystemTime::now);
+        assert!(opened.is_err() || leaves.load(Ordering::SeqCst), "it did not have it to itself");
+        other.join().unwrap();
+        opened.is_ok_and(|opened| opened.set_aside.is_none())
+    });
+    assert!(opens);
 }
 
 #[test]
