@@ -160,6 +160,11 @@ fn the_roc_follows_several_wraps_on_both_sides() {
     }
 }
 
+/// Suites that tell a forged RTP packet.
+fn authenticated() -> Vec<Suite> {
+    Suite::ALL.iter().copied().filter(|suite| suite.rtp_tag_len() > 0).collect()
+}
+
 proptest! {
     /// Loss, reordering within the window and duplicates: each packet opens once, whatever comes before it.
     #[test]
@@ -183,11 +188,10 @@ proptest! {
     /// Whatever comes from the network, nothing panics, nothing is accepted, and the stream lives on.
     #[test]
     fn arbitrary_bytes_change_nothing(
-        suite in prop::sample::select(Suite::ALL.to_vec()),
+        suite in prop::sample::select(authenticated()),
         junk in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..20),
         look_like_rtp in any::<bool>(),
     ) {
-        prop_assume!(suite.rtp_tag_len() > 0);
         let (mut sender, mut receiver) = pair(&keys(suite, 3));
         for mut packet in junk {
             if let (true, Some(first)) = (look_like_rtp, packet.first_mut()) {
