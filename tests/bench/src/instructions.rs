@@ -113,8 +113,12 @@ fn follow(child: libc::pid_t, jobs: usize) -> io::Result<Vec<u64>> {
     let mut counts = Vec::with_capacity(jobs);
     for _ in 0..jobs {
         // The child is on its way to a mark: from the beginning, or from the job before.
-        if stop(child)? != MARK {
-            return Err(io::Error::other("the counted process stopped where no packet begins"));
+        loop {
+            match stop(child)? {
+                MARK => break,
+                libc::SIGSTOP | libc::SIGCONT => resume(child, libc::PTRACE_CONT)?,
+                _ => return Err(io::Error::other("the counted process stopped where no packet begins")),
+            }
         }
         let mut steps = 0;
         loop {
@@ -122,6 +126,8 @@ fn follow(child: libc::pid_t, jobs: usize) -> io::Result<Vec<u64>> {
             match stop(child)? {
                 libc::SIGTRAP => steps += 1,
                 MARK => break,
+                // Somebody held all processes up for a while.
+                libc::SIGSTOP | libc::SIGCONT => {}
                 other => return Err(io::Error::other(format!("the counted process got signal {other}"))),
             }
         }
