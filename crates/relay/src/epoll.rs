@@ -49,6 +49,13 @@ impl Epoll {
         Ok(epoll::add(&self.epoll, socket, EventData::new_u64(number as u64), EventFlags::IN)?)
     }
 
+    /// Waits for a socket no more. Whoever waits has looked at it for the last time when this returns: Linux, from 6.10 on, holds a
+    /// socket that it looks at, and its port is taken until then though it is closed.
+    pub(crate) fn remove(&self, socket: impl AsFd) {
+        // It fails only if the socket was never added.
+        let _ = epoll::delete(&self.epoll, socket);
+    }
+
     /// Waits until something comes, or for so long.
     pub(crate) fn wait(&self, ready: &mut Ready, patience: Option<Duration>) -> io::Result<()> {
         ready.0.clear();

@@ -12,7 +12,8 @@ use sealrtp_zrtp::Role;
 
 use crate::addresses::Peers;
 use crate::early::{Early, Kept};
-use crate::{Counters, Dropped, Sockets};
+use crate::sockets::Waited;
+use crate::{Counters, Dropped};
 
 /// Room for the longest datagram, and what protection adds.
 pub(crate) const ROOM: usize = 65_536 + MAX_TRAILER_LEN;
@@ -35,7 +36,7 @@ pub(crate) const PLACES: [(Side, Component); 4] = [
 pub(crate) struct Media {
     session: Session,
     /// None: closed.
-    sockets: Option<Sockets>,
+    sockets: Option<Waited>,
     peers: Peers,
     pbx: [Option<SocketAddr>; 2],
     mux: bool,
@@ -54,7 +55,7 @@ pub(crate) enum News {
 }
 
 impl Media {
-    pub(crate) fn new(session: Session, sockets: Sockets) -> Self {
+    pub(crate) fn new(session: Session, sockets: Waited) -> Self {
         Self {
             session,
             sockets: Some(sockets),

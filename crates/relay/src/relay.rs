@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use sealrtp_session::Session;
 
+use crate::sockets::Waited;
 use crate::stream::Shared;
 use crate::worker::{self, Mailbox};
 use crate::{Observer, Sockets, Stream};
@@ -85,12 +86,13 @@ impl Relay {
         for socket in sockets.peer.iter().chain(&sockets.pbx) {
             socket.set_nonblocking(true)?;
         }
-        let shared = Arc::new(Shared::new(session, sockets, observer));
         let streams: Vec<usize> = self.0.mailboxes.iter().map(|mailbox| mailbox.streams()).collect();
         let Some(mailbox) = thread_for_one_more(&streams).and_then(|thread| self.0.mailboxes.get(thread))
         else {
             return Err(io::ErrorKind::NotFound.into());
         };
+        let sockets = Waited::new(sockets, Arc::clone(mailbox.epoll()));
+        let shared = Arc::new(Shared::new(session, sockets, observer));
         let number = mailbox.open(&shared)?;
         self.0.streams.fetch_add(1, Ordering::Relaxed);
         Ok(Stream::new(shared, Arc::clone(mailbox), number, addresses, Arc::clone(&self.0)))

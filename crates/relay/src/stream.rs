@@ -11,10 +11,11 @@ use std::time::Instant;
 
 use sealrtp_session::{Event, Session};
 
+use crate::Counters;
 use crate::media::{Media, News, PLACES};
 use crate::relay::Pool;
+use crate::sockets::Waited;
 use crate::worker::{Mailbox, Message};
-use crate::{Counters, Sockets};
 
 /// Hears what happens to a stream. It is called on a thread of the relay, one call at a time and in order, with no lock of the
 /// relay's held, so it may use the [`Stream`]. It must not block: other streams wait meanwhile.
@@ -38,7 +39,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(session: Session, sockets: Sockets, observer: Arc<dyn Observer>) -> Self {
+    pub(crate) fn new(session: Session, sockets: Waited, observer: Arc<dyn Observer>) -> Self {
         Self {
             media: Mutex::new(Media::new(session, sockets)),
             observer,

@@ -32,7 +32,7 @@ struct Numbers {
 
 /// What others have of a thread.
 pub(crate) struct Mailbox {
-    epoll: Epoll,
+    epoll: Arc<Epoll>,
     messages: Mutex<Vec<Message>>,
     numbers: Mutex<Numbers>,
     streams: AtomicUsize,
@@ -47,6 +47,11 @@ impl Mailbox {
     /// Streams that the thread has.
     pub(crate) fn streams(&self) -> usize {
         self.streams.load(Ordering::Relaxed)
+    }
+
+    /// What the thread waits with.
+    pub(crate) fn epoll(&self) -> &Arc<Epoll> {
+        &self.epoll
     }
 
     /// Gives the thread a stream, and returns its number.
@@ -98,7 +103,7 @@ impl Mailbox {
 /// Starts a thread.
 pub(crate) fn start() -> io::Result<(Arc<Mailbox>, JoinHandle<()>)> {
     let mailbox = Arc::new(Mailbox {
-        epoll: Epoll::new()?,
+        epoll: Arc::new(Epoll::new()?),
         messages: Mutex::default(),
         numbers: Mutex::default(),
         streams: AtomicUsize::new(0),
