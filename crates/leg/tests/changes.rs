@@ -4,7 +4,9 @@ mod common;
 
 use std::net::UdpSocket;
 
-use common::{AUDIO, End, VIDEO, answer, assert_clear, config, exchange, offer, only, pair, silent, talk};
+use common::{
+    AUDIO, End, PATIENCE, VIDEO, answer, assert_clear, config, exchange, offer, only, pair, silent, talk,
+};
 use sealrtp_leg::{Applied, MAX_STREAMS, Refusal};
 use sealrtp_session::{Component, State};
 
@@ -341,7 +343,7 @@ fn rtcp_goes_where_the_peer_says() {
     let (alice, bob) = pair_of("sdes", "reject");
     let offered = alice.local(&[AUDIO], &offer(1)).unwrap();
     let rtcp = UdpSocket::bind("127.0.0.1:0").unwrap();
-    rtcp.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+    rtcp.set_read_timeout(Some(PATIENCE)).unwrap();
     let at = rtcp.local_addr().unwrap().port();
     bob.remote(&format!("{offered}a=rtcp:{at} IN IP4 127.0.0.1\r\n"), &offer(1)).unwrap();
     bob.local(&[AUDIO], &answer(1)).unwrap();

@@ -8,9 +8,6 @@ use common::{Call, SOON, next};
 use sealrtp_dtls::{Config, Context, HashFunction, Identity, Setup, Sha1};
 use sealrtp_session::{Component, RtcpTransport, Session, State, WithoutKeys};
 
-/// The first repetition of a ClientHello.
-const REPETITION: Duration = Duration::from_secs(1);
-
 fn ready(session: &mut Session, ours: &Identity, wanted: Setup) {
     session.dtls_use(Context::new(Config::default(), ours).unwrap(), wanted, Sha1::Refused);
 }
@@ -48,6 +45,7 @@ fn a_client_hello_that_comes_before_the_answer_begins_the_handshake_without_wait
     });
     let secured = || call.stream.with(|session, _| session.state(Component::Rtp)) == State::Secure;
     let mut far = call.far.lock().unwrap();
+    // The peer's timer never runs: it repeats nothing, and what came early is all that the relay can begin with.
     while far.state(Component::Rtp) != State::Secure || !secured() {
         assert!(began.elapsed() < SOON, "no keys");
         if let Some(mut datagram) = next(&call.peer[0], Duration::from_millis(10)) {
@@ -57,7 +55,6 @@ fn a_client_hello_that_comes_before_the_answer_begins_the_handshake_without_wait
             call.peer[0].send_to(&out.datagram, call.outer(Component::Rtp)).unwrap();
         }
     }
-    assert!(began.elapsed() < REPETITION / 2, "{:?}", began.elapsed());
 }
 
 #[test]

@@ -3,8 +3,10 @@
 mod common;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
-use common::{Call, NEVER, SOON, addresses, next, pair, rtcp, rtp};
+use common::{Call, NEVER, SOON, Until, addresses, next, pair, rtcp, rtp};
 use sealrtp_relay::{Dropped, Relay};
 use sealrtp_session::{Component, State, WithoutKeys};
 
@@ -84,6 +86,7 @@ fn without_keys_block_lets_nothing_clear_through_in_either_direction() {
     // Nor does one key: the other direction still has none.
     call.stream.with(|session, _| session.set_inbound(&common::key(1)));
     call.pbx_sends(&rtp(1));
+    call.waits_for(|counters| counters.to_peer.dropped(Dropped::Refused) == 61);
     assert_eq!(next(&call.peer[0], NEVER), None);
     call.key();
     call.reaches(&call.peer[0], 2);
@@ -233,7 +236,8 @@ fn packets_up_to_the_longest_of_udp_pass_or_are_counted() {
 fn a_pbx_that_has_no_port_open_yet_costs_no_packet_once_it_has() {
     let call = Call::new(WithoutKeys::Block);
     call.key();
-    let [rtp_port, _] = pair(LOCALHOST);
+    // Of an address that nothing else has: nobody is given the port while it is closed.
+    let [rtp_port, _] = pair(Ipv4Addr::new(127, 0, 77, 1).into());
     let address = rtp_port.local_addr().unwrap();
     drop(rtp_port);
     call.stream.set_pbx([Some(address), None]);
@@ -241,6 +245,11 @@ fn a_pbx_that_has_no_port_open_yet_costs_no_packet_once_it_has() {
         call.peer_sends(&rtp(number));
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
+    // None of them is still on its way when the port is there.
+    call.waits_for(|counters| {
+        let dropped = Dropped::ALL.map(|why| counters.to_pbx.dropped(why));
+        counters.to_pbx.packets + dropped.iter().sum::<u64>() == 10
+    });
     let late = std::net::UdpSocket::bind(address).unwrap();
     for number in 10..20 {
         call.peer_sends(&rtp(number));
@@ -256,19 +265,27 @@ fn a_flooded_call_does_not_silence_another_of_its_thread() {
     let calls = [0, 1].map(|_| Call::on(relay.clone(), WithoutKeys::Block, LOCALHOST));
     calls.iter().for_each(Call::key);
     let [flooded, other] = &calls;
-    let (target, done) = (flooded.outer(Component::Rtp), std::sync::atomic::AtomicBool::new(false));
+    let (target, done) = (flooded.outer(Component::Rtp), AtomicBool::new(false));
+    let refused = || flooded.stream.counters().to_pbx.dropped(Dropped::Refused);
     std::thread::scope(|scope| {
+        let _until = Until(&done);
         scope.spawn(|| {
             let [socket, _] = pair(LOCALHOST);
-            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            while !done.load(Ordering::Relaxed) {
                 let _ = socket.send_to(&rtp(1), target);
             }
         });
+        let end = Instant::now() + SOON;
         for number in 0..200 {
+            // Amid the flood from the first packet to the last.
+            let before = refused();
+            while refused() == before {
+                assert!(Instant::now() < end, "there is no flood");
+                std::thread::yield_now();
+            }
             other.peer_sends(&rtp(number));
             assert_eq!(other.pbx_hears(), Some(rtp(number)));
         }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
     });
-    assert!(flooded.stream.counters().to_pbx.dropped(Dropped::Refused) > 200);
+    assert!(refused() >= 200);
 }

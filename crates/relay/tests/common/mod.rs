@@ -1,17 +1,19 @@
 //! A relay, a peer with a session of its own, and a PBX, over loopback.
 #![allow(dead_code)]
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sealrtp_relay::{Observer, Relay, Sockets, Stream};
-use sealrtp_session::{Component, Event, Received, Session, WithoutKeys};
+use sealrtp_session::{Component, Event, Kind, Received, Session, WithoutKeys};
 use sealrtp_srtp::{KeySet, Limits, MasterKey, Suite};
 
-/// Long enough for anything that comes at all.
-pub const SOON: Duration = Duration::from_secs(5);
+/// Long enough for anything that comes at all, on a machine that stands still now and then.
+pub const SOON: Duration = Duration::from_secs(60);
 /// Long enough to say that nothing comes.
 pub const NEVER: Duration = Duration::from_millis(150);
 
@@ -49,6 +51,15 @@ pub fn rtcp() -> Vec<u8> {
     packet
 }
 
+/// Ends what another thread does until then, also when the test fails.
+pub struct Until<'a>(pub &'a AtomicBool);
+
+impl Drop for Until<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 pub fn pair(ip: IpAddr) -> [UdpSocket; 2] {
     let Sockets { peer, .. } = Sockets::bind(SocketAddr::new(ip, 0), ip).unwrap();
     peer
@@ -58,13 +69,31 @@ pub fn addresses(sockets: &[UdpSocket; 2]) -> [Option<SocketAddr>; 2] {
     [0, 1].map(|number: usize| Some(sockets[number].local_addr().unwrap()))
 }
 
+/// The next packet of media, secured or not. A handshake's datagram that was sent again, since its answer was late, is passed over.
+pub fn next_media(socket: &UdpSocket, patience: Duration) -> Option<Vec<u8>> {
+    loop {
+        let datagram = next(socket, patience)?;
+        if !matches!(Kind::of(&datagram), Kind::Dtls | Kind::Zrtp) {
+            return Some(datagram);
+        }
+    }
+}
+
 /// The next datagram, or none in that time.
 pub fn next(socket: &UdpSocket, patience: Duration) -> Option<Vec<u8>> {
     let mut buffer = vec![0; 65_536];
     socket.set_read_timeout(Some(patience)).unwrap();
-    let (len, _) = socket.recv_from(&mut buffer).ok()?;
-    buffer.truncate(len);
-    Some(buffer)
+    loop {
+        match socket.recv_from(&mut buffer) {
+            Ok((len, _)) => {
+                buffer.truncate(len);
+                return Some(buffer);
+            }
+            // The process was stopped and goes on.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
 }
 
 pub struct Call {
@@ -184,7 +213,7 @@ impl Call {
     /// That a packet of the PBX's is heard there, and it is secured.
     pub fn reaches(&self, socket: &UdpSocket, sequence: u16) {
         self.pbx_sends(&rtp(sequence));
-        let packet = next(socket, SOON).expect("the PBX's media at the peer");
+        let packet = next_media(socket, SOON).expect("the PBX's media at the peer");
         assert_ne!(packet, rtp(sequence), "clear");
         assert_eq!(self.peer_opens(packet, Component::Rtp), Some(rtp(sequence)));
     }
@@ -204,7 +233,7 @@ impl Call {
 
     /// The next RTP or RTCP that the peer hears on RTP's port, opened.
     pub fn peer_hears(&self) -> Option<Vec<u8>> {
-        self.peer_opens(next(&self.peer[0], SOON)?, Component::Rtp)
+        self.peer_opens(next_media(&self.peer[0], SOON)?, Component::Rtp)
     }
 
     pub fn peer_opens(&self, mut packet: Vec<u8>, component: Component) -> Option<Vec<u8>> {
