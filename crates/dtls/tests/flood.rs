@@ -1,6 +1,9 @@
 //! What a flood into a running handshake costs the process, OpenSSL's own buffers included. Alone in its binary, since it reads
 //! the process's memory.
 
+#[path = "common/clock.rs"]
+#[allow(dead_code, reason = "the time stands still")]
+mod clock;
 mod common;
 
 use common::{Pair, Random, Side, Told, address};

@@ -2,11 +2,10 @@
 
 mod common;
 
-use std::net::UdpSocket;
 use std::process::Command;
 use std::time::Instant;
 
-use common::peer::{Files, Process, exported, free_port, run};
+use common::peer::{Files, Process, exported, free_port, run, socket};
 use common::{Kind, Side};
 use sealrtp_dtls::{Association, Config, CookieExchange, Failure, Role};
 use sealrtp_srtp::Suite;
@@ -39,13 +38,14 @@ fn gnutls_cli_exports_what_our_server_exports() {
         for kind in [Kind::Ec, Kind::Rsa] {
             for cookies in [CookieExchange::Required, CookieExchange::Skipped] {
                 let files = Files::new(kind);
-                let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-                let port = socket.local_addr().unwrap().port().to_string();
+                let socket = socket();
+                let at = socket.local_addr().unwrap();
+                let (host, port) = (at.ip().to_string(), at.port().to_string());
                 let (cert, key) = (files.path("cert.pem"), files.path("key.pem"));
                 #[rustfmt::skip]
                 let mut process = Process::start("gnutls-cli", &[
                     "--udp", "--insecure", "--port", &port, "--x509certfile", &cert, "--x509keyfile", &key,
-                    "--srtp-profiles", name, "--keymatexport", "EXTRACTOR-dtls_srtp", "--keymatexportsize", "60", "127.0.0.1",
+                    "--srtp-profiles", name, "--keymatexport", "EXTRACTOR-dtls_srtp", "--keymatexportsize", "60", &host,
                 ]);
                 let mut side = side(suite);
                 side.config.cookies = cookies;
@@ -54,7 +54,7 @@ fn gnutls_cli_exports_what_our_server_exports() {
                     Association::new(&side.context(), Role::Server, known, Instant::now()).unwrap();
                 let told = run(&mut association, &socket);
                 assert_eq!(told.keys().suite, suite);
-                let theirs = process.line("Key material: ").to_uppercase();
+                let theirs = process.line_to("Key material: ", &mut association, &socket).to_uppercase();
                 assert_eq!(theirs, exported(told.keys(), Role::Server), "{name} {kind:?}");
             }
         }
@@ -77,7 +77,7 @@ fn gnutls_serv_and_our_client_agree_on_the_profile() {
                 "--srtp-profiles", name,
             ]);
             process.line("listening on IPv4");
-            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let socket = socket();
             socket.connect(("127.0.0.1", port)).unwrap();
             let known = Side::of(Config::default(), kind).fingerprints();
             let context = side(suite).context();
@@ -95,13 +95,14 @@ fn gnutls_without_extended_master_secret_is_refused() {
         return;
     }
     let files = Files::new(Kind::Ec);
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let port = socket.local_addr().unwrap().port().to_string();
+    let socket = socket();
+    let at = socket.local_addr().unwrap();
+    let (host, port) = (at.ip().to_string(), at.port().to_string());
     let (cert, key) = (files.path("cert.pem"), files.path("key.pem"));
     #[rustfmt::skip]
     let _process = Process::start("gnutls-cli", &[
         "--udp", "--insecure", "--port", &port, "--x509certfile", &cert, "--x509keyfile", &key,
-        "--srtp-profiles", PROFILES[0].1, "--priority", "NORMAL:%NO_SESSION_HASH", "127.0.0.1",
+        "--srtp-profiles", PROFILES[0].1, "--priority", "NORMAL:%NO_SESSION_HASH", &host,
     ]);
     let known = Side::of(Config::default(), Kind::Ec).fingerprints();
     let context = side(PROFILES[0].0).context();

@@ -5,7 +5,7 @@ mod common;
 use std::net::UdpSocket;
 use std::time::Instant;
 
-use common::peer::{Files, Process, exported, free_port, run};
+use common::peer::{Files, Process, exported, free_address, run, socket};
 use common::{Kind, Side, Told};
 use sealrtp_dtls::{Association, Config, CookieExchange, ExtendedMasterSecret, Failure, Role};
 use sealrtp_srtp::Suite;
@@ -28,9 +28,8 @@ fn side(profile: Suite, cookies: CookieExchange) -> Side {
 /// Our client and `s_server`, which asks for our certificate.
 fn client(suite: Suite, name: &str, kind: Kind, more: &[&str]) -> (Told, Process) {
     let files = Files::new(kind);
-    let (port, length) = (free_port().to_string(), export_len(suite));
+    let (address, length) = (free_address().to_string(), export_len(suite));
     let (cert, key) = (files.path("cert.pem"), files.path("key.pem"));
-    let address = format!("127.0.0.1:{port}");
     #[rustfmt::skip]
     let mut arguments = vec![
         "s_server", "-dtls1_2", "-accept", &address, "-cert", &cert, "-key", &key, "-Verify", "1",
@@ -39,7 +38,7 @@ fn client(suite: Suite, name: &str, kind: Kind, more: &[&str]) -> (Told, Process
     arguments.extend(more);
     let mut process = Process::start("openssl", &arguments);
     process.line("ACCEPT");
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = socket();
     socket.connect(&address).unwrap();
     let peer = Side::of(Config::default(), kind);
     let context = side(suite, CookieExchange::Required).context();
@@ -49,9 +48,15 @@ fn client(suite: Suite, name: &str, kind: Kind, more: &[&str]) -> (Told, Process
 }
 
 /// Our server and `s_client`.
-fn server(suite: Suite, name: &str, kind: Kind, cookies: CookieExchange, more: &[&str]) -> (Told, Process) {
+fn server(
+    suite: Suite,
+    name: &str,
+    kind: Kind,
+    cookies: CookieExchange,
+    more: &[&str],
+) -> (Told, Process, Association, UdpSocket) {
     let files = Files::new(kind);
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = socket();
     let (address, length) = (socket.local_addr().unwrap().to_string(), export_len(suite));
     let (cert, key) = (files.path("cert.pem"), files.path("key.pem"));
     #[rustfmt::skip]
@@ -65,7 +70,7 @@ fn server(suite: Suite, name: &str, kind: Kind, cookies: CookieExchange, more: &
     let context = side(suite, cookies).context();
     let mut association =
         Association::new(&context, Role::Server, peer.fingerprints(), Instant::now()).unwrap();
-    (run(&mut association, &socket), process)
+    (run(&mut association, &socket), process, association, socket)
 }
 
 #[test]
@@ -92,11 +97,12 @@ fn s_client_exports_what_our_server_exports() {
         for kind in [Kind::Ec, Kind::Rsa] {
             for cookies in [CookieExchange::Required, CookieExchange::Skipped] {
                 for more in [&[][..], &["-mtu", "300"]] {
-                    let (told, mut process) = server(suite, name, kind, cookies, more);
+                    let (told, mut process, mut association, socket) =
+                        server(suite, name, kind, cookies, more);
                     let keys = told.keys();
                     assert_eq!(keys.suite, suite);
                     assert_eq!(
-                        process.line("Keying material: "),
+                        process.line_to("Keying material: ", &mut association, &socket),
                         exported(keys, Role::Server),
                         "{name} {kind:?} {more:?}"
                     );
@@ -111,13 +117,13 @@ fn a_peer_without_our_profile_fails() {
     let (suite, other) = (Suite::AeadAes256Gcm, PROFILES[2].1);
     let (told, _process) = client(suite, other, Kind::Ec, &[]);
     assert_eq!(told.failure(), &Failure::NoCommonProfile);
-    let (told, _process) = server(suite, other, Kind::Ec, CookieExchange::Required, &[]);
+    let (told, _process, ..) = server(suite, other, Kind::Ec, CookieExchange::Required, &[]);
     assert_eq!(told.failure(), &Failure::NoCommonProfile);
 }
 
 #[test]
 fn a_client_that_shows_no_certificate_fails() {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = socket();
     let address = socket.local_addr().unwrap().to_string();
     let _process = Process::start(
         "openssl",
@@ -131,7 +137,7 @@ fn a_client_that_shows_no_certificate_fails() {
 
 #[test]
 fn a_peer_of_dtls_1_0_fails() {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = socket();
     let address = socket.local_addr().unwrap().to_string();
     let _process = Process::start(
         "openssl",
@@ -163,7 +169,7 @@ fn a_peer_without_extended_master_secret_fails_where_it_is_required_and_is_shown
     let config = "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nOptions = -ExtendedMasterSecret\n";
     std::fs::write(files.path("openssl.cnf"), config).unwrap();
     for required in [true, false] {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let socket = socket();
         let address = socket.local_addr().unwrap().to_string();
         let (cert, key) = (files.path("cert.pem"), files.path("key.pem"));
         #[rustfmt::skip]

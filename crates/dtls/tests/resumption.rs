@@ -5,10 +5,9 @@ mod common;
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use common::peer::{Files, Process, exported, free_port, run};
+use common::peer::{Files, Process, exported, free_address, run, socket};
 use common::{Kind, Pair, Side, Told, address, pem};
 use openssl::error::ErrorStack;
 use openssl::pkey::PKey;
@@ -306,7 +305,7 @@ fn a_client_whose_last_flight_was_lost_sends_it_again() {
 fn our_client_resumes_with_s_server_and_exports_what_it_exports() {
     let files = Files::new(Kind::Ec);
     let (cert, key) = (files.path("cert.pem"), files.path("key.pem"));
-    let address = format!("127.0.0.1:{}", free_port());
+    let address = free_address().to_string();
     #[rustfmt::skip]
     let mut process = Process::start("openssl", &[
         "s_server", "-dtls1_2", "-accept", &address, "-cert", &cert, "-key", &key, "-Verify", "1", "-no_ticket",
@@ -317,7 +316,7 @@ fn our_client_resumes_with_s_server_and_exports_what_it_exports() {
     let known = Side::of(Config::default(), Kind::Ec).fingerprints();
     let resumption = Resumption::for_clients(&side.context(), known, set_session);
     for resumed in [false, true] {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let socket = socket();
         socket.connect(&address).unwrap();
         let mut association = Association::resuming(&resumption, Role::Client, Instant::now()).unwrap();
         let told = run(&mut association, &socket);
@@ -338,16 +337,18 @@ fn s_client_resumes_and_exports_what_our_server_exports() {
     for cookies in [CookieExchange::Required, CookieExchange::Skipped] {
         let resumption = resumption(cookies);
         for (which, option) in [(false, "-sess_out"), (true, "-sess_in")] {
-            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let socket = socket();
             let address = socket.local_addr().unwrap().to_string();
             #[rustfmt::skip]
             let mut process = Process::start("openssl", &[
                 "s_client", "-dtls1_2", "-connect", &address, "-cert", &cert, "-key", &key, option, &session,
                 "-use_srtp", "SRTP_AEAD_AES_256_GCM", "-keymatexport", "EXTRACTOR-dtls_srtp", "-keymatexportlen", "88",
             ]);
-            let told = run(&mut server(&resumption), &socket);
+            let mut association = server(&resumption);
+            let told = run(&mut association, &socket);
             assert_eq!(told.keys().resumed, which, "{cookies:?}");
-            assert_eq!(process.line("Keying material: "), exported(told.keys(), Role::Server));
+            let theirs = process.line_to("Keying material: ", &mut association, &socket);
+            assert_eq!(theirs, exported(told.keys(), Role::Server));
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Two of ours over a network that loses, repeats, delays and reorders, in virtual time.
 //!
-//! OpenSSL's retransmission timer reads `gettimeofday`; this binary brings its own, so that its clock is the simulation's.
+//! OpenSSL's clock is the simulation's.
 
+#[path = "common/clock.rs"]
+mod clock;
 mod common;
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::ffi::{c_int, c_void};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -16,29 +16,6 @@ use openssl::ssl::{SslRef, SslSessionRef};
 use sealrtp_dtls::{
     Association, Config, Context, CookieExchange, Failure, Fingerprints, Resumption, Role, Trace,
 };
-
-/// `struct timeval` of 64-bit Linux.
-#[repr(C)]
-struct Timeval {
-    seconds: i64,
-    micros: i64,
-}
-
-thread_local! {
-    static MICROS: Cell<i64> = const { Cell::new(1_700_000_000_000_000) };
-}
-
-/// Virtual time of the calling thread.
-///
-/// # Safety
-/// As C's: `out` must be writable.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn gettimeofday(out: *mut Timeval, _zone: *mut c_void) -> c_int {
-    let micros = MICROS.with(Cell::get);
-    // SAFETY: the caller's promise, and OpenSSL gives the address of a local variable.
-    unsafe { out.write(Timeval { seconds: micros / 1_000_000, micros: micros % 1_000_000 }) };
-    0
-}
 
 #[derive(Clone, Copy)]
 struct Network {
@@ -59,7 +36,7 @@ struct Run {
 fn run(mut pair: Pair, network: Network, seed: u64) -> Run {
     let mut random = Random::new(seed);
     let begin = pair.now;
-    let clock = MICROS.with(Cell::get);
+    let then = clock::micros();
     let mut air: BTreeMap<(Instant, u64), (bool, Vec<u8>)> = BTreeMap::new();
     let (mut client, mut server) = (Told::default(), Told::default());
     let mut steps = 0;
@@ -86,7 +63,7 @@ fn run(mut pair: Pair, network: Network, seed: u64) -> Run {
         steps += 1;
         assert!(steps < 20_000, "seed {seed}: goes on for ever");
         pair.now = pair.now.max(next);
-        MICROS.with(|m| m.set(clock + (pair.now - begin).as_micros() as i64));
+        clock::set(then, pair.now - begin);
         while let Some(entry) = air.first_entry().filter(|entry| entry.key().0 <= pair.now) {
             let (to_server, datagram) = entry.remove();
             let (side, from) =
@@ -246,7 +223,7 @@ fn keys_after(one_way: u64, known: bool, cookies: CookieExchange) -> (Duration, 
             air.push((arrival, false, out.datagram));
         }
         let (at, to_server, datagram) = air.remove(0);
-        MICROS.with(|m| m.set(m.get() + (at - elapsed).as_micros() as i64));
+        clock::set(clock::micros(), at - elapsed);
         elapsed = at;
         let (side, from, keys) = if to_server {
             (&mut pair.server, address(1), &mut server)
@@ -291,7 +268,7 @@ fn a_datagram_that_comes_when_the_timer_has_ended_is_used_all_the_same() {
     // Each way takes five seconds, and nobody looks at the deadlines.
     for _ in 0..3 {
         for to_server in [true, false] {
-            MICROS.with(|m| m.set(m.get() + 5_000_000));
+            clock::set(clock::micros(), Duration::from_secs(5));
             pair.now += Duration::from_secs(5);
             let (from, to, source) = if to_server {
                 (&mut pair.client, &mut pair.server, address(1))

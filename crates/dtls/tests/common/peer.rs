@@ -1,15 +1,19 @@
 //! Real programs as peers, over loopback sockets.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::UdpSocket;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use sealrtp_dtls::{Association, Connected, Destination, Role};
 
 use super::{Kind, Told, pem};
+
+/// Longer than anything takes here; a test that waits so long fails.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A process that is ended with the test, and the lines it prints.
 pub struct Process {
@@ -52,8 +56,32 @@ impl Process {
 
     /// The rest of the first line, from now on, that has `mark`.
     pub fn line(&mut self, mark: &str) -> String {
-        let until = Instant::now() + Duration::from_secs(20);
-        while let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        self.line_while(mark, || ())
+    }
+
+    /// The same of a program that may not have had our last flight yet, and asks for it again.
+    pub fn line_to(&mut self, mark: &str, association: &mut Association, socket: &UdpSocket) -> String {
+        socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        let mut buffer = [0; 65_536];
+        self.line_while(mark, || {
+            if let Ok((len, from)) = socket.recv_from(&mut buffer) {
+                association.receive(&buffer[..len], from, Instant::now());
+                while let Some(out) = association.poll_transmit() {
+                    let _ = socket.send_to(&out.datagram, from);
+                }
+            }
+        })
+    }
+
+    fn line_while(&mut self, mark: &str, mut work: impl FnMut()) -> String {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            work();
+            let line = match self.lines.recv_timeout(Duration::from_millis(20)) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             let found = line.find(mark).map(|at| line[at + mark.len()..].trim().to_owned());
             self.heard.push(line);
             if let Some(found) = found {
@@ -76,8 +104,8 @@ pub struct Files(PathBuf);
 
 impl Files {
     pub fn new(kind: Kind) -> Self {
-        static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("cert.pem"), &pem(kind).certificate).unwrap();
@@ -100,7 +128,7 @@ impl Drop for Files {
 pub fn run(association: &mut Association, socket: &UdpSocket) -> Told {
     let mut told = Told::default();
     let mut buffer = [0; 65_536];
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + PATIENCE;
     let mut peer = socket.peer_addr().ok();
     loop {
         while let Some(out) = association.poll_transmit() {
@@ -131,8 +159,30 @@ pub fn run(association: &mut Association, socket: &UdpSocket) -> Told {
     }
 }
 
+/// A socket on a loopback address of its own: nobody else is given its port when it is closed, nor gets what is still sent to it.
+pub fn socket() -> UdpSocket {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    let ip = Ipv4Addr::new(127, high | 0x80, low, (number % 254) as u8 + 1);
+    UdpSocket::bind((ip, 0)).unwrap()
+}
+
+/// Where nothing listens, and nobody else will.
+pub fn free_address() -> SocketAddr {
+    socket().local_addr().unwrap()
+}
+
+/// A port of every address, for programs that cannot be told one; below those that the system gives to whoever asks for any.
 pub fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed) + std::process::id() * 64;
+        let port = 20000 + (number % 12000) as u16;
+        if UdpSocket::bind((IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// What the RFC 5705 exporter gave, in the order of RFC 5764 section 4.2.

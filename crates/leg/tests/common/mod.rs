@@ -253,7 +253,12 @@ impl End {
     }
 
     /// The next packet but those, in any time.
-    pub fn receive_but(&self, line: usize, component: usize, those: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+    pub fn receive_but(
+        &self,
+        line: usize,
+        component: usize,
+        those: impl Fn(&[u8]) -> bool,
+    ) -> Option<Vec<u8>> {
         loop {
             let packet = self.receive(line, component, PATIENCE)?;
             if !those(&packet) {
