@@ -5,9 +5,9 @@ mod common;
 
 use std::io::{self, Read, Write};
 use std::net::UdpSocket;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{Certificate, Folder, Kind, Peer, at_once};
+use common::{Certificate, Folder, Kind, Peer, at_once, enough};
 use openssl::base64::encode_block;
 use openssl::pkey::PKey;
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslOptions, SslStream, SslVerifyMode};
@@ -55,7 +55,7 @@ fn assert_echo(
     socket: &UdpSocket,
     mut outbound: Session,
     mut inbound: Session,
-    peer: Peer,
+    mut peer: Peer,
     suite: Suite,
 ) -> Value {
     socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
@@ -69,9 +69,13 @@ fn assert_echo(
     socket.send(&report[..len]).unwrap();
 
     let (mut payloads, mut reports, mut buffer) = (Vec::new(), 0, [0; 2048]);
-    let until = Instant::now() + Duration::from_millis(1600);
-    while Instant::now() < until {
-        let Ok(len) = socket.recv(&mut buffer) else { continue };
+    loop {
+        let over = peer.is_over();
+        let len = match socket.recv(&mut buffer) {
+            Ok(len) => len,
+            Err(_) if over => break,
+            Err(_) => continue,
+        };
         match buffer[..2] {
             // The close_notify at the end.
             [20..64, _] => {}
@@ -87,8 +91,9 @@ fn assert_echo(
         }
     }
     let sent: Vec<_> = (0..=PACKETS).map(|sequence| packet(sequence)[12..].to_vec()).collect();
-    assert!(payloads == sent, "{suite:?}: {} of {}", payloads.len(), sent.len());
-    assert!(reports >= 2, "{suite:?}: {reports} reports");
+    assert!(sent.starts_with(&payloads), "{suite:?}: {} of {}", payloads.len(), sent.len());
+    let all = payloads.len() == sent.len() && reports >= 2;
+    enough(all, || format!("{suite:?}: {} packets, {reports} reports", payloads.len()));
     let json = peer.end().ok();
     assert_eq!(json["suite"], suite.name());
     assert_eq!((&json["packets_received"], &json["rtcp_received"]), (&51.into(), &1.into()), "{json}");
@@ -161,7 +166,7 @@ fn bare_openssl_and_libsrtp_get_their_audio_back_after_a_dtls_handshake_in_both_
         let dtls = ["--method", "dtls", "--role", role, "--fingerprint", fingerprint, "--remote", &at];
         let mut peer = Peer::start(&Folder::new(), &[&dtls[..], &ECHO].concat());
         socket.connect(peer.tells("rtp")).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
 
         let link = Datagrams(socket.try_clone().unwrap());
         let mut stream = SslStream::new(bare_openssl(profile, certificate), link).unwrap();

@@ -2,11 +2,11 @@
 
 mod common;
 
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{Certificate, Ended, Folder, KEY_A, KEY_B, KEY_C, Kind, Peer, call, run};
+use common::{Certificate, Ended, Folder, KEY_A, KEY_B, KEY_C, Kind, Peer, call, enough, patiently, run};
 use serde_json::Value;
 
 /// A process that ends with the test.
@@ -43,16 +43,25 @@ fn assert_no_media(json: &Value) {
     assert_eq!((&json["packets_sent"], &json["packets_received"]), (&0.into(), &0.into()), "{json}");
 }
 
-/// Everything that comes to a socket for a while.
-fn overheard(socket: &UdpSocket, duration: Duration) -> Vec<Vec<u8>> {
+/// Everything that a peer has sent to a socket by its end.
+fn overheard(socket: &UdpSocket, peer: &mut Peer) -> Vec<Vec<u8>> {
     socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-    let (until, mut all, mut buffer) = (Instant::now() + duration, Vec::new(), [0; 2048]);
-    while Instant::now() < until {
-        if let Ok(len) = socket.recv(&mut buffer) {
-            all.push(buffer[..len].to_vec());
+    let (mut all, mut buffer) = (Vec::new(), [0; 2048]);
+    loop {
+        let over = peer.is_over();
+        match socket.recv(&mut buffer) {
+            Ok(len) => all.push(buffer[..len].to_vec()),
+            Err(_) if over => return all,
+            Err(_) => {}
         }
     }
-    all
+}
+
+/// A socket that takes what comes and answers nothing, and its address.
+fn silent() -> (UdpSocket, String) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = socket.local_addr().unwrap().to_string();
+    (socket, at)
 }
 
 #[test]
@@ -115,169 +124,197 @@ fn exit_2_for_what_the_arguments_name_with_the_reason_and_never_the_key() {
 
 #[test]
 fn exit_3_when_the_peer_never_answers_the_handshake_and_nothing_but_dtls_was_sent() {
-    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let at = silent.local_addr().unwrap().to_string();
-    #[rustfmt::skip]
-    let peer = Peer::start(&Folder::new(), &[
+    patiently(|| {
+        let (silent, at) = silent();
+        #[rustfmt::skip]
+    let mut peer = Peer::start(&Folder::new(), &[
         "--method", "dtls", "--role", "client", "--remote", &at, "--fingerprint", NO_ONES, "--timeout", "1.5",
         "--rtcp-interval", "0.1", "--trace",
     ]);
-    let heard = overheard(&silent, Duration::from_millis(1800));
-    let ended = peer.end();
-    let json = ended.with(3, "not_secured");
-    assert_no_media(&json);
-    assert!(heard.len() >= 2, "{} datagrams, with a retransmission", heard.len());
-    assert!(heard.iter().all(|datagram| (20..64).contains(&datagram[0])), "only DTLS");
-    assert!(ended.stderr.contains("-> ClientHello") && ended.stderr.contains("timeout"), "{}", ended.stderr);
+        let heard = overheard(&silent, &mut peer);
+        let ended = peer.end();
+        let json = ended.with(3, "not_secured");
+        assert_no_media(&json);
+        assert!(heard.iter().all(|datagram| (20..64).contains(&datagram[0])), "only DTLS");
+        enough(heard.len() >= 2, || format!("{} datagrams, with a retransmission", heard.len()));
+        assert!(
+            ended.stderr.contains("-> ClientHello") && ended.stderr.contains("timeout"),
+            "{}",
+            ended.stderr
+        );
+    });
 }
 
 #[test]
 fn exit_3_when_nobody_does_zrtp_and_nothing_but_its_hello_was_sent() {
-    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let at = silent.local_addr().unwrap().to_string();
-    let arguments = ["--zrtp", "--remote", &at, "--timeout", "1.5", "--rtcp-interval", "0.1", "--trace"];
-    let peer = Peer::start(&Folder::new(), &arguments);
-    let heard = overheard(&silent, Duration::from_millis(1800));
-    let ended = peer.end();
-    let json = ended.with(3, "not_secured");
-    assert_no_media(&json);
-    assert!(heard.len() >= 5, "{} datagrams, with retransmissions", heard.len());
-    assert!(heard.iter().all(|datagram| datagram[0] == 0x10 && datagram[4..8] == *b"ZRTP"), "only ZRTP");
-    assert_eq!((&json["zrtp"]["sas"], &json["zrtp"]["zid"].as_str().unwrap().len()), (&Value::Null, &24));
-    assert!(ended.stderr.contains("ZRTP -> Hello"), "{}", ended.stderr);
+    patiently(|| {
+        let (silent, at) = silent();
+        let arguments = ["--zrtp", "--remote", &at, "--timeout", "1.5", "--rtcp-interval", "0.1", "--trace"];
+        let mut peer = Peer::start(&Folder::new(), &arguments);
+        let heard = overheard(&silent, &mut peer);
+        let ended = peer.end();
+        let json = ended.with(3, "not_secured");
+        assert_no_media(&json);
+        assert!(heard.iter().all(|datagram| datagram[0] == 0x10 && datagram[4..8] == *b"ZRTP"), "only ZRTP");
+        enough(heard.len() >= 5, || format!("{} datagrams, with retransmissions", heard.len()));
+        assert_eq!((&json["zrtp"]["sas"], &json["zrtp"]["zid"].as_str().unwrap().len()), (&Value::Null, &24));
+        assert!(ended.stderr.contains("ZRTP -> Hello"), "{}", ended.stderr);
+    });
 }
 
 #[test]
 fn exit_4_when_a_hello_is_not_the_one_of_a_zrtp_hash_and_no_media_passed() {
-    let (offerer, answerer) =
-        call(&["--zrtp", "--timeout", "2"], &["--zrtp", "--zrtp-hash", "wrong", "--timeout", "2"]);
-    let refused = offerer.with(4, "fingerprint_mismatch");
-    assert_no_media(&refused);
-    assert!(refused["zrtp"]["alerts"].as_array().unwrap().contains(&"HelloHash".into()), "{refused}");
-    assert_no_media(&answerer.with(3, "not_secured"));
+    patiently(|| {
+        let (offerer, answerer) =
+            call(&["--zrtp", "--timeout", "2"], &["--zrtp", "--zrtp-hash", "wrong", "--timeout", "2"]);
+        let refused = offerer.with(4, "fingerprint_mismatch");
+        assert_no_media(&refused);
+        assert!(refused["zrtp"]["alerts"].as_array().unwrap().contains(&"HelloHash".into()), "{refused}");
+        assert_no_media(&answerer.with(3, "not_secured"));
+    });
 }
 
 #[test]
 fn exit_3_when_no_answer_comes_or_none_that_is_newer_than_the_offer() {
-    let folder = Folder::new();
-    folder.write("answer.sdp", "v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 4000 RTP/SAVP 0\r\n");
-    std::thread::sleep(Duration::from_millis(50));
-    let arguments = ["--offer", "--local-sdp", "offer.sdp", "--remote-sdp", "answer.sdp", "--timeout", "0.5"];
-    let json = Peer::start(&folder, &arguments).end().with(3, "not_secured");
-    assert!(json["reason"].as_str().unwrap().contains("SDP did not come"), "{json}");
+    patiently(|| {
+        let folder = Folder::new();
+        folder.write("answer.sdp", "v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 4000 RTP/SAVP 0\r\n");
+        std::thread::sleep(Duration::from_millis(50));
+        let arguments =
+            ["--offer", "--local-sdp", "offer.sdp", "--remote-sdp", "answer.sdp", "--timeout", "0.5"];
+        let json = Peer::start(&folder, &arguments).end().with(3, "not_secured");
+        assert!(json["reason"].as_str().unwrap().contains("SDP did not come"), "{json}");
+    });
 }
 
 #[test]
 fn exit_4_when_s_server_shows_another_certificate_and_no_media_passed() {
-    let folder = Folder::new();
-    let certificate = Certificate::new(Kind::Ec);
-    certificate.write(&folder);
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let at = format!("127.0.0.1:{port}");
-    let mut arguments = vec!["s_server", "-dtls1_2", "-accept", &at, "-cert", "cert.pem", "-key", "key.pem"];
-    arguments.extend(["-Verify", "1"]);
-    arguments.extend(PROFILE);
-    let _server = Process::openssl(&folder, &arguments);
-    let client = ["--method", "dtls", "--role", "client", "--remote", &at, "--fingerprint"];
-    let ended = Peer::start(&folder, &[&client[..], &[NO_ONES]].concat()).end();
-    let json = ended.with(4, "fingerprint_mismatch");
-    assert_no_media(&json);
-    assert_eq!(json["remote_fingerprint"], certificate.fingerprint.as_str());
-    let reason = json["reason"].as_str().unwrap();
-    assert!(reason.contains(NO_ONES) && reason.contains(&certificate.fingerprint), "{reason}");
-    assert_eq!(json["secured"], false);
+    patiently(|| {
+        let folder = Folder::new();
+        let certificate = Certificate::new(Kind::Ec);
+        certificate.write(&folder);
+        // Of an address that nothing else has, where a port that is free stays so.
+        let free: SocketAddr = (Ipv4Addr::new(127, 0, 77, 2), 0).into();
+        let at = UdpSocket::bind(free).unwrap().local_addr().unwrap().to_string();
+        let mut arguments =
+            vec!["s_server", "-dtls1_2", "-accept", &at, "-cert", "cert.pem", "-key", "key.pem"];
+        arguments.extend(["-Verify", "1"]);
+        arguments.extend(PROFILE);
+        let _server = Process::openssl(&folder, &arguments);
+        let client = ["--method", "dtls", "--role", "client", "--remote", &at, "--fingerprint"];
+        let ended = Peer::start(&folder, &[&client[..], &[NO_ONES]].concat()).end();
+        let json = ended.with(4, "fingerprint_mismatch");
+        assert_no_media(&json);
+        assert_eq!(json["remote_fingerprint"], certificate.fingerprint.as_str());
+        let reason = json["reason"].as_str().unwrap();
+        assert!(reason.contains(NO_ONES) && reason.contains(&certificate.fingerprint), "{reason}");
+        assert_eq!(json["secured"], false);
 
-    // The same server is secured with when its fingerprint is right; it plays nothing.
-    let right = [&client[..], &[&certificate.fingerprint, "--duration", "0.3"]].concat();
-    let json = Peer::start(&folder, &right).end().with(6, "no_audio");
-    assert_eq!((&json["secured"], &json["suite"]), (&true.into(), &"AES_CM_128_HMAC_SHA1_80".into()));
+        // The same server is secured with when its fingerprint is right; it plays nothing.
+        let right = [&client[..], &[&certificate.fingerprint, "--duration", "0.3"]].concat();
+        let json = Peer::start(&folder, &right).end().with(6, "no_audio");
+        assert_eq!((&json["secured"], &json["suite"]), (&true.into(), &"AES_CM_128_HMAC_SHA1_80".into()));
+    });
 }
 
 #[test]
 fn exit_4_when_s_client_shows_another_certificate() {
-    let folder = Folder::new();
-    Certificate::new(Kind::Rsa).write(&folder);
-    let mut server = Peer::start(
-        &folder,
-        &["--method", "dtls", "--role", "server", "--fingerprint", NO_ONES, "--timeout", "8"],
-    );
-    let at = server.tells("rtp");
-    let mut arguments = vec!["s_client", "-dtls1_2", "-connect", &at, "-cert", "cert.pem", "-key", "key.pem"];
-    arguments.extend(PROFILE);
-    let _client = Process::openssl(&folder, &arguments);
-    assert_no_media(&server.end().with(4, "fingerprint_mismatch"));
+    patiently(|| {
+        let folder = Folder::new();
+        Certificate::new(Kind::Rsa).write(&folder);
+        let mut server = Peer::start(
+            &folder,
+            &["--method", "dtls", "--role", "server", "--fingerprint", NO_ONES, "--timeout", "8"],
+        );
+        let at = server.tells("rtp");
+        let mut arguments =
+            vec!["s_client", "-dtls1_2", "-connect", &at, "-cert", "cert.pem", "-key", "key.pem"];
+        arguments.extend(PROFILE);
+        let _client = Process::openssl(&folder, &arguments);
+        assert_no_media(&server.end().with(4, "fingerprint_mismatch"));
+    });
 }
 
 #[test]
 fn exit_4_and_9_at_the_two_ends_of_a_call_whose_offer_was_tampered_with() {
-    let folder = Folder::new();
-    let offers = ["--offer", "--method", "dtls", "--local-sdp", "offer.sdp", "--remote-sdp", "answer.sdp"];
-    let offerer = Peer::start(&folder, &offers);
-    while !folder.path().join("offer.sdp").exists() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let offer = folder.read("offer.sdp");
-    let ours = offer.lines().find_map(|line| line.strip_prefix("a=fingerprint:")).unwrap();
-    folder.write("tampered.sdp", offer.replace(ours, NO_ONES));
-    let answers = ["--remote-sdp", "tampered.sdp", "--local-sdp", "answer.sdp"];
-    let answerer = Peer::start(&folder, &answers).end().with(4, "fingerprint_mismatch");
-    let offerer = offerer.end().with(9, "handshake_failed");
-    assert!(offerer["reason"].as_str().unwrap().contains("alert"), "{offerer}");
-    assert_no_media(&answerer);
-    assert_no_media(&offerer);
+    patiently(|| {
+        let folder = Folder::new();
+        let offers =
+            ["--offer", "--method", "dtls", "--local-sdp", "offer.sdp", "--remote-sdp", "answer.sdp"];
+        let offerer = Peer::start(&folder, &offers);
+        while !folder.path().join("offer.sdp").exists() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let offer = folder.read("offer.sdp");
+        let ours = offer.lines().find_map(|line| line.strip_prefix("a=fingerprint:")).unwrap();
+        folder.write("tampered.sdp", offer.replace(ours, NO_ONES));
+        let answers = ["--remote-sdp", "tampered.sdp", "--local-sdp", "answer.sdp"];
+        let answerer = Peer::start(&folder, &answers).end().with(4, "fingerprint_mismatch");
+        let offerer = offerer.end().with(9, "handshake_failed");
+        assert!(offerer["reason"].as_str().unwrap().contains("alert"), "{offerer}");
+        assert_no_media(&answerer);
+        assert_no_media(&offerer);
+    });
 }
 
 #[test]
 fn exit_5_at_both_ends_without_a_method_suite_profile_or_codec_in_common() {
-    let gcm = "AEAD_AES_128_GCM";
-    let cm = "AES_CM_128_HMAC_SHA1_80";
-    for (offerer, answerer) in [
-        (&["--method", "sdes"][..], &["--method", "dtls"][..]),
-        (&["--method", "sdes", "--suites", gcm], &["--method", "sdes", "--suites", cm]),
-        (&["--method", "dtls", "--profiles", gcm], &["--method", "dtls", "--profiles", cm]),
-        (&["--method", "none"], &["--method", "sdes,dtls"]),
-        (&["--method", "dtls"], &["--method", "none"]),
-        (&["--method", "sdes", "--codec", "pcmu"], &["--method", "sdes", "--codec", "pcma"]),
-    ] {
-        let (ours, theirs) = call(offerer, answerer);
-        for ended in [ours, theirs] {
-            assert_no_media(&ended.with(5, "nothing_in_common"));
+    patiently(|| {
+        let gcm = "AEAD_AES_128_GCM";
+        let cm = "AES_CM_128_HMAC_SHA1_80";
+        for (offerer, answerer) in [
+            (&["--method", "sdes"][..], &["--method", "dtls"][..]),
+            (&["--method", "sdes", "--suites", gcm], &["--method", "sdes", "--suites", cm]),
+            (&["--method", "dtls", "--profiles", gcm], &["--method", "dtls", "--profiles", cm]),
+            (&["--method", "none"], &["--method", "sdes,dtls"]),
+            (&["--method", "dtls"], &["--method", "none"]),
+            (&["--method", "sdes", "--codec", "pcmu"], &["--method", "sdes", "--codec", "pcma"]),
+        ] {
+            let (ours, theirs) = call(offerer, answerer);
+            for ended in [ours, theirs] {
+                assert_no_media(&ended.with(5, "nothing_in_common"));
+            }
         }
-    }
+    });
 }
 
 #[test]
 fn exit_5_for_a_sha_1_fingerprint_that_is_not_allowed() {
-    let sha1 = "sha-1 4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB";
-    let server = ["--method", "dtls", "--role", "server", "--fingerprint", sha1, "--timeout", "0.3"];
-    run(&server).with(5, "nothing_in_common");
-    run(&[&server[..], &["--allow-sha1"]].concat()).with(3, "not_secured");
+    patiently(|| {
+        let sha1 = "sha-1 4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB";
+        let server = ["--method", "dtls", "--role", "server", "--fingerprint", sha1, "--timeout", "0.3"];
+        run(&server).with(5, "nothing_in_common");
+        run(&[&server[..], &["--allow-sha1"]].concat()).with(3, "not_secured");
+    });
 }
 
 #[test]
 fn exit_6_when_the_peer_is_silent_or_plays_another_tone() {
-    let short = ["--duration", "0.5"];
-    let (ours, theirs) = call(&short, &[&short[..], &["--silent"]].concat());
-    ours.with(6, "no_audio");
-    theirs.ok();
-    let longer = ["--duration", "1.5"];
-    let (ours, theirs) = call(
-        &[&longer[..], &["--tone", "500", "--expect-tone", "900"]].concat(),
-        &[&longer[..], &["--tone", "1200", "--expect-tone", "500"]].concat(),
-    );
-    let json = ours.with(6, "no_audio");
-    assert_eq!((&json["dominant_hz"], &json["secured"]), (&1200.0.into(), &true.into()));
-    theirs.ok();
+    patiently(|| {
+        let short = ["--duration", "0.5"];
+        let (ours, theirs) = call(&short, &[&short[..], &["--silent"]].concat());
+        theirs.ok();
+        ours.with(6, "no_audio");
+        let longer = ["--duration", "1.5"];
+        let (ours, theirs) = call(
+            &[&longer[..], &["--tone", "500", "--expect-tone", "900"]].concat(),
+            &[&longer[..], &["--tone", "1200", "--expect-tone", "500"]].concat(),
+        );
+        theirs.ok();
+        let json = ours.with(6, "no_audio");
+        enough(json["packets_received"].as_u64() >= Some(25), || json.to_string());
+        assert_eq!((&json["dominant_hz"], &json["secured"]), (&1200.0.into(), &true.into()));
+    });
 }
 
 #[test]
 fn exit_7_when_packets_come_under_a_wrong_key_and_none_of_them_is_heard() {
     let folder = Folder::new();
-    let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (_silent, elsewhere) = silent();
     #[rustfmt::skip]
     let mut victim = Peer::start(&folder, &[
-        "--method", "sdes", "--local-crypto", KEY_B, "--remote-crypto", KEY_A, "--remote", &silent,
-        "--max-auth-failures", "5", "--duration", "5",
+        "--method", "sdes", "--local-crypto", KEY_B, "--remote-crypto", KEY_A, "--remote", &elsewhere,
+        "--max-auth-failures", "5", "--duration", "30",
     ]);
     let at = victim.tells("rtp");
     let _other = Peer::start(
@@ -292,11 +329,13 @@ fn exit_7_when_packets_come_under_a_wrong_key_and_none_of_them_is_heard() {
             "--remote",
             &at,
             "--duration",
-            "2",
+            "30",
         ],
     );
     let json = victim.end().with(7, "auth_failures");
-    assert_eq!((&json["auth_failures"], &json["packets_received"]), (&6.into(), &0.into()), "{json}");
+    // It counts when it has read what is there: seldom more than the one too many.
+    assert!(json["auth_failures"].as_u64() >= Some(6), "{json}");
+    assert_eq!(json["packets_received"], 0, "{json}");
     assert_eq!(json["clear_refused"], 0);
 }
 
@@ -306,18 +345,20 @@ fn clear_rtp_is_counted_and_never_heard_before_and_after_there_are_keys() {
         &["--method", "sdes", "--local-crypto", KEY_B, "--remote-crypto", KEY_A][..],
         &["--method", "dtls", "--role", "server", "--fingerprint", NO_ONES],
     ] {
-        let folder = Folder::new();
-        let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let more = ["--remote", &silent, "--duration", "1", "--timeout", "1"];
-        let mut victim = Peer::start(&folder, &[arguments, &more].concat());
-        let at = victim.tells("rtp");
-        let clear = Peer::start(&folder, &["--method", "none", "--remote", &at, "--duration", "0.5"]);
-        clear.end().with(6, "no_audio");
-        let ended: Ended = victim.end();
-        let json = ended.json();
-        assert!(json["clear_refused"].as_u64().unwrap() >= 20, "{json}");
-        assert_eq!((&json["packets_received"], &json["audible_ms"]), (&0.into(), &0.into()), "{json}");
-        assert_ne!(ended.code, 0);
+        patiently(|| {
+            let folder = Folder::new();
+            let (_silent, elsewhere) = silent();
+            let more = ["--remote", &elsewhere, "--duration", "1", "--timeout", "1"];
+            let mut victim = Peer::start(&folder, &[arguments, &more].concat());
+            let at = victim.tells("rtp");
+            let clear = Peer::start(&folder, &["--method", "none", "--remote", &at, "--duration", "0.5"]);
+            clear.end().with(6, "no_audio");
+            let ended: Ended = victim.end();
+            let json = ended.json();
+            assert_eq!((&json["packets_received"], &json["audible_ms"]), (&0.into(), &0.into()), "{json}");
+            assert_ne!(ended.code, 0);
+            enough(json["clear_refused"].as_u64() >= Some(20), || json.to_string());
+        });
     }
 }
 
@@ -335,11 +376,13 @@ fn exit_8_for_an_address_in_use_one_that_is_not_ours_and_no_way_to_the_peer() {
 
 #[test]
 fn exit_9_when_s_client_shows_no_certificate() {
-    let folder = Folder::new();
-    let mut server =
-        Peer::start(&folder, &["--method", "dtls", "--role", "server", "--fingerprint", NO_ONES]);
-    let at = server.tells("rtp");
-    let arguments = [&["s_client", "-dtls1_2", "-connect", &at][..], &PROFILE].concat();
-    let _client = Process::openssl(&folder, &arguments);
-    assert_no_media(&server.end().with(9, "handshake_failed"));
+    patiently(|| {
+        let folder = Folder::new();
+        let mut server =
+            Peer::start(&folder, &["--method", "dtls", "--role", "server", "--fingerprint", NO_ONES]);
+        let at = server.tells("rtp");
+        let arguments = [&["s_client", "-dtls1_2", "-connect", &at][..], &PROFILE].concat();
+        let _client = Process::openssl(&folder, &arguments);
+        assert_no_media(&server.end().with(9, "handshake_failed"));
+    });
 }

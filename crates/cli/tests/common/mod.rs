@@ -1,7 +1,10 @@
 //! Runs the program as a user does.
 #![allow(dead_code)]
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read};
+use std::net::Ipv4Addr;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -19,10 +22,71 @@ use openssl::x509::{X509, X509Builder, X509NameBuilder};
 use serde_json::Value;
 
 /// Every test's processes end within this.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often a call is made before it counts that it was too short.
+const TRIES: u32 = 5;
+
+thread_local! {
+    /// How many times as long as written the calls of this thread last, and what they wait for.
+    static LONGER: Cell<f64> = const { Cell::new(1.0) };
+    /// Whether a call that is too short is made again.
+    static PATIENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What a call says that was over before it came to what is asked of it: on a machine that stands still for a second that is no
+/// fault. What must never happen is never excused with it.
+struct TooShort(String);
+
+/// Makes a call, again and twice as long each time if it was too short.
+pub fn patiently<T>(work: impl Fn() -> T) -> T {
+    for number in 0..TRIES {
+        LONGER.set(f64::from(1 << number));
+        // The last one says itself what it came to.
+        PATIENT.set(number + 1 < TRIES);
+        let worked = catch_unwind(AssertUnwindSafe(&work));
+        LONGER.set(1.0);
+        PATIENT.set(false);
+        match worked.map_err(|panic| panic.downcast::<TooShort>()) {
+            Ok(result) => return result,
+            Err(Ok(short)) => println!("too short, once more: {}", short.0),
+            Err(Err(panic)) => resume_unwind(panic),
+        }
+    }
+    unreachable!("the last try tells a panic of its own")
+}
+
+/// Of a call that is long enough this holds.
+#[track_caller]
+pub fn enough(holds: bool, what: impl Fn() -> String) {
+    if !holds {
+        assert!(PATIENT.get(), "{}", what());
+        resume_unwind(Box::new(TooShort(format!("{}: {}", Location::caller(), what()))));
+    }
+}
+
+/// So many seconds, in a longer call more of them.
+pub fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds * LONGER.get())
+}
+
+/// Arguments with the times of a longer call.
+pub fn lasting(arguments: &[&str]) -> Vec<String> {
+    let mut all: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    for number in 1..all.len() {
+        if ["--duration", "--idle", "--timeout"].contains(&arguments[number - 1])
+            && let Ok(written) = all[number].parse()
+        {
+            all[number] = seconds(written).as_secs_f64().to_string();
+        }
+    }
+    all
+}
 
 /// A folder that goes away with the test.
-pub struct Folder(PathBuf);
+pub struct Folder {
+    path: PathBuf,
+    ip: Ipv4Addr,
+}
 
 impl Folder {
     pub fn new() -> Self {
@@ -31,30 +95,37 @@ impl Folder {
         let path =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
-        Self(path)
+        let [_, _, high, low] = std::process::id().to_be_bytes();
+        Self { path, ip: Ipv4Addr::new(127, high | 0x80, low, (number % 254) as u8 + 1) }
+    }
+
+    /// A loopback address of its own: what one call still sends when its peer has gone comes to no other call that is given the
+    /// peer's port.
+    pub fn ip(&self) -> Ipv4Addr {
+        self.ip
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     pub fn file(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
+        self.path.join(name).to_str().unwrap().to_owned()
     }
 
     pub fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.0.join(name)).unwrap()
+        std::fs::read_to_string(self.path.join(name)).unwrap()
     }
 
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
-        std::fs::write(self.0.join(name), content).unwrap();
+        std::fs::write(self.path.join(name), content).unwrap();
         self.file(name)
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 
@@ -64,6 +135,8 @@ pub struct Ended {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
+    /// It was to give up after a time that the test has chosen.
+    pub brief: bool,
 }
 
 impl Ended {
@@ -73,10 +146,13 @@ impl Ended {
         serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The JSON line of a run that ended with `code`.
+    /// The JSON line of a run that ended with `code`, unless it was too short for that: nothing was heard in it, or no keys came
+    /// within the few seconds that the test gave it.
     #[track_caller]
     pub fn with(&self, code: i32, result: &str) -> Value {
         let json = self.json();
+        let too_short = self.code == 6 || self.code == 3 && self.brief;
+        enough(self.code == code || !too_short, || format!("{self:#?}"));
         assert_eq!((self.code, json["result"].as_str()), (code, Some(result)), "{self:#?}");
         json
     }
@@ -93,6 +169,7 @@ pub struct Peer {
     stdout: Option<JoinHandle<String>>,
     stderr: BufReader<std::process::ChildStderr>,
     heard: String,
+    brief: bool,
 }
 
 impl Peer {
@@ -111,9 +188,12 @@ impl Peer {
     }
 
     fn command(folder: &Folder, command: &str, arguments: &[&str], stdin: Stdio) -> Self {
+        let ip = folder.ip().to_string();
+        let bind = if arguments.contains(&"--bind") { &[][..] } else { &["--bind", &ip] };
         let mut child = Command::new(env!("CARGO_BIN_EXE_sealrtp"))
             .arg(command)
-            .args(arguments)
+            .args(lasting(arguments))
+            .args(bind)
             .current_dir(folder.path())
             .stdin(stdin)
             .stdout(Stdio::piped())
@@ -126,7 +206,8 @@ impl Peer {
             out.read_to_string(&mut text).map(|_| text).unwrap_or_default()
         });
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        Self { child, stdout: Some(stdout), stderr, heard: String::new() }
+        let brief = arguments.contains(&"--timeout");
+        Self { child, stdout: Some(stdout), stderr, heard: String::new(), brief }
     }
 
     pub fn id(&self) -> u32 {
@@ -150,6 +231,16 @@ impl Peer {
         }
     }
 
+    /// Whether it has come to its end.
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// As a user who has heard enough.
+    pub fn terminate(&self) {
+        assert!(Command::new("kill").arg(self.id().to_string()).status().unwrap().success());
+    }
+
     pub fn end(mut self) -> Ended {
         let mut stderr = std::mem::take(&mut self.heard);
         let until = Instant::now() + PATIENCE;
@@ -159,7 +250,8 @@ impl Peer {
         }
         self.stderr.read_to_string(&mut stderr).unwrap();
         let stdout = self.stdout.take().unwrap().join().unwrap();
-        Ended { code: self.child.wait().unwrap().code().unwrap_or(-1), stdout, stderr }
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        Ended { code, stdout, stderr, brief: self.brief }
     }
 }
 
@@ -190,17 +282,18 @@ pub fn call(offerer: &[&str], answerer: &[&str]) -> (Ended, Ended) {
     call_in(&Folder::new(), offerer, answerer)
 }
 
-/// Does the work of each item, a few at a time.
-pub fn at_once<T: Send + 'static>(items: Vec<T>, work: fn(T)) {
+/// Does the work of each item [`patiently`], a few at a time.
+pub fn at_once<T: Copy + Send + 'static>(items: Vec<T>, work: fn(T)) {
     let mut items = items.into_iter();
     loop {
-        let running: Vec<_> = items.by_ref().take(8).map(|item| thread::spawn(move || work(item))).collect();
+        let running: Vec<_> =
+            items.by_ref().take(8).map(|item| thread::spawn(move || patiently(|| work(item)))).collect();
         if running.is_empty() {
             return;
         }
         for thread in running {
             if let Err(panic) = thread.join() {
-                std::panic::resume_unwind(panic);
+                resume_unwind(panic);
             }
         }
     }
