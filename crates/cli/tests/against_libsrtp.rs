@@ -60,13 +60,15 @@ fn assert_echo(
 ) -> Value {
     socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
     for sequence in 0..=PACKETS {
-        socket.send(&outbound.protected_rtp(&packet(sequence)).unwrap()).unwrap();
+        let sent = socket.send(&outbound.protected_rtp(&packet(sequence)).unwrap());
+        enough(sent.is_ok(), || format!("{suite:?}: packet {sequence}: {sent:?}"));
         std::thread::sleep(Duration::from_millis(1));
     }
     let mut report = [&[0x80, 201, 0, 1][..], &SSRC.to_be_bytes()].concat();
     report.resize(200, 0);
     let len = outbound.protect_rtcp(&mut report, 8).unwrap();
-    socket.send(&report[..len]).unwrap();
+    let sent = socket.send(&report[..len]);
+    enough(sent.is_ok(), || format!("{suite:?}: report: {sent:?}"));
 
     let (mut payloads, mut reports, mut buffer) = (Vec::new(), 0, [0; 2048]);
     loop {
@@ -128,7 +130,13 @@ struct Datagrams(UdpSocket);
 
 impl Read for Datagrams {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.recv(buffer)
+        loop {
+            match self.0.recv(buffer) {
+                // The process was stopped and goes on.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                received => return received,
+            }
+        }
     }
 }
 
