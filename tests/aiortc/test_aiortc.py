@@ -24,7 +24,7 @@ TOP = Path(__file__).resolve().parents[2]
 PROFILES = {"AEAD_AES_256_GCM": SRTP_AEAD_AES_256_GCM, "AEAD_AES_128_GCM": SRTP_AEAD_AES_128_GCM,
             "AES_CM_128_HMAC_SHA1_80": SRTP_AES128_CM_SHA1_80}
 OTHER_ROLE = {"client": "server", "server": "client"}
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 
 class UdpTransport(asyncio.DatagramProtocol):
@@ -83,7 +83,7 @@ async def run_call(program: Path, role: str, *arguments: str, profiles: list[str
     theirs = next(value for value in certificate.getFingerprints() if value.algorithm == "sha-256")
     process = await asyncio.create_subprocess_exec(
         program, "peer", "--method", "dtls", "--role", role, "--remote", f"{host}:{port}", "--fingerprint",
-        told or f"sha-256 {theirs.value}", "--tone", "1000", "--expect-tone", "1000", "--duration", "1.5", "--timeout", "10",
+        told or f"sha-256 {theirs.value}", "--tone", "1000", "--expect-tone", "1000", "--duration", "1.5", "--timeout", "30",
         *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     address = await read_until(process.stderr, r"rtp (\S+)")
     ours = await read_until(process.stderr, r"fingerprint sha-256 (\S+)")

@@ -72,7 +72,7 @@ def running(directory: Path) -> Iterator[Site]:
         with Capture(directory / "media.pcap", f"udp portrange {first}-{last}") as site.capture:
             yield site
         check_ours(pbx)
-        pbx.wait_idle(30)
+        pbx.wait_idle()
 
 
 def phone_of(call: Default, site: Site) -> Program:
@@ -135,11 +135,11 @@ def refused(call: Default, site: Site, uri: str) -> Outcome:
     with phone_of(call, site) as phone:
         assert isinstance(phone, Linphone)
         phone.start_call(uri)
-        phone.wait_text("error", 10)
+        phone.wait_text("error")
     # Whole when the phone has ended.
     log = (phone.home / "log").read_text(errors="replace")
     assert "SIP/2.0 488" in log, f"the call is not answered 488: {set(re.findall('SIP/2.0 [4-6].*', log))}"
-    told = site.pbx.wait_log(rf"PJSIP/{call.name}: (.*sdes_signalling = tls.*)", start=start, timeout=5)
+    told = site.pbx.wait_log(rf"PJSIP/{call.name}: (.*sdes_signalling = tls.*)", start=start)
     return Outcome(detail=told[1])
 
 

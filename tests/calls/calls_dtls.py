@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from late import PATIENCE
 from pbx.endpoints import Media
 from pbx.sounds import PLAYBACK
 
@@ -51,8 +52,8 @@ def echo(site: Site, leg: DtlsLeg, suite: str, seconds: int = 2, refused: int = 
     profile_of(site, leg, suite)
     sent = SPEECH[:seconds * SECOND]
     leg.say(sent, rtcp=True)
-    leg.media.drain(seconds + 4)
-    time.sleep(0.3)
+    leg.media.drain()
+    leg.settle(len(sent) // 160 - 10)
     if shown(site, leg, suite):
         require_counts(site.pbx, pbx_port(leg), lambda: counts_of(leg.report(), refused))
     report = leg.report()
@@ -120,7 +121,7 @@ def playback(site: Site) -> Outcome:
         media = sdp.read(leg.call.remote_sdp)
         leg.shake("server" if media.values("setup")[0] == "active" else "client", media)
         leg.secured()
-        leg.call.wait_end(10)
+        leg.call.wait_end()
         report = leg.report()
         good_media(report)
         heard = require_audio(PLAYBACK, report, len(PLAYBACK) // 160 // 3)
@@ -134,7 +135,7 @@ def record(site: Site) -> Outcome:
         assert leg.dial("record").status == 200
         leg.secured()
         leg.say(SPEECH[:2 * SECOND])
-        leg.media.drain(5)
+        leg.media.drain()
         assert leg.call is not None
         leg.call.bye()
     time.sleep(0.5)
@@ -166,9 +167,10 @@ def talk(caller: Leg, callee: Leg, *, clear: Leg | None = None) -> tuple[int, in
     time.sleep(0.3)
     caller.say(SPEECH[:2 * SECOND], rtcp=True)
     callee.say(OTHER_SPEECH[:2 * SECOND], rtcp=True)
-    caller.media.drain(6)
-    callee.media.drain(6)
-    time.sleep(0.3)
+    caller.media.drain()
+    callee.media.drain()
+    caller.settle(90)
+    callee.settle(90)
     at_caller, at_callee = caller.report(), callee.report()
     good_media(at_caller, secured=clear is not caller)
     good_media(at_callee, secured=clear is not callee)
@@ -236,7 +238,8 @@ def hold(site: Site) -> Outcome:
             time.sleep(1.5)
         caller.media.stop()
         callee.media.stop()
-        time.sleep(0.3)
+        caller.settle()
+        callee.settle()
         after, at_callee = caller.report(), callee.report()
         assert after.dtls[0].state == "done", f"the association is {after.dtls[0].state}: {after.dtls[0].error}"
         assert not after.auth_failures and not after.duplicates and not after.conflicts, (
@@ -263,8 +266,8 @@ def new_association(site: Site) -> Outcome:
         leg.secured()
         before = leg.report()
         leg.say(SPEECH[:2 * SECOND], sequence=3000)
-        leg.media.drain(6)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.media.settle(before.packets + 90)
         after = leg.report()
         assert len(after.by_keys) == 2 and after.by_keys[1] >= 90, f"packets per association: {after.by_keys}"
         assert after.auth_failures == 0, f"{after.auth_failures} packets do not authenticate"
@@ -291,14 +294,15 @@ def attended_transfer(site: Site) -> Outcome:
         assert second is not None
         answer = first.refer(f"<sip:{c.user}@{site.pbx.address}:{site.pbx.sip_port}>", replaces=second)
         assert answer.status == 202, answer.start
-        first.phone.wait(lambda: next((n for n in first.notifies if "SIP/2.0 200" in n.body), None), 5, "the transfer's success")
+        first.phone.wait(lambda: next((n for n in first.notifies if "SIP/2.0 200" in n.body), None), PATIENCE, "the transfer's success")
         first.bye()
-        second.wait_end(5)
+        second.wait_end()
         b.say(SPEECH[:2 * SECOND])
         c.say(OTHER_SPEECH[:2 * SECOND])
-        b.media.drain(8)
-        c.media.drain(8)
-        time.sleep(0.3)
+        b.media.drain()
+        c.media.drain()
+        b.settle(90)
+        c.settle(90)
         at_b, at_c = b.report(), c.report()
         for who, said, report in (("B", OTHER_SPEECH, at_b), ("C", SPEECH, at_c)):
             assert report.packets == report.authenticated and not report.conflicts, f"{report.auth_failures} packets to {who} do not authenticate"

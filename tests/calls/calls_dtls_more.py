@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
+from late import PATIENCE, wait_for
 from pbx.sounds import PLAYBACK
 
 from calls import sdp
@@ -24,10 +24,10 @@ def early_media(site: Site) -> Outcome:
     """A 183 with an answer in it: the handshake runs then, and what is played before the call is answered is secured."""
     with dtls_legs(site, CALLER, profiles=[CM80], known_audio=PLAYBACK) as (leg,):
         leg.call = call = leg.phone.call("early", leg.describe())
-        progress = leg.phone.wait(lambda: next((m for m in call.responses if m.status == 183 and m.body), None), 5, "183 with SDP")
+        progress = leg.phone.wait(lambda: next((m for m in call.responses if m.status == 183 and m.body), None), PATIENCE, "183 with SDP")
         leg.take(progress.body)
         leg.secured()
-        final = call.wait_final(15)
+        final = call.wait_final()
         assert final.status >= 400, final.start
         report = leg.report()
         good_media(report)
@@ -75,9 +75,10 @@ def audio_and_video(site: Site) -> Outcome:
         assert {(state.state, state.profile) for state in states} == {("done", GCM256)}, f"the video's handshakes: {states}"
         leg.say(SPEECH[:2 * SECOND])
         video.play(OTHER_SPEECH[:2 * SECOND], payload_type=payload, ssrc=0x71DE0)
-        leg.media.drain(6)
-        video.drain(6)
-        time.sleep(0.3)
+        leg.media.drain()
+        video.drain()
+        leg.settle(90)
+        video.settle(80)
         seen, report = video.report(), leg.report()
         good_media(report)
         assert seen.authenticated == seen.packets >= 80, f"of {seen.packets} video packets {seen.authenticated} are good"
@@ -93,7 +94,7 @@ def direct_media(site: Site) -> Outcome:
     with legs(site, "clear-direct", "clear-direct-callee") as (caller, callee):
         connect(caller, callee, None, None)
         # Where the PBX sends each of them first, and when, is its own affair.
-        wait_until(lambda: media_of_pbx(caller, callee) == own_media(callee, caller), "two clear end points are not sent to one another")
+        wait_for(lambda: media_of_pbx(caller, callee) == own_media(callee, caller), "two clear end points to be sent to one another")
     with dtls_legs(site, "dtls-direct", "dtls-direct-callee", profiles=[CM80]) as (one, other):
         dtls_to(one, other)
         sent, received = talk(one, other)
@@ -112,13 +113,6 @@ def own_media(*legs_of_call: Leg) -> list[str]:
     return [f"{leg.site.address}:{leg.media.port}" for leg in legs_of_call]
 
 
-def wait_until(ready: Callable[[], bool], otherwise: str, seconds: float = 10.0) -> None:
-    until = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < until, otherwise
-        time.sleep(0.1)
-
-
 def command_in_call(site: Site, command: str, expected: str) -> Outcome:
     """A CLI command in the middle of an echo; every packet before and after it is good, and ours is still the module at work."""
     with dtls_legs(site, CALLER, known_audio=SPEECH) as (leg,):
@@ -128,8 +122,8 @@ def command_in_call(site: Site, command: str, expected: str) -> Outcome:
         time.sleep(1)
         said = site.pbx.cli(command)
         assert expected in said, f"{command}: {said}"
-        leg.media.drain(6)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle(140)
         check_ours(site.pbx)
         shown(site, leg, STRONGEST)
         report = leg.report()
@@ -158,16 +152,17 @@ def fifty_calls(site: Site) -> Outcome:
             leg.call = leg.phone.call("echo", leg.describe("active"))
         for leg in made:
             assert leg.call is not None
-            final = leg.call.wait_final(20)
+            final = leg.call.wait_final()
             assert final.status == 200, final.start
             leg.take(final.body)
         for leg in made:
-            leg.secured(15)
+            leg.secured()
         for leg in made:
             leg.say(SPEECH[:2 * SECOND])
         for leg in made:
-            leg.media.drain(8)
-        time.sleep(0.3)
+            leg.media.drain()
+        for leg in made:
+            leg.settle(90)
         outcome = Outcome(STRONGEST, detail=f"{count} calls at once")
         for leg in made:
             report = leg.report()

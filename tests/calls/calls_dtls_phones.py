@@ -98,7 +98,7 @@ def converse(site: Site, caller: Leg, status: int, program: Program, user: str, 
         caller.secured()
     time.sleep(0.3)
     caller.say(SPEECH[:4 * SECOND])
-    caller.media.drain(8)
+    caller.media.drain()
     row, fingerprints = told(site, user, suite)
     assert caller.call is not None
     caller.call.bye()

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 
+from late import PATIENCE, Late
 from pbx.endpoints import Media
 
 from calls import sdp
@@ -14,9 +15,8 @@ from calls.calls_media import CM32, CM80, GCM, PEER, SECOND, connect
 from calls.legs import Leg, good_media, legs
 from calls.registry import Flaw, Outcome, Scenario, add, require_audio, scenario
 from calls.sdp import Crypto
-from calls.sip import SipError
 from calls.site import Site
-from calls.streams import row_of
+from calls.streams import wait_row
 
 
 # --- packets -----------------------------------------------------------------------------------------------------------
@@ -28,8 +28,8 @@ def duplicate_on_bridge(site: Site) -> Outcome:
     with site.callee(Media.SDES) as name, legs(site, "plain", name, known_audio=SPEECH) as (caller, callee):
         connect(caller, callee, None, CM80)
         caller.say(SPEECH[:2 * SECOND], copies=2)
-        caller.media.drain(6)
-        time.sleep(0.3)
+        caller.media.drain()
+        callee.settle(90)
         report = callee.report()
         if report.clear_audio:
             raise Flaw(f"{report.clear_audio} packets left in the clear")
@@ -45,16 +45,15 @@ def replayed_srtp(site: Site) -> Outcome:
     with legs(site, "secure") as (leg,):
         assert leg.invite("echo", [Crypto.fresh(1, CM80)]).status == 200
         leg.say(SPEECH[:2 * SECOND], copies=5)
-        leg.media.drain(6)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle(90)
         report = leg.report()
         if report.packets > 110:
             raise Flaw(f"500 packets, 400 of them replays, made {report.packets} echoes")
         good_media(report)
         heard = require_audio(SPEECH, report, 90)
-        row = row_of(site.pbx, remote_port(leg))
-        counted = count(row, "replay")
-        assert counted == 400, f"400 replays were sent and `sealrtp show streams` counts {counted}: {row}"
+        row = wait_row(site.pbx, remote_port(leg), lambda row: count(row, "replay") >= 400, "400 replays were sent")
+        assert count(row, "replay") == 400, f"400 replays were sent: {row}"
         return Outcome(CM80, detail="400 replays refused").add(report.sent, report.packets, heard)
 
 
@@ -65,17 +64,16 @@ def auth_failures(site: Site) -> Outcome:
         assert leg.invite("echo", [Crypto.fresh(1, CM80)]).status == 200
         assert leg.call is not None
         leg.say(SPEECH[:3 * SECOND], corrupt={"from": 50, "count": 20})
-        leg.media.drain(8)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.media.settle(100)
         report = leg.report()
         heard = compare(SPEECH, report.audio)
         assert heard.matched == heard.frames and 100 <= heard.matched <= 130, f"130 packets were good and {heard}"
         assert report.authenticated == report.packets
         assert not leg.call.ended, "the call ended"
         if not site.stock:
-            row = row_of(site.pbx, remote_port(leg))
-            counted = count(row, "auth")
-            assert counted == 20, f"20 tags were broken and `sealrtp show streams` counts {counted}: {row}"
+            row = wait_row(site.pbx, remote_port(leg), lambda row: count(row, "auth") >= 20, "20 tags were broken")
+            assert count(row, "auth") == 20, f"20 tags were broken: {row}"
         return Outcome(CM80, detail="20 auth failures counted").add(report.sent, report.packets, True)
 
 
@@ -85,8 +83,8 @@ def clear_into_secured(site: Site) -> Outcome:
     with legs(site, "secure") as (leg,):
         assert leg.invite("echo", [Crypto.fresh(1, CM80)]).status == 200
         leg.say(SPEECH[:3 * SECOND], clear={"from": 40, "count": 30})
-        leg.media.drain(8)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle(112)
         report = leg.report()
         heard = compare(SPEECH, report.audio)
         assert heard.matched == heard.frames and heard.matched <= 120, f"30 packets of 150 were clear, and {heard}"
@@ -100,7 +98,7 @@ def rtcp_of_32_bit_suite(site: Site) -> Outcome:
     with legs(site, "secure") as (leg,):
         assert leg.invite("echo", [Crypto.fresh(1, CM32)]).status == 200
         leg.say(SPEECH, rtcp=True)
-        leg.media.drain(12)
+        leg.media.drain()
         report = leg.report()
         if report.rtcp_failures:
             raise Flaw(f"{report.rtcp_failures} SRTCP packets do not authenticate")
@@ -136,8 +134,8 @@ def offered(site: Site, crypto: list[Crypto], what: str, suite: str, which: int 
         if which:
             leg.media.send_with(leg.ours, which)
         leg.say(SPEECH[:2 * SECOND], rtcp=True)
-        leg.media.drain(6)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle(90)
         report = leg.report()
         if not report.packets:
             raise Flaw(f"{what} is accepted, and then nothing is heard")
@@ -181,8 +179,8 @@ def unknown_suite_first(site: Site) -> Outcome:
         assert final.status == 200, final.start
         leg.take_answer(final.body)
         leg.say(SPEECH[:SECOND])
-        leg.media.drain(5)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle(40)
         report = leg.report()
         good_media(report)
         return Outcome(CM80).add(report.sent, report.packets, require_audio(SPEECH, report, 40))
@@ -196,8 +194,8 @@ def offer_of_nine(site: Site) -> Outcome:
         assert final.status == 200, final.start
         assert leg.theirs is not None
         leg.say(SPEECH[:SECOND])
-        leg.media.drain(5)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle(40)
         report = leg.report()
         good_media(report)
         return Outcome(leg.theirs.suite).add(report.sent, report.packets, require_audio(SPEECH, report, 40))
@@ -222,7 +220,7 @@ def refused(site: Site, lines: list[str], profile: str = "RTP/SAVP", user: str =
 def reasons(site: Site, mark: int, what: str = "") -> list[str]:
     """The log's lines from `mark` on that tell, at NOTICE or above, what was wrong with the security of a call; `what` they speak of."""
     level, what = r"(?:NOTICE|WARNING|ERROR)\[", what or REASON
-    site.pbx.wait_log(rf"(?i){level}.*({what})", start=mark, timeout=3)
+    site.pbx.wait_log(rf"(?i){level}.*({what})", start=mark)
     return [line for line in site.pbx.log_text()[mark:].splitlines() if re.search(level, line) and re.search(what, line, re.I)]
 
 
@@ -286,8 +284,9 @@ def offer_has_several_suites(site: Site) -> Outcome:
         time.sleep(0.2)
         callee.say(OTHER_SPEECH[:2 * SECOND])
         caller.say(SPEECH[:2 * SECOND])
-        caller.media.drain(6)
-        time.sleep(0.3)
+        caller.media.drain()
+        callee.settle(90)
+        caller.settle(90)
         report = callee.report()
         good_media(report)
         good_media(caller.report(), secured=False)
@@ -316,6 +315,8 @@ def _short_key(leg: Leg, offer: sdp.Media) -> str:
     return leg.body(profile="RTP/SAVP", extra=[f"a=crypto:{offer.cryptos[0].tag} {offer.cryptos[0].suite} inline:AAAA"])
 
 
+# Seconds after which a call that stock has not ended stays up.
+STOCK_ENDS = 4.0
 BAD_ANSWERS: dict[str, Callable[[Leg, sdp.Media], str]] = {
     "unoffered-tag": _unoffered_tag, "other-suite": _other_suite, "no-crypto": _no_crypto, "clear": _clear, "short-key": _short_key,
 }
@@ -331,16 +332,16 @@ def bad_answer(site: Site, make: Callable[[Leg, sdp.Media], str]) -> Outcome:
         callee.media.remote(offer.remote)
         callee.call.answer(make(callee, offer))
         try:
-            callee.call.wait_end(4)
-        except SipError:
+            callee.call.wait_end(STOCK_ENDS if site.stock else PATIENCE)
+        except Late:
             silent = not callee.report().packets
             raise Flaw(f"the call stays up{', silent' if silent else ''}") from None
         report = callee.report()
         assert not report.packets, f"{report.packets} packets were sent to a leg without keys"
         # The caller's leg ends too, as a refusal or, when it was answered already, by a BYE.
-        final = call.wait_final(5)
+        final = call.wait_final()
         if final.status == 200:
-            call.wait_end(5)
+            call.wait_end()
         detail = f"caller got {final.status}"
         if not site.stock:
             detail += ": " + reasons(site, mark)[0].strip()[-120:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from late import PATIENCE
 from pbx.endpoints import Media
 from pbx.sounds import ON_HOLD, PLAYBACK
 
@@ -39,8 +40,8 @@ def echo(site: Site, suite: str) -> Outcome:
         assert final.status == 200, final.start
         sent = SPEECH[:3 * SECOND]
         leg.say(sent, rtcp=True)
-        leg.media.drain(8)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle(len(sent) // 160 - 10)
         shown(site, leg, suite)
         if not site.stock:
             assert leg.call is not None
@@ -66,7 +67,7 @@ def playback(site: Site) -> Outcome:
         final = leg.invite("playback", [Crypto.fresh(1, CM80)])
         assert final.status == 200, final.start
         assert leg.call is not None
-        leg.call.wait_end(10)
+        leg.call.wait_end()
         report = leg.report()
         good_media(report)
         heard = require_audio(PLAYBACK, report, len(PLAYBACK) // 160)
@@ -80,7 +81,7 @@ def record(site: Site) -> Outcome:
         final = leg.invite("record", [Crypto.fresh(1, CM80)])
         assert final.status == 200, final.start
         leg.say(SPEECH[:2 * SECOND])
-        leg.media.drain(5)
+        leg.media.drain()
         assert leg.call is not None
         leg.call.bye()
     time.sleep(0.5)
@@ -96,8 +97,8 @@ def clear(site: Site) -> Outcome:
         final = leg.invite("echo")
         assert final.status == 200, final.start
         leg.say(SPEECH[:SECOND])
-        leg.media.drain(5)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle(40)
         report = leg.report()
         good_media(report, secured=False)
         if site.capture is not None:
@@ -115,9 +116,10 @@ def bridge(site: Site, caller_suite: str | None, callee_suite: str | None) -> Ou
         connect(caller, callee, caller_suite, callee_suite)
         caller.say(SPEECH[:3 * SECOND], rtcp=True)
         callee.say(OTHER_SPEECH[:3 * SECOND], rtcp=True)
-        caller.media.drain(8)
-        callee.media.drain(8)
-        time.sleep(0.3)
+        caller.media.drain()
+        callee.media.drain()
+        caller.settle(140)
+        callee.settle(140)
         for leg, suite in ((caller, caller_suite), (callee, callee_suite)):
             if suite:
                 shown(site, leg, suite)
@@ -193,7 +195,8 @@ def hold(site: Site, new_key: bool) -> Outcome:
         time.sleep(2.0)
         caller.media.stop()
         callee.media.stop()
-        time.sleep(0.3)
+        caller.settle()
+        callee.settle()
         after, at_callee = caller.report(), callee.report()
         assert not after.auth_failures and not after.duplicates and not after.conflicts, (
             f"{after.auth_failures} packets do not authenticate, {after.duplicates} are copies, {after.conflicts} reuse an index")
@@ -230,14 +233,15 @@ def attended_transfer(site: Site) -> Outcome:
         time.sleep(0.5)
         answer = first.refer(f"<sip:{c.user}@{site.pbx.address}:{site.pbx.sip_port}>", replaces=second)
         assert answer.status == 202, answer.start
-        first.phone.wait(lambda: next((n for n in first.notifies if "SIP/2.0 200" in n.body), None), 5, "the transfer's success")
+        first.phone.wait(lambda: next((n for n in first.notifies if "SIP/2.0 200" in n.body), None), PATIENCE, "the transfer's success")
         first.bye()
-        second.wait_end(5)
+        second.wait_end()
         b.say(SPEECH[:3 * SECOND])
         c.say(OTHER_SPEECH[:3 * SECOND])
-        b.media.drain(8)
-        c.media.drain(8)
-        time.sleep(0.3)
+        b.media.drain()
+        c.media.drain()
+        b.settle(140)
+        c.settle(140)
         at_b, at_c = b.report(), c.report()
         for report in (at_b, at_c):
             assert report.packets == report.authenticated and not report.conflicts, f"{report.auth_failures} do not authenticate"

@@ -14,7 +14,7 @@ from calls.media import EndPoint
 from calls.registry import Outcome, require_audio, scenario
 from calls.sdp import Crypto
 from calls.site import Site
-from calls.streams import row_of
+from calls.streams import wait_row
 
 
 @scenario("wrap-on-bridge", "bridge, sequence wraps", PEER, suite=f"{CM80} to {CM32}")
@@ -24,9 +24,10 @@ def wrap_on_bridge(site: Site) -> Outcome:
         connect(caller, callee, CM80, CM32)
         caller.say(SPEECH[:4 * SECOND], sequence=65536 - 100)
         callee.say(OTHER_SPEECH[:4 * SECOND], sequence=65536 - 90)
-        caller.media.drain(8)
-        callee.media.drain(8)
-        time.sleep(0.3)
+        caller.media.drain()
+        callee.media.drain()
+        caller.settle(185)
+        callee.settle(185)
         at_caller, at_callee = caller.report(), callee.report()
         good_media(at_caller)
         good_media(at_callee)
@@ -42,8 +43,8 @@ def new_ssrc(site: Site) -> Outcome:
         assert leg.invite("echo", [Crypto.fresh(1, CM80)]).status == 200
         for number in range(3):
             leg.say(SPEECH[:SECOND], ssrc=0x5EA10000 + number, sequence=1000 * number)
-            leg.media.drain(4)
-        time.sleep(0.3)
+            leg.media.drain()
+        leg.media.settle(135)
         report = leg.report()
         assert report.authenticated == report.packets, f"{report.auth_failures} packets do not authenticate"
         heard = compare(SPEECH[:SECOND], report.audio)
@@ -60,8 +61,8 @@ def garbage_in_call(site: Site) -> Outcome:
         for seed in range(1, 21):
             time.sleep(0.15)
             leg.media.garbage(100, seed * 7919)
-        leg.media.drain(8)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle(190)
         report = leg.report()
         good_media(report)
         heard = require_audio(SPEECH, report, 190)
@@ -75,13 +76,13 @@ def lifetime_of_the_peer(site: Site) -> Outcome:
     with legs(site, "secure") as (leg,):
         assert leg.invite("echo", [Crypto.fresh(1, CM80, lifetime="2^7")]).status == 200
         leg.say(SPEECH[:4 * SECOND])
-        leg.media.drain(8)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.media.settle(110)
         report = leg.report()
         assert report.packets == report.authenticated and 110 <= report.packets <= 128, f"128 packets were good for an echo, {report.packets} came"
         if not site.stock:
             assert leg.call is not None
-            row = row_of(site.pbx, sdp.read(leg.call.remote_sdp).port)
+            row = wait_row(site.pbx, sdp.read(leg.call.remote_sdp).port, lambda row: int(row["Refused"]) >= 72, "72 packets must be refused")
             assert int(row["Refused"]) == 72, f"72 packets were sent under a key that had expired: {row}"
         return Outcome(CM80, detail="72 packets refused").add(report.sent, report.packets, True)
 
@@ -94,8 +95,8 @@ def lifetime_of_ours(site: Site) -> Outcome:
         assert leg.invite("echo", leg.offered).status == 200
         assert leg.theirs is not None and leg.theirs.lifetime in ("2^7", "128"), f"the answer declares lifetime {leg.theirs}"
         leg.say(SPEECH[:4 * SECOND])
-        leg.media.drain(8)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.media.settle(110)
         report = leg.report()
         good_media(report)
         heard = require_audio(SPEECH, report, 110)
@@ -106,8 +107,8 @@ def lifetime_of_ours(site: Site) -> Outcome:
         assert final.status == 200, final.start
         leg.take_answer(final.body)
         leg.say(SPEECH[:2 * SECOND], sequence=3000)
-        leg.media.drain(5)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle()
         again = leg.report()
         assert again.by_keys == [report.packets, again.authenticated - report.packets], f"packets per key: {again.by_keys}"
         assert again.by_keys[1] >= 95, f"only {again.by_keys[1]} of 100 packets came under the new key"
@@ -138,9 +139,10 @@ def audio_and_video(site: Site) -> Outcome:
         video.receive_with(answer.cryptos[0])
         leg.say(SPEECH[:2 * SECOND])
         video.play(OTHER_SPEECH[:2 * SECOND], payload_type=video_payload, ssrc=0x71DE0)
-        leg.media.drain(6)
-        video.drain(6)
-        time.sleep(0.3)
+        leg.media.drain()
+        video.drain()
+        leg.settle(90)
+        video.settle(90)
         seen, report = video.report(), leg.report()
         good_media(report)
         assert seen.authenticated == seen.packets >= 90, (f"of the video {seen.authenticated} packets are good, "

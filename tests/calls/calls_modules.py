@@ -21,8 +21,8 @@ def command_in_call(site: Site, command: str, expected: str) -> Outcome:
         time.sleep(1)
         said = site.pbx.cli(command)
         assert expected in said, f"{command}: {said}"
-        leg.media.drain(6)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle(140)
         check_ours(site.pbx)
         shown(site, leg, CM80)
         report = leg.report()

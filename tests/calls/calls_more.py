@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from late import PATIENCE
 from pbx.endpoints import NATIVE, Media
 from pbx.sounds import PLAYBACK
 
@@ -23,9 +24,9 @@ def early_media(site: Site) -> Outcome:
     with legs(site, "secure") as (leg,):
         leg.offered = [Crypto.fresh(1, CM80)]
         leg.call = call = leg.phone.call("early", leg.body(leg.offered))
-        progress = leg.phone.wait(lambda: next((m for m in call.responses if m.status == 183 and m.body), None), 5, "183 with SDP")
+        progress = leg.phone.wait(lambda: next((m for m in call.responses if m.status == 183 and m.body), None), PATIENCE, "183 with SDP")
         leg.take_answer(progress.body)
-        final = call.wait_final(15)
+        final = call.wait_final()
         assert final.status >= 400, final.start
         report = leg.report()
         good_media(report)
@@ -49,8 +50,8 @@ def optimistic_with_keys(site: Site) -> Outcome:
         leg.media.remote(answer.remote)
         leg.use(ours, theirs)
         leg.say(SPEECH[:2 * SECOND])
-        leg.media.drain(5)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle(90)
         shown(site, leg, theirs.suite)
         report = leg.report()
         good_media(report)
@@ -64,8 +65,8 @@ def optimistic_without_keys(site: Site) -> Outcome:
     with legs(site, "either") as (leg,):
         assert leg.invite("echo").status == 200
         leg.say(SPEECH[:SECOND])
-        leg.media.drain(5)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle(40)
         report = leg.report()
         good_media(report, secured=False)
         return Outcome().add(report.sent, report.packets, require_audio(SPEECH, report, 40))
@@ -91,8 +92,8 @@ def late_offer(site: Site) -> Outcome:
         assert final.status == 200, final.start
         time.sleep(0.2)
         leg.say(SPEECH[:2 * SECOND])
-        leg.media.drain(5)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle(90)
         assert not leg.call.ended, "the PBX ended the call"
         shown(site, leg, CM80)
         report = leg.report()
@@ -114,7 +115,7 @@ def answer_in_183(site: Site) -> Outcome:
         assert callee.call is not None
         callee.call.answer(body, 183, "Session Progress")
         calling = caller.call
-        progress = caller.phone.wait(lambda: next((m for m in calling.responses if m.status == 183 and m.body), None), 5, "183 with SDP")
+        progress = caller.phone.wait(lambda: next((m for m in calling.responses if m.status == 183 and m.body), None), PATIENCE, "183 with SDP")
         caller.take_answer(progress.body)
         callee.say(OTHER_SPEECH[:4 * SECOND])
         time.sleep(1.5)
@@ -122,9 +123,10 @@ def answer_in_183(site: Site) -> Outcome:
         callee.call.wait_ack()
         assert caller.call.wait_final().status == 200
         caller.say(SPEECH[:2 * SECOND])
-        caller.media.drain(5)
-        callee.media.drain(5)
-        time.sleep(0.3)
+        caller.media.drain()
+        callee.media.drain()
+        caller.media.settle(180)
+        callee.media.settle(90)
         at_caller, at_callee = caller.report(), callee.report()
         # Early media goes through Dial(), then the bridge takes over: a packet on its way may get lost between them.
         good_media(at_callee, may_lose=2)
@@ -155,7 +157,8 @@ def callee_re_keys(site: Site) -> Outcome:
             time.sleep(1)
         callee.media.stop()
         caller.media.stop()
-        time.sleep(0.3)
+        caller.settle()
+        callee.settle()
         at_caller, at_callee = caller.report(), callee.report()
         assert not at_callee.auth_failures and not at_callee.duplicates, f"{at_callee.auth_failures} packets do not authenticate"
         assert at_callee.by_keys[-1] >= 80 or len(at_callee.by_keys) == 1, f"packets per key: {at_callee.by_keys}"
@@ -173,8 +176,8 @@ def aes_192_of_libsrtp(site: Site) -> Outcome:
         offer = replace(Crypto.fresh(1, "AES_192_CM_HMAC_SHA1_80"), libsrtp_aes192=True)
         assert leg.invite("echo", [offer]).status == 200
         leg.say(SPEECH[:SECOND])
-        leg.media.drain(5)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle(40)
         report = leg.report()
         good_media(report)
         return Outcome(offer.suite).add(report.sent, report.packets, require_audio(SPEECH, report, 40))
@@ -187,8 +190,8 @@ def pbx_hangs_up(site: Site) -> Outcome:
         assert leg.invite("hangup", [Crypto.fresh(1, CM80)]).status == 200
         leg.say(SPEECH[:3 * SECOND])
         assert leg.call is not None
-        leg.call.wait_end(5)
-        leg.media.drain(5)
+        leg.call.wait_end()
+        leg.media.drain()
         report = leg.report()
         assert report.packets == report.authenticated, f"{report.auth_failures} packets do not authenticate"
         return Outcome(CM80).add(report.sent, report.packets, True)

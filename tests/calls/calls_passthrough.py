@@ -129,11 +129,11 @@ def refused(site: Site) -> Outcome:
         caller.start_call(uri(site, name))
         callee.accept()
         callee.say(SPEECH[:2 * SECOND])
-        failed = site.pbx.manager.wait_event("SealRTPFailed", lambda event: is_of(event, user), start=start, timeout=10)
+        failed = site.pbx.manager.wait_event("SealRTPFailed", lambda event: is_of(event, user), start=start)
         assert (failed["Method"], failed["Reason"]) == (METHOD, "the other phone has sent no ZRTP"), f"the event tells {failed.fields}"
         assert callee.call is not None
-        callee.call.wait_end(10)
-        caller.wait_text("ended", 10)
+        callee.call.wait_end()
+        caller.wait_text("ended")
         report = callee.report()
         assert not report.packets, f"{report.packets} packets of media reached the phone without ZRTP"
         assert caller.secured_calls == 0, "the calling phone shows a SAS"
@@ -205,11 +205,11 @@ def mixed(site: Site) -> Outcome:
     start = len(site.pbx.manager.events)
     with site.callee(Media.ZRTP) as name, zrtp_phone(site, name, answer=True) as callee, zrtp_phone(site, user) as caller:
         caller.start_call(uri(site, name))
-        failed = site.pbx.manager.wait_event("SealRTPFailed", lambda event: is_of(event, user), start=start, timeout=10)
+        failed = site.pbx.manager.wait_event("SealRTPFailed", lambda event: is_of(event, user), start=start)
         assert (failed["Method"], failed["Reason"]) == (METHOD, "the other leg has no zrtp_mode = passthrough, or has been given up"), (
             f"the event tells {failed.fields}")
-        caller.wait_text("ended", 10)
-        callee.wait_text("ended", 10)
+        caller.wait_text("ended")
+        callee.wait_text("ended")
     return Outcome(detail=f"{failed['Reason']}; the call ended")
 
 
@@ -224,10 +224,10 @@ def parted(site: Site) -> Outcome:
         sas = one_sas(caller, callee)
         line = passed_through(site, name)
         caller.command(f"transfer {uri(site, 'echo')}")
-        failed = event_of(site, "SealRTPFailed", line["Channel"], start, timeout=10)
+        failed = event_of(site, "SealRTPFailed", line["Channel"], start)
         assert (failed["Method"], failed["Reason"]) == (METHOD, "it is not bridged with one other phone"), f"the event tells {failed.fields}"
         ended = site.pbx.manager.wait_event("SealRTPFailed", lambda event: event["Channel"] == line["Channel"] and event["Method"] == "ZRTP",
                                             start=start, timeout=20)
-        callee.wait_text("ended", 10)
+        callee.wait_text("ended")
         assert callee.sas() == sas, "another SAS"
     return Outcome("the phones' own", detail=f"{failed['Reason']}; {ended['Reason']}", sas=(f"caller {sas}", f"called phone {sas}"))

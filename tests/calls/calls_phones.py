@@ -88,7 +88,7 @@ def called(site: Site, phone: Callable[..., Program], suite: str | None) -> Outc
     with site.callee(Media.SDES) as name, phone(site, OTHER_SPEECH, name, True) as program, legs(site, "plain") as (caller,):
         assert caller.invite(name).status == 200
         caller.say(SPEECH[:4 * SECOND])
-        caller.media.drain(8)
+        caller.media.drain()
         row = {} if site.stock else row_of_user(site.pbx, name)
         assert caller.call is not None
         caller.call.bye()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from late import PATIENCE, Late, wait_for
 from pbx.ari import Ari
 from pbx.configuration import TECHNOLOGY
 from pbx.endpoints import Media
@@ -71,11 +72,12 @@ def ari(site: Site, who: Speaker) -> list[Path]:
         channel = who.channel_id
         snoop = rest.ask("POST", f"channels/{channel}/snoop", app=rest.application, spy="in")
         try:
-            rest.wait_channel(snoop.id)
+            rest.wait_channel(snoop.id, 5.0 if RECORDED[who.user][0] == "refuse" else PATIENCE)
             rest.ask("POST", f"channels/{snoop.id}/record", name=names[0], format="ulaw")
-        except (AssertionError, RuntimeError):
+        except (Late, RuntimeError):
             # A snoop that is refused ends before it can be recorded.
-            assert RECORDED[who.user][0] == "refuse"
+            if RECORDED[who.user][0] != "refuse":
+                raise
         time.sleep(WHILE)
         who.go("application")
         rest.wait_channel(channel)
@@ -85,10 +87,7 @@ def ari(site: Site, who: Speaker) -> list[Path]:
             rest.ask("POST", f"recordings/live/{names[1]}/stop")
         except RuntimeError:
             assert RECORDED[who.user][0] == "refuse", "the recording had ended by itself"
-        until = time.monotonic() + 5
-        while is_recording(rest, names[1]):
-            assert time.monotonic() < until, "the recording does not end"
-            time.sleep(0.05)
+        wait_for(lambda: not is_recording(rest, names[1]), "the end of the recording")
         bridge = rest.ask("POST", "bridges", type="mixing").id
         rest.ask("POST", f"bridges/{bridge}/addChannel", channel=channel)
         rest.ask("POST", f"bridges/{bridge}/record", name=names[2], format="ulaw")

@@ -6,6 +6,7 @@ import time
 
 
 
+from late import PATIENCE
 from calls import sdp
 from calls.audio import OTHER_SPEECH, SPEECH
 from calls.calls_media import CM80, SECOND
@@ -55,7 +56,8 @@ def sdes_offered(site: Site) -> Outcome:
         final = leg.invite("echo", [ours])
         assert final.status == 200, final.start
         leg.say(SAID)
-        leg.media.drain(6)
+        leg.media.drain()
+        leg.settle(140)
         shows(site, leg, "SDES")
         explained = explains(site, "PJSIP/hook", "sdes is taken", "Now: keys by SDES, media is secured both ways")
         assert leg.theirs is not None
@@ -75,7 +77,8 @@ def dtls_offered(site: Site) -> Outcome:
         assert final.status == 200, final.start
         state = leg.secured()
         leg.say(SAID)
-        leg.media.drain(6)
+        leg.media.drain()
+        leg.settle(140)
         shows(site, leg, "DTLS")
         assert leg.call is not None
         leg.call.bye()
@@ -88,8 +91,10 @@ def bridged(site: Site, caller: Leg, callee: Leg, method: str, *, secured: bool 
     """Both speak; everything is judged; the caller hangs up."""
     caller.say(SAID)
     callee.say(OTHER_SPEECH[:3 * SECOND])
-    caller.media.drain(8)
-    callee.media.drain(8)
+    caller.media.drain()
+    callee.media.drain()
+    caller.settle(120)
+    callee.settle(120)
     if method:
         shows(site, callee, method)
     caller.call.bye()
@@ -116,7 +121,7 @@ def ring_bridge(caller: Leg, name: str) -> None:
 
 
 def connected(caller: Leg) -> None:
-    final = caller.call.wait_final(20)
+    final = caller.call.wait_final()
     assert final.status == 200, final.start
     caller.take_answer(final.body)
 
@@ -261,7 +266,7 @@ def prack(site: Site) -> Outcome:
         invite = callee.call.invite_received
         callee.call.local_sdp = callee.body([ours])
         callee.call.respond(invite, 183, "Session Progress", callee.call.local_sdp, extra=[("require", "100rel"), ("rseq", "1")])
-        callee.phone.wait(lambda: next((m for m in callee.call.requests if m.method == "PRACK"), None), 5, "a PRACK")
+        callee.phone.wait(lambda: next((m for m in callee.call.requests if m.method == "PRACK"), None), PATIENCE, "a PRACK")
         callee.call.answered = callee.call.respond(invite, 200, "OK")
         callee.call.wait_ack()
         connected(caller)
@@ -271,7 +276,8 @@ def prack(site: Site) -> Outcome:
 def echoed(site: Site, leg: Leg, detail: str = "") -> Outcome:
     """What is said comes back, secured by SDES."""
     leg.say(SAID)
-    leg.media.drain(6)
+    leg.media.drain()
+    leg.settle(120)
     shows(site, leg, "SDES")
     leg.call.bye()
     report = leg.report()
@@ -305,7 +311,7 @@ def update(site: Site) -> Outcome:
         leg.offered = [fresh]
         sent = leg.call.request("UPDATE", leg.body([fresh]))
         leg.phone.send(sent)
-        answer = leg.call.wait_response(sent, 5)
+        answer = leg.call.wait_response(sent, PATIENCE)
         assert answer.status == 200, answer.start
         leg.take_answer(answer.body)
         return echoed(site, leg)
@@ -323,7 +329,7 @@ def multipart(site: Site) -> Outcome:
                      f"{sent.body}\r\n--part--\r\n")
         leg.call.invite_sent = sent
         leg.phone.send(sent)
-        final = leg.call.wait_final(10)
+        final = leg.call.wait_final()
         assert final.status == 200, final.start
         leg.take_answer(final.body)
         asks_keys_nowhere(site, key_text(ours))
@@ -347,7 +353,7 @@ def offer_in_200(site: Site) -> Outcome:
         leg.call = leg.phone.prepare("echo")
         leg.call.answer_in_ack = answer
         leg.call.send_invite("")
-        final = leg.call.wait_final(10)
+        final = leg.call.wait_final()
         assert final.status == 200, final.start
         time.sleep(0.3)
         return echoed(site, leg)
@@ -378,7 +384,7 @@ def no_clear_answer(site: Site) -> Outcome:
         callee.call.wait_ack()
         callee.call.wait_end()
         said = site.pbx.wait_log(r"Ending the call, refused SDP.*", start=start)[0]
-        final = caller.call.wait_final(10)
+        final = caller.call.wait_final()
         assert final.status >= 400, f"the caller gets {final.start}"
         explains(site, "PJSIP/hook-refused", "our offer: audio UDP/TLS/RTP/SAVP with dtls", "the answer is clear")
         return Outcome(detail=said.split(": ", 2)[-1][:60])
@@ -389,7 +395,7 @@ def nothing_to_offer(site: Site) -> Outcome:
     with legs(site, "plain", "hook-needs-tls") as (caller, callee):
         start = len(site.pbx.log_text())
         ring_bridge(caller, "hook-needs-tls")
-        final = caller.call.wait_final(10)
+        final = caller.call.wait_final()
         assert final.status >= 400, final.start
         said = site.pbx.wait_log(r"Not sending SDP of INVITE.*", start=start)[0]
         assert "sdes_signalling" in said, said

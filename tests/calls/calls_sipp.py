@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import SimpleNamespace
 
 from pbx.endpoints import NATIVE, Media
@@ -52,13 +51,12 @@ def echo(site: Site, suite: str) -> Outcome:
     with Capture(site.directory / "media.pcap", f"udp portrange {ports[0]}-{ports[1]}") as capture:
         with Sipp(site, "echo", "caller", HEARD, suite=suite, port=0, extension="echo", talk_ms=TALK_MS, rtp=ports) as sipp:
             try:
-                sipp.wait(40)
+                sipp.wait()
             except AssertionError as error:
                 if "488" in str(error):
                     raise Flaw(f"{suite} is refused with 488") from error
                 raise
         (exchange,) = sipp.exchanges()
-        time.sleep(0.2)
         to_pbx, from_pbx = capture.judge(flows(exchange, str(sipp.directory / "audio.ul")))
     good(to_pbx, True)
     good(from_pbx, True)
@@ -79,12 +77,11 @@ def hundred_calls(site: Site) -> Outcome:
     ports = site.peer_ports(450)
     calls, talk = 100, 9000
     said = (SPEECH + OTHER_SPEECH)[:talk // 1000 * SECOND]
-    with Capture(site.directory / "media.pcap", f"udp portrange {ports[0]}-{ports[1]}") as capture:
+    with Capture(site.directory / "media.pcap", f"udp portrange {ports[0]}-{ports[1]}", busy=True) as capture:
         with Sipp(site, "hundred", "caller", said, suite=CM80, port=0, extension="echo", calls=calls, rate=50, talk_ms=talk, rtp=ports) as sipp:
-            sipp.wait(60)
+            sipp.wait()
         exchanges = sipp.exchanges()
         assert len(exchanges) == calls, f"{len(exchanges)} of {calls} calls were set up"
-        time.sleep(0.3)
         verdicts = capture.judge([flow for exchange in exchanges for flow in flows(exchange, str(sipp.directory / "audio.ul"))])
     sent = received = 0
     for to_pbx, from_pbx in zip(verdicts[::2], verdicts[1::2]):
@@ -107,10 +104,9 @@ def bridge(site: Site, caller_suite: str | None, callee_suite: str | None) -> Ou
         with Sipp(site, "callee", "callee", OTHER_SPEECH[:3 * SECOND], suite=callee_suite, port=site.port_of(name), rtp=callee_ports) as callee, \
                 Sipp(site, "caller", "caller", HEARD, suite=caller_suite, user="secure" if caller_suite else "plain", port=0, extension=name,
                      talk_ms=TALK_MS, rtp=caller_ports) as caller:
-            caller.wait(40)
-            callee.wait(20)
+            caller.wait()
+            callee.wait()
         (at_caller,), (at_callee,) = caller.exchanges(), callee.exchanges()
-        time.sleep(0.2)
         judged = flows(at_caller, str(callee.directory / "audio.ul")) + flows(at_callee, str(caller.directory / "audio.ul"))
         out_1, in_1, out_2, in_2 = capture.judge(judged)
     for verdict, suite in ((out_1, caller_suite), (in_1, caller_suite), (out_2, callee_suite), (in_2, callee_suite)):

@@ -108,7 +108,7 @@ def called(site: Site, label: str) -> Outcome:
         assert status == 200, f"the answer is {status}"
         sas = phone.sas()
         caller.say(SPEECH[:3 * SECOND])
-        caller.media.drain(8)
+        caller.media.drain()
         line = line_of(site, user)
         assert line.sas == sas, f"the phone shows {sas}, the PBX {line.sas}"
         event_of(site, "SealRTPSecured", line.channel, start)

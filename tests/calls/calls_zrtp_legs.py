@@ -49,7 +49,7 @@ def to_sdes(site: Site) -> Outcome:
         callee.accept(prefer=CM80)
         line = same_sas(site, phone, user)
         callee.say(OTHER_SPEECH[:4 * SECOND])
-        callee.media.drain(8)
+        callee.media.drain()
         line = line_of(site, user)
         phone.hang_up()
         time.sleep(0.5)
@@ -179,7 +179,7 @@ def speak(site: Site) -> Outcome:
         phone.call(uri(site, "say-sas"))
         line = same_sas(site, phone, user)
         # The PBX hangs up when it has read it.
-        phone.wait_text("ended", 10)
+        phone.wait_text("ended")
         time.sleep(0.3)
     heard = phone.heard()
     places = {symbol: first_heard(sound, heard) for symbol, sound in SPELLED.items()}

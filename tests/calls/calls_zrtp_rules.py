@@ -21,7 +21,7 @@ from calls.registry import Outcome, require_audio, scenario
 from calls.relay import Relay
 from calls.sip import Phone
 from calls.site import Site
-from calls.streams import row_of
+from calls.streams import wait_row
 from calls.zrtp_wire import kind_of, ping, read_ping_ack
 
 SCRIPTED = "libsrtp"
@@ -41,10 +41,9 @@ def required_without(site: Site) -> Outcome:
         assert leg.call is not None
         port = sdp.read(leg.call.remote_sdp).port
         leg.say(SPEECH[:3 * SECOND])
-        leg.media.drain(8)
-        refused = int(row_of(site.pbx, port)["Refused"])
-        assert refused >= 100, f"150 clear packets were sent, {refused} were refused"
-        bye = leg.call.wait_end(15)
+        leg.media.drain()
+        refused = int(wait_row(site.pbx, port, lambda row: int(row["Refused"]) >= 100, "150 clear packets were sent")["Refused"])
+        bye = leg.call.wait_end()
         failed = site.pbx.manager.wait_event("SealRTPFailed", lambda event: "zrtp-silent-" in event["Channel"], start=start)
         assert failed["Method"].upper() == "ZRTP" and failed["Reason"], f"the event tells {failed.fields}"
         report = leg.report()
@@ -69,7 +68,7 @@ def required_called_without(site: Site) -> Outcome:
         caller.take_answer(final.body)
         caller.say(SPEECH, repeat=True)
         callee.say(SPEECH[:2 * SECOND])
-        callee.call.wait_end(20)
+        callee.call.wait_end()
         caller.media.stop()
         heard, back = callee.report(), caller.report()
         assert not heard.packets, f"{heard.packets} packets reached a phone that is not secured"
@@ -83,8 +82,8 @@ def yes_without(site: Site) -> Outcome:
     with legs(site, "zrtp-never") as (leg,):
         assert leg.invite("echo").status == 200
         leg.say(SPEECH[:6 * SECOND])
-        leg.media.drain(10)
-        time.sleep(0.3)
+        leg.media.drain()
+        leg.settle(280)
         assert leg.call is not None and not leg.call.ended, "the PBX has ended the call"
         report = leg.report()
         assert report.clear == report.packets, f"of {report.packets} packets {report.clear} are clear"

@@ -72,7 +72,7 @@ class DtlsLeg(Leg):
     def dial(self, extension: str, setup: str = "actpass", *, shake: bool = True, **how: object) -> Message:
         """Calls; the final response. After a 200 the handshake runs, unless `shake` is False."""
         self.call = self.phone.call(extension, self.describe(setup, **how))  # type: ignore[arg-type]
-        final = self.call.wait_final(20)
+        final = self.call.wait_final()
         if final.status == 200:
             self.take(final.body, str(how.get("profile", PROFILE)), shake=shake)
         return final

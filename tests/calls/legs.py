@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from calls import sdp
 from calls.audio import Heard, SPEECH, compare
 from calls.media import EndPoint
+from calls.registry import enough
 from calls.sdp import Crypto
 from calls.sip import Call, Message, Phone
 from calls.site import Site
@@ -45,7 +46,7 @@ class Leg:
         """Calls; the final response. After a 200 media can be sent at once."""
         self.offered = list(cryptos)
         self.call = self.phone.call(extension, self.body(cryptos, **how))
-        final = self.call.wait_final(20)
+        final = self.call.wait_final()
         if final.status == 200:
             self.take_answer(final.body)
         return final
@@ -109,6 +110,10 @@ class Leg:
     def say(self, audio: bytes = SPEECH, **how: object) -> None:
         """Starts to speak."""
         self.media.play(audio, **how)
+
+    def settle(self, frames: int = 0) -> None:
+        """Waits for what is on its way: as many frames as require_audio() wants when it is told so many, then nothing for a while."""
+        self.media.settle(0 if self.site.stock else round(frames * enough.get()))
 
     def report(self) -> SimpleNamespace:
         return self.media.report()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +19,8 @@ TESTS = Path(__file__).resolve().parents[1]
 REPOSITORY = TESTS.parent
 if str(TESTS) not in sys.path:
     sys.path.insert(0, str(TESTS))
+
+from late import PATIENCE, Late
 
 from calls.registry import Skipped
 from calls.sdp import Crypto
@@ -74,7 +79,7 @@ class EndPoint:
     def close(self) -> None:
         if self.process.stdin is not None and not self.process.stdin.closed:
             self.process.stdin.close()
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
             if self.process.stdout is not None:
                 self.process.stdout.close()
 
@@ -123,7 +128,7 @@ class EndPoint:
         self.ask(do="handshake", role=role, separate_rtcp=separate_rtcp, anonymous=anonymous,
                  **({} if profiles is None else {"profiles": list(profiles)}))
 
-    def wait_dtls(self, seconds: float = 5.0) -> list[SimpleNamespace]:
+    def wait_dtls(self, seconds: float = PATIENCE) -> list[SimpleNamespace]:
         """Waits for the end of the handshakes, good or bad; what is known of each, RTP's first."""
         return [SimpleNamespace(**each) for each in self.ask(do="await", seconds=seconds)["dtls"]]  # type: ignore[attr-defined]
 
@@ -135,13 +140,21 @@ class EndPoint:
         """Sends hostile datagrams to the RTP and RTCP ports."""
         self.ask(do="garbage", count=count, seed=seed)
 
-    def drain(self, seconds: float) -> None:
-        """Waits for the end of what is being sent."""
+    def drain(self, seconds: float = PATIENCE) -> None:
+        """Waits for the end of what is being sent. Raises Late."""
         if self.ask(do="drain", seconds=seconds)["playing"]:
-            raise MediaError(f"{self.name}: still sending after {seconds:g} s")
+            raise Late(f"{self.name}: still sending after {seconds:g} s")
 
     def stop(self) -> None:
         self.ask(do="stop")
+
+    def settle(self, at_least: int = 0) -> None:
+        """Waits until so many packets have come, however late, and then none for a while; at most PATIENCE seconds."""
+        until = time.monotonic() + PATIENCE
+        before, came = -1, self.report().packets
+        while time.monotonic() < until and (came < at_least or came != before):
+            time.sleep(0.3)
+            before, came = came, self.report().packets
 
     def report(self) -> SimpleNamespace:
         """The judgement so far, with `audio` as heard."""
@@ -154,12 +167,18 @@ class EndPoint:
 class Capture:
     """tcpdump on loopback, for the flows that no end point of ours sees."""
 
-    def __init__(self, path: Path, filter_text: str) -> None:
+    def __init__(self, path: Path, filter_text: str, *, busy: bool = False) -> None:
+        """`busy`: it may have to keep seconds of many calls while tcpdump is not let run."""
         self.path = path
+        self.process: subprocess.Popen[str] | None = None
         if not shutil.which("tcpdump"):
             raise Skipped("tcpdump is not installed (Debian package tcpdump)")
+        # What we send here ourselves comes through the capture behind all that was sent before.
+        self.marker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.marker.bind(("127.0.0.1", 0))
+        filter_text = f"({filter_text} or udp dst port {self.marker.getsockname()[1]})"
         self.process = subprocess.Popen(
-            ["tcpdump", "-i", "lo", "-n", "-U", "--immediate-mode", "-s", "2048", "-B", "65536", "-w", str(path), filter_text],
+            ["tcpdump", "-i", "lo", "-n", "-U", "--immediate-mode", "-s", "2048", "-B", str(131072 if busy else 16384), "-w", str(path), filter_text],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ | {"LC_ALL": "C"})
         assert self.process.stderr is not None
         said = ""
@@ -167,24 +186,52 @@ class Capture:
         while "listening on" not in said:
             line = self.process.stderr.readline()
             if not line:
+                self.end()
                 raise RuntimeError(f"tcpdump did not start: {said}")
             said += line
 
     def __enter__(self) -> Capture:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.stop()
+        else:
+            self.end()
 
     def end(self) -> str:
         """Ends tcpdump; what it said."""
-        if self.process.returncode is not None:
+        if self.process is None or self.process.returncode is not None:
             return ""
         self.process.terminate()
-        return self.process.communicate(timeout=20)[1]
+        self.marker.close()
+        return self.process.communicate(timeout=PATIENCE)[1]
+
+    def catch_up(self) -> None:
+        """Waits until all that was sent until now is in the file. Raises Late."""
+        assert self.process is not None
+        if self.process.returncode is not None:
+            return
+        mark = b"mark " + secrets.token_hex(16).encode()
+        until = time.monotonic() + PATIENCE
+        with open(self.path, "rb") as file:
+            seen, sent = file.seek(0, os.SEEK_END), 0.0
+            while True:
+                if time.monotonic() - sent > 1:
+                    sent = time.monotonic()
+                    self.marker.sendto(mark, self.marker.getsockname())
+                file.seek(seen)
+                if mark in file.read():
+                    return
+                if self.process.poll() is not None:
+                    raise RuntimeError(f"tcpdump has ended by itself: {self.process.communicate()[1]}")
+                if time.monotonic() > until:
+                    raise Late(f"tcpdump has not written in {PATIENCE:g} s what was sent")
+                time.sleep(0.01)
 
     def stop(self) -> None:
-        """Ends the capture. RuntimeError when packets were lost."""
+        """Ends the capture when all that was sent is in it. RuntimeError when packets were lost."""
+        self.catch_up()
         if said := self.end():
             dropped = [line for line in said.splitlines() if "dropped by kernel" in line]
             if dropped and not dropped[0].startswith("0 "):
@@ -208,6 +255,7 @@ class Capture:
 
         The capture goes on.
         """
+        self.catch_up()
         job = {"peers": [peer._asdict() for peer in peers],
                "since_us": int(since * 1e6), "known_audio": [str(path) for path in known_audio]}
         done = subprocess.run([judge_binary(), "clear", str(self.path)], input=json.dumps(job), text=True, capture_output=True)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from late import PATIENCE, Late
 from pbx.sounds import FRAME_BYTES, encode_ulaw
 
 from calls.audio import decode
@@ -115,15 +116,16 @@ class Program:
         """What the phone has printed so far."""
         return (self.home / "output").read_text(errors="replace")
 
-    def wait_text(self, what: str, timeout: float) -> None:
+    def wait_text(self, what: str, timeout: float = PATIENCE) -> None:
         self.wait_more(what, 0, timeout)
 
-    def wait_more(self, what: str, than: int, timeout: float) -> None:
-        """Waits until it has said so more often than so many times."""
+    def wait_more(self, what: str, than: int, timeout: float = PATIENCE) -> None:
+        """Waits until it has said so more often than so many times. Raises Late."""
         until = time.monotonic() + timeout
         while self.text().count(what) <= than:
             assert self.process is not None and self.process.poll() is None, f"{self.program} ended by itself: {self.text()[-300:]}"
-            assert time.monotonic() < until, f"{self.program} did not say {what!r} in {timeout:g} s: {self.text()[-300:]}"
+            if time.monotonic() > until:
+                raise Late(f"{self.program} did not say {what!r} in {timeout:g} s: {self.text()[-300:]}")
             time.sleep(0.1)
 
 
@@ -186,14 +188,14 @@ class Linphone(Program):
             video_rtp=rtp + 4, options="".join(f"{key}={value}\n" for key, value in options.items()))
             + (LINPHONE_VIDEO if video else ""))
         self.run(["linphonec", *(["-C"] if video else []), "-c", str(home / "rc"), "-d", "6", "-l", str(home / "log")])
-        self.wait_text("linphonec>", 15)
+        self.wait_text("linphonec>")
         self.command("soundcard use files")
-        self.wait_text("Using wav files", 10)
+        self.wait_text("Using wav files")
         self.command(f"play {home / 'say.wav'}")
         self.command(f"record {home / 'heard.wav'}")
         if answer:
             self.command("autoanswer enable")
-            self.wait_text("Auto answer enabled", 10)
+            self.wait_text("Auto answer enabled")
 
     def command(self, line: str) -> None:
         assert self.process is not None and self.process.stdin is not None
@@ -201,7 +203,7 @@ class Linphone(Program):
         self.process.stdin.flush()
 
     def call(self, uri: str) -> None:
-        self.ask(f"call {uri}", "Media streams established", 15)
+        self.ask(f"call {uri}", "Media streams established")
 
     def start_call(self, uri: str) -> None:
         """Calls, and does not wait for an answer."""
@@ -216,7 +218,7 @@ class Linphone(Program):
     def resume(self) -> None:
         self.ask("resume", "Media streams established")
 
-    def ask(self, line: str, answer: str, timeout: float = 10.0) -> None:
+    def ask(self, line: str, answer: str, timeout: float = PATIENCE) -> None:
         """A command, and what it says then once more than before."""
         before = self.text().count(answer)
         self.command(line)
@@ -277,14 +279,14 @@ class Baresip(Program):
         self.control = self.connect(control)
 
     def connect(self, port: int) -> socket.socket:
-        until = time.monotonic() + 15
+        until = time.monotonic() + PATIENCE
         while True:
             try:
-                return socket.create_connection(("127.0.0.1", port), 5)
-            except OSError:
+                return socket.create_connection(("127.0.0.1", port), PATIENCE)
+            except OSError as error:
                 assert self.process is not None and self.process.poll() is None, f"baresip ended by itself: {self.text()[-300:]}"
                 if time.monotonic() > until:
-                    raise
+                    raise Late(f"baresip does not listen after {PATIENCE:g} s") from error
                 time.sleep(0.1)
 
     def command(self, name: str, parameters: str = "") -> None:
@@ -294,7 +296,7 @@ class Baresip(Program):
 
     def call(self, uri: str) -> None:
         self.command("dial", uri)
-        self.wait_text("Call established", 15)
+        self.wait_text("Call established")
 
     def hang_up(self) -> None:
         self.command("hangup")

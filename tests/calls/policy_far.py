@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+from late import PATIENCE, wait_for
+
 from calls import sdp
 from calls.audio import OTHER_SPEECH, SPEECH, compare
 from calls.media import EndPoint, built
@@ -190,15 +192,18 @@ class Judged:
         """Talks and listens: the suite, and what was judged. AssertionError unless the echo came back, secured as expected."""
         expected, suite = self.row.expected, ""
         if expected == DTLS:
-            state = self.media.wait_dtls(8)[0]
+            state = self.media.wait_dtls()[0]
             assert state.state == "done", f"the handshake is {state.state}: {state.error}"
             name, _, value = self.their_fingerprint.partition(" ")
             assert state.peer[name.lower()] == value.upper(), "the PBX shows another certificate than its fingerprint tells"
+        zrtp_may_come = expected == CLEAR and ZRTP in (self.row.policy.accepts if self.row.way == "in" else self.row.policy.offers)
         # Until the echo listens.
         time.sleep(0.3)
         self.media.play(SAID)
-        self.media.drain(10)
-        time.sleep(0.2)
+        self.media.drain()
+        self.media.settle(BACK)
+        if zrtp_may_come:
+            wait_for(lambda: self.media.report().not_rtp > 2, "Hellos")
         report = self.media.report()
         good = report.clear if expected == CLEAR else report.authenticated
         assert report.packets and good == report.packets, (
@@ -206,7 +211,6 @@ class Judged:
         assert report.packets >= BACK, f"only {report.packets} packets came back"
         heard = compare(SAID, report.audio)
         assert heard.whole, f"the audio is not what was said: {heard}"
-        zrtp_may_come = expected == CLEAR and ZRTP in (self.row.policy.accepts if self.row.way == "in" else self.row.policy.offers)
         # A Hello that goes unanswered comes again and again; one or two are meant for who had the port before.
         assert (report.not_rtp > 2) == zrtp_may_come, f"{report.not_rtp} datagrams are no RTP (a Hello: {zrtp_may_come})"
         return suite, SimpleNamespace(sent=report.sent, received=report.packets)
@@ -236,19 +240,20 @@ class ZrtpPeer:
         lie = ("--zrtp-hash", "wrong") if self.row.lie == "wrong-zrtp-hash" else ()
         with open(self.directory / "report", "w") as output, open(self.directory / "said", "w") as said:
             self.process = subprocess.Popen(
-                [built("sealrtp-cli", "sealrtp"), "peer", "--zrtp", "require", "--bind", self.site.address, "--timeout", "15", "--duration", "1.6",
+                [built("sealrtp-cli", "sealrtp"), "peer", "--zrtp", "require", "--bind", self.site.address, "--timeout", "60", "--duration", "1.6",
                  "--tone", "1000", "--expect-tone", "1000", *lie, *options], stdin=subprocess.DEVNULL, stdout=output, stderr=said)
 
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
 
     def wait_file(self, path: Path) -> str:
-        until = time.monotonic() + 15
-        while not (path.exists() and path.read_bytes().endswith(b"\r\n")):
-            assert self.process is not None and self.process.poll() is None and time.monotonic() < until, f"sealrtp peer: {self.words}"
-            time.sleep(0.02)
+        def written() -> bool:
+            assert self.process is not None and self.process.poll() is None, f"sealrtp peer: {self.words}"
+            return path.exists() and path.read_bytes().endswith(b"\r\n")
+
+        wait_for(written, "the description of sealrtp peer", every=0.02)
         body = path.read_bytes().decode()
         self.port = sdp.read(body).port
         return body
@@ -279,8 +284,9 @@ class ZrtpPeer:
         return self.wait_file(self.answer_file)
 
     def talk(self) -> tuple[str, SimpleNamespace]:
-        assert self.process is not None
-        self.process.wait(30)
+        process = self.process
+        assert process is not None
+        wait_for(lambda: process.poll() is not None, "the end of sealrtp peer", 2 * PATIENCE)
         lines = (self.directory / "report").read_text().splitlines()
         assert lines, f"sealrtp peer says nothing: {self.words}"
         told = json.loads(lines[-1], object_hook=lambda fields: SimpleNamespace(**fields))

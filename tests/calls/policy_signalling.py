@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TypeVar
 
+from late import PATIENCE, Late, wait_for
 from pbx.manager import Message as Event
 from pbx.namespace import Bind, environment
 from pbx.roots import ensure
@@ -44,7 +45,7 @@ class Signalling:
         def failed(event: Event) -> bool:
             return event["Response"] == "Failure" and f"PJSIP/{self.user}" in event["Channel"]
 
-        self.site.pbx.manager.wait_event("OriginateResponse", failed, timeout=15, start=self.start)
+        self.site.pbx.manager.wait_event("OriginateResponse", failed, start=self.start)
 
 
 class Scripted(Signalling):
@@ -64,13 +65,13 @@ class Scripted(Signalling):
         """The far end calls; the PBX's final answer: status and body."""
         self.ours = body
         self.call = self.phone.call(extension, body)
-        final = self.call.wait_final(20)
+        final = self.call.wait_final()
         self.theirs = final.body
         return SimpleNamespace(status=final.status, body=final.body)
 
     def wait_offer(self) -> str:
         """The offer with which the PBX calls."""
-        self.call = self.phone.wait_call(15)
+        self.call = self.phone.wait_call()
         self.theirs = self.call.remote_sdp
         return self.theirs
 
@@ -116,14 +117,11 @@ class Sipp(Signalling):
         self.output = open(self.directory / "output", "wb")
         self.process: subprocess.Popen[bytes] | None = None
         self.call_id = ""
-        # A free port, let go for SIPp.
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind((site.address, 0))
-            self.port = probe.getsockname()[1]
+        self.port = site.peer_ports(2)[0]
         self.uri = f"sip:{user}@{site.address}:{self.port}"
         if way == "out":
             self.run("policy-callee", "")
-            self.wait(lambda: self.listens() or None, 15, "listening")
+            self.wait(lambda: self.listens() or None, PATIENCE, "listening")
 
     def run(self, scenario: str, body: str, *more: str) -> None:
         text = (SCENARIOS / f"{scenario}.xml").read_text().replace("@USER@", self.user).replace("@BODY@", body.replace("\r\n", "\n"))
@@ -146,7 +144,7 @@ class Sipp(Signalling):
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
         self.output.close()
 
     def received(self) -> list[Message]:
@@ -166,7 +164,9 @@ class Sipp(Signalling):
         until = time.monotonic() + timeout
         while (found := ready()) is None:
             ended = self.process is not None and self.process.poll() is not None
-            assert time.monotonic() < until and not ended, f"SIPp {'has ended' if ended else f'waited {timeout:g} s'}: no {what}; {self.errors}"
+            assert not ended, f"SIPp has ended: no {what}; {self.errors}"
+            if time.monotonic() > until:
+                raise Late(f"SIPp waited {timeout:g} s: no {what}; {self.errors}")
             time.sleep(0.05)
         return found
 
@@ -187,15 +187,15 @@ class Sipp(Signalling):
         """The far end calls; the PBX's final answer: status and body."""
         self.ours = body
         self.run("policy-caller", body, "-s", extension)
-        final = self.wait(lambda: next((one for one in self.received() if one.status >= 200), None), 20, "final answer")
+        final = self.wait(lambda: next((one for one in self.received() if one.status >= 200), None), PATIENCE, "final answer")
         self.call_id, self.theirs = final.get("call-id"), final.body
         return SimpleNamespace(status=final.status, body=final.body)
 
     def wait_offer(self) -> str:
         """The offer with which the PBX calls."""
-        invite = self.wait(lambda: next((one for one in self.received() if one.method == "INVITE"), None), 15, "INVITE")
+        invite = self.wait(lambda: next((one for one in self.received() if one.method == "INVITE"), None), PATIENCE, "INVITE")
         # Before it rings, SIPp takes a message for a fault.
-        self.wait(lambda: b"SIP/2.0 180" in self.messages.read_bytes() or None, 15, "180 of its own")
+        self.wait(lambda: b"SIP/2.0 180" in self.messages.read_bytes() or None, PATIENCE, "180 of its own")
         self.call_id, self.theirs = invite.get("call-id"), invite.body
         return self.theirs
 
@@ -218,7 +218,8 @@ class Sipp(Signalling):
         """The PBX ends the call: the reason that its BYE gives."""
         until = time.monotonic() + timeout
         while (bye := self.bye_received()) is None:
-            assert time.monotonic() < until, f"the PBX has not ended the call in {timeout:g} s"
+            if time.monotonic() > until:
+                raise Late(f"the PBX has not ended the call in {timeout:g} s")
             time.sleep(0.05)
         return bye.get("reason")
 
@@ -229,7 +230,7 @@ class Sipp(Signalling):
     def bye(self) -> None:
         assert self.process is not None
         self.tell("INFO")
-        code = self.process.wait(10)
+        code = wait_for(self.process.poll, "the end of SIPp")
         assert code == 0, f"SIPp ended with {code}: {self.errors}"
 
     @property

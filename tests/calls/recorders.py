@@ -8,6 +8,7 @@ import wave
 from collections.abc import Iterator
 from pathlib import Path
 
+from late import PATIENCE, wait_for
 from pbx.endpoints import Media
 from pbx.manager import ManagerError
 from pbx.sounds import FRAME_BYTES
@@ -46,18 +47,12 @@ class Speaker:
         return self.site.pbx.manager.action("Getvar", Channel=self.channel, Variable=name)["Value"]
 
     def wait_secure(self) -> None:
-        until = time.monotonic() + 10
-        while not (shown := [name for name in self.channels() if name not in self.others]):
-            assert time.monotonic() < until, f"{self.user} has no channel"
-            time.sleep(0.05)
-        self.channel = shown[0]
-        while self.variable("SEALRTP(state)") != "SECURE":
-            assert time.monotonic() < until, f"{self.user} is not secured"
-            time.sleep(0.05)
+        self.channel = wait_for(lambda: [name for name in self.channels() if name not in self.others] or None, f"a channel of {self.user}")[0]
+        wait_for(lambda: self.variable("SEALRTP(state)") == "SECURE", f"keys of {self.user}")
 
     def go(self, extension: str) -> None:
         """To another extension; it goes on speaking."""
-        until = time.monotonic() + 5
+        until = time.monotonic() + PATIENCE
         while True:
             try:
                 self.site.pbx.manager.action("Redirect", Channel=self.channel, Context="test", Exten=extension, Priority=1)

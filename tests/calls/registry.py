@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import KW_ONLY, dataclass
 from types import SimpleNamespace
 
+from late import Late
 from pbx.endpoints import NATIVE
 
 from calls.audio import Heard
@@ -120,11 +121,12 @@ enough: ContextVar[float] = ContextVar("enough", default=0.8)
 
 
 def require_audio(sent: bytes, report: SimpleNamespace, at_least: int) -> Heard:
-    """What was heard; AssertionError unless it is the sent audio without gap, of at least so many 20 ms frames."""
+    """What was heard; AssertionError unless it is the sent audio without gap, Late unless it is at least so many 20 ms frames."""
     from calls.audio import compare
 
     heard = compare(sent, report.audio)
     assert heard.whole, f"the audio is not what was sent: {heard}"
     at_least = round(at_least * enough.get())
-    assert heard.frames >= at_least, f"only {heard.frames} frames were heard, not {at_least}"
+    if heard.frames < at_least:
+        raise Late(f"only {heard.frames} frames were heard, not {at_least}")
     return heard

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+
+from late import Late
 
 from calls import calls_dtls, calls_dtls_flaws, calls_dtls_more, calls_dtls_phones  # noqa: F401 (they fill the table)
 from calls import calls_downgrade  # noqa: F401
@@ -58,20 +61,29 @@ class Result:
         return "".join(traceback.format_exception(self.error)) if self.error else ""
 
 
+def require_nothing_clear(entry: Scenario, seen: SimpleNamespace) -> None:
+    """AssertionError when a capture, judged, has clear media."""
+    found = seen.from_pbx.found + ([] if entry.sends_clear else seen.to_pbx.found)
+    assert not found, f"the capture has {len(found)} datagrams that are not secured: {found[0]}"
+    assert not seen.from_pbx.of_baresip, "the PBX sent clear RTCP"
+
+
+def is_watched(entry: Scenario, site: Site) -> bool:
+    return site.capture is not None and bool(site.watched) and "NULL" not in entry.suite
+
+
 def nothing_clear(entry: Scenario, site: Site, outcome: Outcome) -> str:
     """Looks for clear media in the capture at the ports that the call watches; what was there. AssertionError when some is clear.
 
     baresip's two clear RTCP packets, which say nothing, are told and allowed, as is RTP that it sends too early by DTLS and the PBX refuses.
     """
-    if site.capture is None or not site.watched or "NULL" in entry.suite:
+    if not is_watched(entry, site):
         return ""
-    # tcpdump needs a moment for the last packets.
+    # What is still on its way is looked at too.
     time.sleep(0.1)
     seen = site.look()
     assert not entry.sends_clear or seen.to_pbx.found, "what was sent clear on purpose was not seen"
-    found = seen.from_pbx.found + ([] if entry.sends_clear else seen.to_pbx.found)
-    assert not found, f"the capture has {len(found)} datagrams that are not secured: {found[0]}"
-    assert not seen.from_pbx.of_baresip, "the PBX sent clear RTCP"
+    require_nothing_clear(entry, seen)
     assert not seen.to_pbx.of_baresip or entry.peer == "baresip", "the peer sent clear RTCP"
     clear = seen.to_pbx.early_rtp + seen.to_pbx.of_baresip
     assert outcome.unauthentic <= clear, f"{outcome.unauthentic} packets do not authenticate, and only {clear} are clear"
@@ -91,7 +103,13 @@ def place(entry: Scenario, site: Site) -> Result:
     skips.set(site.kind.skips * (10 if entry.heavy else 1))
     try:
         own = site.for_call(entry.name)
-        outcome = entry.run(own)
+        try:
+            outcome = entry.run(own)
+        except Late:
+            # What came too late must not hide what was clear.
+            if is_watched(entry, own):
+                require_nothing_clear(entry, own.look())
+            raise
         outcome.captured = nothing_clear(entry, own, outcome)
     except Exception as raised:  # noqa: BLE001 (a call that fails in any way is a failed call)
         error = raised
@@ -118,13 +136,13 @@ def running(kind: Kind, directory: Path, srtp: str, configuration: str, place: s
         if srtp == "sealrtp":
             check_ours(site.pbx)
             first, last = site.pbx.ports.rtp
-            site.capture = Capture(directory / "media.pcap", f"udp portrange {first}-{last}")
+            site.capture = Capture(directory / "media.pcap", f"udp portrange {first}-{last}", busy=True)
         yield site
         if site.capture is not None:
             site.capture.stop()
         if srtp == "sealrtp":
             check_ours(site.pbx)
-            site.pbx.wait_idle(30)
+            site.pbx.wait_idle()
     except BaseException:
         site.pbx.stop()
         raise

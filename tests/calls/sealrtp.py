@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from types import SimpleNamespace
+
+from late import PATIENCE, wait_for
 
 from calls import sdp
 from calls.media import built
@@ -35,17 +36,18 @@ class SealrtpPeer:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
         self.phone.close()
         self.output.close()
         self.said.close()
 
     def invite(self, extension: str) -> None:
         """Calls with its offer; the answer comes by connect()."""
-        until = time.monotonic() + 15
-        while not (self.offer.exists() and self.offer.read_bytes().endswith(b"\r\n")):
-            assert self.process.poll() is None and time.monotonic() < until, f"sealrtp peer made no offer: {self.words}"
-            time.sleep(0.02)
+        def offered() -> bool:
+            assert self.process.poll() is None, f"sealrtp peer made no offer: {self.words}"
+            return self.offer.exists() and self.offer.read_bytes().endswith(b"\r\n")
+
+        wait_for(offered, "the offer of sealrtp peer", every=0.02)
         body = self.offer.read_bytes().decode()
         port = sdp.read(body).port
         self.site.watch(port, port + 1)
@@ -54,15 +56,15 @@ class SealrtpPeer:
     def connect(self) -> None:
         """Hands it the answer. AssertionError when the call was refused."""
         assert self.call is not None
-        final = self.call.wait_final(20)
+        final = self.call.wait_final()
         assert final.status == 200, final.start
         fresh = self.answer.with_suffix(".new")
         fresh.write_text(final.body)
         fresh.rename(self.answer)
 
-    def report(self, timeout: float = 30.0) -> SimpleNamespace:
+    def report(self, timeout: float = 2 * PATIENCE) -> SimpleNamespace:
         """Its JSON line, once it has ended. AssertionError unless it says that all was well."""
-        self.process.wait(timeout)
+        wait_for(lambda: self.process.poll() is not None, "the end of sealrtp peer", timeout)
         lines = (self.directory / "report").read_text().splitlines()
         assert lines, f"sealrtp peer says nothing: {self.words}"
         told = json.loads(lines[-1], object_hook=lambda fields: SimpleNamespace(**fields))

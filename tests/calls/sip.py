@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from late import PATIENCE, Late
+
 T = TypeVar("T")
 # RFC 3261's estimate of a round trip, in seconds.
 T1 = 0.5
@@ -24,7 +26,7 @@ COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "
 
 
 class SipError(RuntimeError):
-    """The other side did not do what the script waits for; the text says what and when."""
+    """The other side did what it must not."""
 
 
 @dataclass
@@ -137,7 +139,7 @@ class Call:
         self.invite_sent = self.request("INVITE", sdp, [("supported", "replaces"), *extra])
         self.phone.send(self.invite_sent)
 
-    def wait_final(self, timeout: float = 10.0) -> Message:
+    def wait_final(self, timeout: float = PATIENCE) -> Message:
         """The final response to the last INVITE of ours; acknowledged."""
         sent = self.invite_sent
         assert sent is not None
@@ -163,10 +165,10 @@ class Call:
         while True:
             left = started + timeout - time.monotonic()
             if left <= 0:
-                raise SipError(f"{self.phone.name}: no final answer to {sent.start} within {timeout:g} s")
+                raise Late(f"{self.phone.name}: no final answer to {sent.start} within {timeout:g} s")
             try:
                 return self.phone.wait(done, min(wait, left), f"an answer to {sent.start}")
-            except SipError:
+            except Late:
                 wait = min(2 * wait, 4.0)
                 if not provisional():
                     self.phone.send(sent)
@@ -191,11 +193,11 @@ class Call:
             self.target = uri_of(response.get("contact"))
         self.routes = list(reversed(response.all("record-route")))
 
-    def reinvite(self, sdp: str, timeout: float = 10.0) -> Message:
+    def reinvite(self, sdp: str, timeout: float = PATIENCE) -> Message:
         self.send_invite(sdp)
         return self.wait_final(timeout)
 
-    def refer(self, target: str, replaces: Call | None = None, timeout: float = 10.0) -> Message:
+    def refer(self, target: str, replaces: Call | None = None, timeout: float = PATIENCE) -> Message:
         """REFER to `target`; with `replaces`, the attended kind that puts that call into the other's place."""
         uri = target
         if replaces is not None:
@@ -206,7 +208,7 @@ class Call:
         self.phone.send(sent)
         return self.wait_response(sent, timeout)
 
-    def bye(self, timeout: float = 5.0) -> None:
+    def bye(self, timeout: float = PATIENCE) -> None:
         if self.ended_by_peer is not None:
             return
         sent = self.request("BYE")
@@ -234,10 +236,10 @@ class Call:
         self.local_sdp = sdp
         self.answered = self.respond(self.invite_received, status, reason, sdp)
 
-    def wait_ack(self, timeout: float = 5.0) -> None:
+    def wait_ack(self, timeout: float = PATIENCE) -> None:
         self.phone.wait(lambda: next((m for m in self.requests if m.method == "ACK"), None), timeout, "an ACK")
 
-    def wait_end(self, timeout: float = 10.0) -> Message:
+    def wait_end(self, timeout: float = PATIENCE) -> Message:
         """The BYE or CANCEL with which the peer ends the call."""
         return self.phone.wait(lambda: self.ended_by_peer, timeout, "the end of the call")
 
@@ -308,8 +310,8 @@ class Phone:
         for call in list(self.calls.values()):
             if not call.ended and (call.answered or any(200 <= m.status < 300 for m in call.responses)):
                 try:
-                    call.bye(1.0)
-                except SipError:
+                    call.bye(5.0)
+                except Late:
                     pass
         self.closing = True
         self.thread.join()
@@ -320,7 +322,7 @@ class Phone:
         self.socket.sendto(message.encode(), self.pbx)
 
     def wait(self, ready: Callable[[], T | None], timeout: float, what: str) -> T:
-        """The first result of `ready` that is not None; asked again whenever a message came."""
+        """The first result of `ready` that is not None; asked again whenever a message came. Raises Late."""
         until = time.monotonic() + timeout
         with self.changed:
             while True:
@@ -330,7 +332,7 @@ class Phone:
                 left = until - time.monotonic()
                 if left <= 0:
                     recent = "; ".join(self.trace[-8:])
-                    raise SipError(f"{self.name}: waited {timeout:.1f} s for {what}; last messages: {recent}")
+                    raise Late(f"{self.name}: waited {timeout:.1f} s for {what}; last messages: {recent}")
                 self.changed.wait(left)
 
     def call(self, extension: str, sdp: str, extra: Sequence[tuple[str, str]] = ()) -> Call:
@@ -347,7 +349,7 @@ class Phone:
             self.calls[call.call_id] = call
         return call
 
-    def wait_call(self, timeout: float = 10.0) -> Call:
+    def wait_call(self, timeout: float = PATIENCE) -> Call:
         """The next call that comes in."""
         return self.wait(lambda: self.incoming.pop(0) if self.incoming else None, timeout, "an incoming call")
 

@@ -89,8 +89,8 @@ class Sipp:
             self.process.wait()
         self.output.close()
 
-    def wait(self, timeout: float) -> None:
-        """Waits for SIPp's end. Its exit code is no verdict on media, but signalling that failed is worth telling."""
+    def wait(self, timeout: float = 150.0) -> None:
+        """Waits for SIPp's end, which has a time limit of its own. Its exit code is no verdict on media, but signalling that failed is worth telling."""
         code = self.process.wait(timeout)
         # 253: SIPp's own opinion of RTP, which is not asked.
         if code not in (0, 253):

@@ -224,7 +224,7 @@ class Site:
     @contextmanager
     def callee(self, media: Media) -> Iterator[str]:
         """The name (and extension) of an endpoint that this call alone uses."""
-        name = self.free[media].get(timeout=120)
+        name = self.free[media].get(timeout=900)
         try:
             yield name
         finally:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 
+from late import PATIENCE
 from pbx.asterisk import Asterisk
 
 
@@ -33,7 +34,7 @@ def counts_of(report: SimpleNamespace, refused: int = 0) -> dict[str, str]:
             "Refused": str(refused)}
 
 
-def require_counts(pbx: Asterisk, port: int, expected: Callable[[], Mapping[str, str]], timeout: float = 15.0) -> None:
+def require_counts(pbx: Asterisk, port: int, expected: Callable[[], Mapping[str, str]], timeout: float = PATIENCE) -> None:
     """AssertionError unless the stream at this RTP port comes to have these columns. Both are asked again until then, because packets
     may be on their way: a PBX on a busy machine, or under valgrind, is late."""
     until = time.monotonic() + timeout
@@ -43,6 +44,15 @@ def require_counts(pbx: Asterisk, port: int, expected: Callable[[], Mapping[str,
             return
         assert time.monotonic() < until, f"`sealrtp show streams` miscounts, {dict(wanted)} is right: {row}"
         time.sleep(0.2)
+
+
+def wait_row(pbx: Asterisk, port: int, right: Callable[[dict[str, str]], bool], what: str) -> dict[str, str]:
+    """The stream at this RTP port of the PBX once it is as it must be: packets may be on their way. AssertionError when it does not become so."""
+    until = time.monotonic() + PATIENCE
+    while not right(row := row_of(pbx, port)):
+        assert time.monotonic() < until, f"{what}: {row}"
+        time.sleep(0.2)
+    return row
 
 
 def rows_of_user(pbx: Asterisk, user: str) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from late import wait_for
 from pbx.asterisk import Asterisk
 from pbx.configuration import extensions_conf
 from pbx.endpoints import NATIVE, Endpoint, Media
@@ -19,7 +20,7 @@ from pbx.roots import choose
 from calls import sdp
 from calls.sip import Call
 from calls.site import Kind
-from calls.test_zrtp_module import NO_ANSWER, Plain, kind, said
+from calls.test_zrtp_module import Plain, kind, said
 
 __all__ = ["kind"]
 
@@ -178,8 +179,11 @@ def test_the_policy_of_a_call_is_the_dialplans_else_the_end_points(
     with call_of(pbx, user, extension) as (plain, _):
         seen = told(pbx, start)
         assert (seen["Policy"], seen["Dial"], seen["State"]) == (policy, "", state)
-        time.sleep(0.5)
-        assert (plain.rtp > 0) == (state == "CLEAR"), "clear media where none may pass, or none where it may"
+        if state == "CLEAR":
+            wait_for(lambda: plain.rtp > 0, "clear media")
+        else:
+            time.sleep(0.5)
+            assert plain.rtp == 0, "clear media where none may pass"
         if extension == "only-zrtp":
             branch = pbx.manager.wait_event("UserEvent", lambda event: event["UserEvent"] == "Branch", start=start)
             assert branch["Taken"] == "blocked"
@@ -188,7 +192,7 @@ def test_the_policy_of_a_call_is_the_dialplans_else_the_end_points(
 def test_a_call_that_may_not_be_clear_ends(pbx: Asterisk) -> None:
     start = len(pbx.manager.events)
     with call_of(pbx, "vault", "echo") as (plain, call):
-        call.wait_end(NO_ANSWER + 12)
+        call.wait_end()
         assert plain.rtp == 0
     pbx.manager.wait_event("SealRTPFailed", lambda event: "/vault-" in event["Channel"], start=start)
 
@@ -197,13 +201,13 @@ def test_a_call_without_zrtp_that_may_not_be_clear_is_refused_or_ends_in_silence
     start = len(pbx.manager.events)
     with Plain(pbx, "closed") as plain:
         call = plain.phone.call("echo", sdp.body(plain.port))
-        final = call.wait_final(10)
+        final = call.wait_final()
         if kind.chan == "pjsip":
             assert final.status == 488, final.start
             return
         # chan_sip's descriptions are its own.
         plain.send_to(final.body)
-        call.wait_end(NO_ANSWER + 12)
+        call.wait_end()
         assert plain.rtp == 0
     pbx.manager.wait_event("SealRTPFailed", lambda event: "/closed-" in event["Channel"], start=start)
 
@@ -230,14 +234,16 @@ def test_a_dialled_leg_is_under_the_policy_chosen_for_it_from_its_first_packet_o
     start = len(pbx.manager.events)
     with Plain(pbx, "clear") as caller, Plain(pbx, "callee") as callee:
         call = caller.phone.call(extension, sdp.body(caller.port))
-        incoming = callee.phone.wait_call(10)
+        incoming = callee.phone.wait_call()
         callee.send_to(incoming.remote_sdp)
         incoming.answer(sdp.body(callee.port))
         incoming.wait_ack()
-        final = call.wait_final(10)
+        final = call.wait_final()
         caller.send_to(final.body)
         time.sleep(1.5)
-        assert callee.rtp == 0 and callee.hellos > 0, "clear media on a leg whose policy has none"
+        assert callee.rtp == 0, "clear media on a leg whose policy has none"
+        wait_for(lambda: callee.hellos > 0, "a Hello")
+        pbx.manager.wait_event("UserEvent", lambda event: event["UserEvent"] == "Told" and "/callee-" in event["Channel"], start=start)
         events = [event for event in pbx.manager.events[start:] if event["UserEvent"] == "Told"]
         # The caller's own leg is not under it.
         legs = {"/callee-" in event["Channel"]: event["Policy"] for event in events}
@@ -251,12 +257,11 @@ def test_a_reload_is_for_new_calls_and_those_that_are_up_keep_theirs(pbx: Asteri
         assert told(pbx, start)["State"] == "CLEAR"
         with configured(pbx, NATIVE + "[clear]\nfallback = reject\n[callee]\nfallback = reject\n"):
             before = plain.rtp
-            time.sleep(1)
-            assert plain.rtp > before + 20, "the reload has reached a call that was up"
+            wait_for(lambda: plain.rtp > before + 20, "the media of a call that was up before the reload")
             start = len(pbx.manager.events)
             with Plain(pbx, "callee") as second:
                 later = second.phone.call("told", sdp.body(second.port))
-                assert later.wait_final(10).status == 200
+                assert later.wait_final().status == 200
                 seen = told(pbx, start)
                 assert (seen["Policy"], seen["State"]) == ("callee", "BLOCK")
                 assert second.rtp == 0

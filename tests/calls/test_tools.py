@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+import late
+from late import Failure, Late
+
 from calls import sip
 from calls.audio import OTHER_SPEECH, SPEECH, compare, decode, tone, tone_share
 from calls.legs import good_media
-from calls.media import EndPoint, MediaError
+from calls.media import Capture, EndPoint, MediaError
 from calls.phones import share_heard
 from calls.sdp import SUITES, Crypto, body, read, read_crypto
+from calls.site import Watched
 
 FRAME = 160
 
@@ -76,21 +88,21 @@ def test_the_judge_tells_good_packets_from_broken_clear_and_doubled_ones(tmp_pat
         one.remote(f"127.0.0.1:{two.port}")
         with pytest.raises(MediaError, match="neither keys"):
             one.play(said)
-            one.drain(3)
+            one.drain()
             one.report()
     with EndPoint(tmp_path, "three") as one, EndPoint(tmp_path, "four", known_audio=said) as two:
         one.remote(f"127.0.0.1:{two.port}")
         one.send_with(ours)
         two.receive_with(ours)
         one.play(said, copies=2, corrupt={"from": 10, "count": 5}, clear={"from": 20, "count": 5}, lose={"from": 30, "count": 5}, sequence=65520)
-        one.drain(5)
+        one.drain()
         report = two.report()
         assert (report.packets, report.authenticated, report.duplicates, report.lost) == (90, 35, 35, 15)
         assert (report.auth_failures, report.clear_audio, report.plain_on_wire) == (20, 10, 0)
         assert compare(said, report.audio).matched == 35
         two.receive_with(theirs)
         one.play(said, sequence=100)
-        one.drain(5)
+        one.drain()
         assert two.report().by_keys == [85, 0], "packets under the old key are counted under the old key"
 
 
@@ -108,7 +120,7 @@ def test_two_end_points_secure_media_by_dtls(tmp_path: Path, kind: str, profile:
             states = each.wait_dtls()
             assert [(state.state, state.profile, state.peer) for state in states] == 2 * [("done", profile, other)], states
         one.play(said, rtcp=True)
-        one.drain(5)
+        one.drain()
         report = two.report()
         good_media(report)
         assert (compare(said, report.audio).frames, report.rtcp) == (50, 1)
@@ -123,7 +135,7 @@ def test_without_a_common_profile_there_are_no_keys(tmp_path: Path) -> None:
         assert [one.wait_dtls()[0].state, two.wait_dtls()[0].state] == ["failed", "failed"]
         with pytest.raises(MediaError, match="neither keys"):
             one.play(SPEECH[:FRAME])
-            one.drain(3)
+            one.drain()
             one.report()
 
 
@@ -145,3 +157,86 @@ def test_the_benchmark_takes_the_middle_of_its_rounds_and_what_is_added_to_clear
     assert median_of([Cost(0.25, 0.5), Cost(0.75, 0.5), Cost(9.0, 9.0), Cost(0.0, 0.0)]) == Cost(0.5, 0.5)
     told = report(100, {CLEAR: [Cost(0.1, 0.0)], STOCK: [Cost(0.2, 0.0)], OURS: [Cost(0.11, 0.0)]})
     assert told["shares"] == {CM80: 0.1}
+
+
+def raised(raise_it: Callable[[], object]) -> BaseException:
+    with pytest.raises(BaseException) as caught:
+        raise_it()
+    return caught.value
+
+
+def late_after(error: BaseException) -> None:
+    try:
+        raise error
+    except type(error):
+        raise Late("the end did not come") from None
+
+
+def test_late_is_what_was_waited_for_and_hides_no_finding() -> None:
+    assert late.only_late(raised(lambda: late.wait_for(lambda: False, "a PBX", 0.01)))
+    assert late.wait_for(iter([None, False, 0]).__next__, "a PBX") == 0
+    assert late.only_late(raised(lambda: late_after(TimeoutError()))) and late.only_late(raised(lambda: late_after(Late("a phone"))))
+    for error in (AssertionError("a clear packet"), RuntimeError("the PBX died"), ValueError()):
+        assert not late.only_late(error) and not late.only_late(raised(lambda: late_after(error)))
+
+
+def test_only_tests_that_were_late_are_run_again_and_each_is_named() -> None:
+    asked: list[str] = []
+
+    def alone(test: str) -> list[str] | None:
+        asked.append(test)
+        return ["late again"] if "bad" in test else None
+
+    found = Failure("clear", ("a clear packet",), late=False)
+    verdict = late.judge([Failure("good", ("waited",), True, flaws=2), found, Failure("bad", ("waited",), True)], alone)
+    assert asked == ["good", "bad"] and (verdict.passed, verdict.flaws) == (1, 2)
+    assert verdict.notes == ["LATE, then passed alone: good: waited", "FAILED: clear", "    a clear packet",
+                             "FAILED: bad", "    waited", "    then, alone: late again"]
+
+
+def test_more_late_tests_than_a_few_are_a_fault_and_none_is_run_again() -> None:
+    failures = [Failure(f"test {number}", ("waited",), True) for number in range(late.MOST + 1)]
+    verdict = late.judge(failures, lambda _: pytest.fail("run again"))
+    assert verdict.passed == 0 and sum(note.startswith("FAILED: ") for note in verdict.notes) == len(failures)
+    assert late.judge(failures[1:], lambda _: None).passed == late.MOST
+
+
+def test_pytest_reports_who_was_late_and_who_has_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text((Path(late.__file__).parent / "conftest.py").read_text().replace(
+        "Path(__file__).resolve().parent", f"Path({str(Path(late.__file__).parent)!r})"))
+    (tmp_path / "test_it.py").write_text("""import pytest
+from late import Late
+
+@pytest.fixture
+def ends_late():
+    yield
+    raise Late("no end")
+
+@pytest.mark.parametrize("case", ["a[b]"])
+def test_late(case): raise Late("a phone\\nand more")
+def test_late_twice(ends_late): raise Late("a phone")
+def test_found(): assert not "a clear packet"
+def test_found_and_late(ends_late): assert not "a clear packet"
+def test_good(): pass
+""")
+    report = tmp_path / "report.xml"
+    subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", tmp_path], cwd=tmp_path,
+                   capture_output=True, check=False)
+    failures = {failure.test.rpartition("::")[2]: failure for failure in late.failures_of(report)}
+    assert {name: (failure.late, failure.flaws) for name, failure in failures.items()} == {
+        "test_late[a[b]]": (True, 1), "test_late_twice": (True, 2), "test_found": (False, 1), "test_found_and_late": (False, 2)}
+    assert failures["test_late[a[b]]"].said[0].endswith("a phone") and failures["test_late[a[b]]"].test.startswith("test_it.py::")
+
+
+def test_a_capture_has_all_that_was_sent_before_it_is_asked(tmp_path: Path) -> None:
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+        with Capture(tmp_path / "capture", f"udp port {port}") as capture:
+            for number in range(1, 4):
+                os.kill(capture.process.pid, signal.SIGSTOP)
+                for _ in range(100):
+                    one.sendto(b"clear" * 40, ("127.0.0.1", port))
+                threading.Timer(0.3, os.kill, (capture.process.pid, signal.SIGCONT)).start()
+                seen = capture.look([Watched("127.0.0.1", port, port)], 0.0, [])
+                assert seen.to_pbx.unknown == 100 * number

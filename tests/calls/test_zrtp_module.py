@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from late import PATIENCE, Late, wait_for
 from pbx.asterisk import Asterisk
 from pbx.configuration import extensions_conf
 from pbx.endpoints import NATIVE, POLICY_OF, ZRTP_WHERE_KNOWN, Endpoint, Media, section
@@ -52,6 +53,8 @@ exten => late,1,Answer()
 FRAME = 160
 # Our Hello goes out for so long, in seconds, before a peer counts as one without ZRTP; and some more.
 NO_ANSWER = 8.0
+# And for no less than that.
+HELLOS_LAST = 3.0
 
 
 class Plain:
@@ -76,7 +79,7 @@ class Plain:
     def __exit__(self, *_: object) -> None:
         self.closing = True
         for thread in self.threads:
-            thread.join(2)
+            thread.join(PATIENCE)
         self.phone.close()
         self.socket.close()
 
@@ -103,7 +106,7 @@ class Plain:
 
     def invite(self, extension: str) -> Call:
         call = self.phone.call(extension, sdp.body(self.port))
-        final = call.wait_final(10)
+        final = call.wait_final()
         assert final.status == 200, final.start
         self.send_to(final.body)
         return call
@@ -159,8 +162,8 @@ def said(pbx: Asterisk, command: str) -> str:
 def test_where_nobody_has_zrtp_no_call_has_a_stream(kind: Kind, tmp_path: Path) -> None:
     with make(kind, tmp_path, NATIVE) as pbx:
         with caller(pbx, "never", "echo") as (plain, _):
-            time.sleep(1)
-            assert plain.rtp > 20 and plain.hellos == 0
+            wait_for(lambda: plain.rtp > 20, "the echo")
+            assert plain.hellos == 0
         assert re.search(r"^Streams +0 now, 0 ever", pbx.cli("sealrtp show status"), re.M)
         assert "Nobody has ZRTP" in pbx.cli("sealrtp zrtp show")
         assert not (tmp_path / "var/sealrtp").exists(), "a cache was made that nobody needs"
@@ -216,13 +219,16 @@ def test_waiting_tells_what_passes_a_phone_without_zrtp(pbx: Asterisk, user: str
     with caller(pbx, user, extension) as (plain, _):
         told = pbx.manager.wait_event("UserEvent", lambda event: event["UserEvent"] == "Told", start=start)
         assert (told["Status"], told["State"], told["Method"], told["Nonsense"]) == (status, state, "", "")
-        assert (plain.hellos > 0) == (user != "never")
+        if user == "never":
+            assert plain.hellos == 0
+        else:
+            wait_for(lambda: plain.hellos > 0, "a Hello")
 
 
 def test_a_required_call_without_zrtp_ends_and_nothing_clear_has_passed(pbx: Asterisk) -> None:
     start = len(pbx.manager.events)
     with caller(pbx, "always", "echo") as (plain, call):
-        call.wait_end(NO_ANSWER)
+        call.wait_end()
         assert plain.rtp == 0
     failed = pbx.manager.wait_event("SealRTPFailed", lambda event: "/always-" in event["Channel"], start=start)
     assert failed["Method"] == "ZRTP" and "Hello" in failed["Reason"]
@@ -243,7 +249,7 @@ def test_the_sample_dialplan_spells_the_sas_and_takes_the_users_word(site: Site,
         assert peer.call is not None
         secured = pbx.manager.wait_event("SealRTPSecured", lambda event: "/perhaps-" in event["Channel"], start=start)
         pbx.wait_log(rf'SayAlpha\("[^"]*", "{secured["SAS"]}"\)', start=log)
-        pbx.wait_log(r'Read\("[^"]*", "SAME', start=log, timeout=20)
+        pbx.wait_log(r'Read\("[^"]*", "SAME', start=log)
         info = peer.call.request("INFO")
         info.headers.append(("content-type", "application/dtmf-relay"))
         info.body = "Signal=1\r\nDuration=160\r\n"
@@ -266,24 +272,30 @@ def reinvites(plain: Plain, call: Call) -> list[int]:
 
 
 def test_direct_media_waits_until_nobody_answers_and_then_comes_once(pbx: Asterisk) -> None:
-    with Plain(pbx, "direct") as first, Plain(pbx, "direct-too") as second:
-        call = first.phone.call("direct-too", sdp.body(first.port))
-        incoming = second.phone.wait_call(10)
-        second.send_to(incoming.remote_sdp)
-        incoming.answer(sdp.body(second.port))
-        incoming.wait_ack()
-        final = call.wait_final(10)
-        first.send_to(final.body)
-        time.sleep(2)
-        assert reinvites(first, call) == [] and reinvites(second, incoming) == [], "media was to go directly before ZRTP had its time"
-        until = time.monotonic() + NO_ANSWER
-        while not (reinvites(first, call) and reinvites(second, incoming)):
-            assert time.monotonic() < until, "no direct media though nobody has answered"
-            time.sleep(0.1)
-        time.sleep(NO_ANSWER)
-        # Neither back to the PBX, nor again and again.
-        assert (reinvites(first, call), reinvites(second, incoming)) == ([second.port], [first.port])
-        call.bye()
+    # That nothing comes early can be seen in a call whose first seconds were not longer for this process.
+    for _ in range(5):
+        with Plain(pbx, "direct") as first, Plain(pbx, "direct-too") as second:
+            began = time.monotonic()
+            call = first.phone.call("direct-too", sdp.body(first.port))
+            incoming = second.phone.wait_call()
+            second.send_to(incoming.remote_sdp)
+            incoming.answer(sdp.body(second.port))
+            incoming.wait_ack()
+            final = call.wait_final()
+            first.send_to(final.body)
+            time.sleep(2)
+            early = reinvites(first, call) + reinvites(second, incoming)
+            if time.monotonic() - began > HELLOS_LAST:
+                call.bye()
+                continue
+            assert not early, "media was to go directly before ZRTP had its time"
+            wait_for(lambda: reinvites(first, call) and reinvites(second, incoming), "direct media when nobody has answered")
+            time.sleep(NO_ANSWER)
+            # Neither back to the PBX, nor again and again.
+            assert (reinvites(first, call), reinvites(second, incoming)) == ([second.port], [first.port])
+            call.bye()
+            return
+    raise Late("this process was not let run in any of five calls")
 
 
 def test_unloads_after_zrtp_calls_and_loads_again(pbx: Asterisk) -> None:
@@ -291,16 +303,12 @@ def test_unloads_after_zrtp_calls_and_loads_again(pbx: Asterisk) -> None:
         time.sleep(0.5)
         assert "Unloaded" not in pbx.cli("module unload res_sealrtp.so")
     # chan_sip keeps a dialog for half a minute.
-    until = time.monotonic() + 60
     pbx.cli("module unload res_sealrtp_pjsip.so")
-    while "Unloaded res_sealrtp.so" not in pbx.cli("module unload res_sealrtp.so"):
-        assert time.monotonic() < until, pbx.cli("sealrtp show streams")
-        time.sleep(1)
+    wait_for(lambda: "Unloaded res_sealrtp.so" in pbx.cli("module unload res_sealrtp.so"), "the unload", 2 * PATIENCE, every=1)
     for what in ("function SEALRTP", "application SealRTPWait", "application SealRTPVerified"):
         assert "[Synopsis]" not in said(pbx, f"core show {what}"), f"{what} is left behind"
     assert "Loaded res_sealrtp.so" in pbx.cli("module load res_sealrtp.so")
     for what in ("function SEALRTP", "application SealRTPWait", "application SealRTPVerified"):
         assert "[Synopsis]" in pbx.cli(f"core show {what}")
     with caller(pbx, "perhaps", "echo") as (plain, _):
-        time.sleep(1)
-        assert plain.hellos > 0 and plain.rtp > 20
+        wait_for(lambda: plain.hellos > 0 and plain.rtp > 20, "a Hello and the echo")

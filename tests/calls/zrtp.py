@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from late import PATIENCE, Late
 from pbx.manager import Message
 
 from calls.algorithms import Algorithms
@@ -49,12 +50,13 @@ class ZrtpPhone(Linphone):
         path = self.home / "log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def sas(self, call: int = 1, timeout: float = 10.0) -> str:
-        """The SAS of its call of this number, once it shows one. AssertionError when it does not."""
+    def sas(self, call: int = 1, timeout: float = PATIENCE) -> str:
+        """The SAS of its call of this number, once it shows one. Raises Late."""
         until = time.monotonic() + timeout
         while not (found := [token for number, token in ENCRYPTED.findall(self.text()) if int(number) == call]):
-            assert time.monotonic() < until, f"linphonec does not say that call {call} is encrypted: {self.text()[-300:]}"
             assert self.process is not None and self.process.poll() is None, f"linphonec ended by itself: {self.text()[-300:]}"
+            if time.monotonic() > until:
+                raise Late(f"linphonec does not say that call {call} is encrypted: {self.text()[-300:]}")
             time.sleep(0.1)
         return found[-1]
 
@@ -132,6 +134,6 @@ def line_of(site: Site, user: str) -> Line:
     return Line(channel, told["suite"], told["sas"], is_yes(told["sas_verified"]), told["peer_zid"], row)
 
 
-def event_of(site: Site, name: str, channel: str, start: int = 0, timeout: float = 5.0) -> Message:
+def event_of(site: Site, name: str, channel: str, start: int = 0, timeout: float = PATIENCE) -> Message:
     """The manager's event of that name about a channel."""
     return site.pbx.manager.wait_event(name, lambda event: event["Channel"] == channel, start=start, timeout=timeout)

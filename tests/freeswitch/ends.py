@@ -7,9 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from late import Late
+
 from calls.legs import Leg
 from calls.registry import Flaw, Outcome
-from calls.sip import SipError
 
 from freeswitch.event_socket import Event
 from freeswitch.place import SwitchSite
@@ -60,7 +61,7 @@ def failed(site: SwitchSite, leg: Leg, mark: Mark, timeout: float = SOON, *, say
     try:
         leg.call.wait_end(4 * timeout if site.switch.valgrind else timeout)
         leg.media.judge_early()
-    except SipError:
+    except Late:
         leg.media.judge_early()
         packets = leg.report().packets
         raise Flaw(f"the call stays up, {f'{packets} packets came' if packets else 'silent'}") from None

@@ -7,11 +7,12 @@ import json
 import secrets
 import socket
 import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from types import SimpleNamespace
+
+from late import PATIENCE, wait_for
 
 
 class Ari:
@@ -21,7 +22,7 @@ class Ari:
         self.port = port
         self.application = application
         self._authorization = "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()
-        self._socket = socket.create_connection(("127.0.0.1", port), 10)
+        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
         query = urllib.parse.urlencode({"app": application, "api_key": f"{user}:{secret}"})
         key = base64.b64encode(secrets.token_bytes(16)).decode()
         self._socket.sendall((f"GET /ari/events?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -54,18 +55,12 @@ class Ari:
         url = f"http://127.0.0.1:{self.port}/ari/{path}?{urllib.parse.urlencode(query)}"
         request = urllib.request.Request(url, method=method, headers={"Authorization": self._authorization})
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"{method} {path}: {error.code} {error.read()[:200]!r}") from None
         return json.loads(text, object_hook=lambda fields: SimpleNamespace(**fields)) if text else SimpleNamespace()
 
-    def wait_channel(self, channel: str, timeout: float = 5.0) -> None:
-        """Waits until a channel is in the application."""
-        until = time.monotonic() + timeout
-        while True:
-            found = [known for known in (self.ask("GET", f"applications/{self.application}").channel_ids) if known == channel]
-            if found:
-                return
-            assert time.monotonic() < until, f"{channel} does not come into the application"
-            time.sleep(0.05)
+    def wait_channel(self, channel: str, timeout: float = PATIENCE) -> None:
+        """Waits until a channel is in the application. Raises Late."""
+        wait_for(lambda: channel in self.ask("GET", f"applications/{self.application}").channel_ids, f"{channel} in the application", timeout)

@@ -25,6 +25,7 @@ from xml.etree.ElementTree import ParseError
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from late import PATIENCE, Late
 from pbx.ari import Ari
 from pbx.certificates import EC, make_certificate
 from pbx.configuration import COMMON, DRIVERS, PROVIDERS, SDP_MODULES, configuration_files, manager_conf, write_configuration
@@ -117,11 +118,11 @@ class Asterisk:
     def start(self, timeout: float | None = None) -> Asterisk:
         """Writes the configuration, starts Asterisk in the foreground and waits until it is fully booted.
 
-        `timeout` in seconds, by default 30, and 240 under valgrind. Raises PbxError.
+        `timeout` in seconds, by default 120, and 400 under valgrind. Raises PbxError, and Late when it is not up by then.
         """
         if self.process is not None:
             raise PbxError("it is running already")
-        timeout = timeout or (240 if self.valgrind else 30)
+        timeout = timeout or (400 if self.valgrind else 120)
         self.write()
         argv = [ASTERISK, "-f", "-C", f"{self.here}/etc/asterisk.conf"]
         if self.valgrind:
@@ -138,7 +139,7 @@ class Asterisk:
                 if self.process.poll() is not None:
                     raise PbxError(f"Asterisk did not start: {describe_exit(self.process.returncode)}\n{self._last_words()}")
                 if time.monotonic() > deadline:
-                    raise PbxError(f"Asterisk was not fully booted after {timeout:.0f} s\n{self._last_words()}")
+                    raise Late(f"Asterisk was not fully booted after {timeout:.0f} s\n{self._last_words()}")
                 time.sleep(0.05)
             if self.check and (missing := set(self.modules) - self.running_modules()):
                 raise PbxError(f"these modules do not run: {', '.join(sorted(missing))}\n{self._last_words()}")
@@ -152,11 +153,11 @@ class Asterisk:
         process, self.process = self.process, None
         if process is None:
             return 0
-        timeout = timeout or (180 if self.valgrind else 10)
+        timeout = timeout or (180 if self.valgrind else PATIENCE)
         if process.poll() is None and self._manager is not None:
             try:
                 self._manager.command("core stop now")
-            except (ManagerError, OSError):
+            except (ManagerError, Late, OSError):
                 pass  # It may close the connection before it has answered.
             self._wait(process, timeout)
         for last_resort in (signal.SIGTERM, signal.SIGKILL):
@@ -180,8 +181,8 @@ class Asterisk:
     def _booted(self) -> bool:
         if self._manager is None:
             try:
-                self._manager = Manager(self.ports.manager, MANAGER_USER, self._secret, timeout=60 if self.valgrind else 10)
-            except (OSError, ManagerError):
+                self._manager = Manager(self.ports.manager, MANAGER_USER, self._secret)
+            except (OSError, ManagerError, Late):
                 return False
         return any(event["Event"] == "FullyBooted" for event in self._manager.events)
 
@@ -249,7 +250,7 @@ class Asterisk:
         """Active channels of this endpoint or user."""
         return len(re.findall(rf"^\w+/{re.escape(user)}-[0-9a-f]+!", self.cli("core show channels concise"), re.M))
 
-    def wait_idle(self, timeout: float = 10.0) -> None:
+    def wait_idle(self, timeout: float = PATIENCE) -> None:
         """Waits until no channel is left. Raises PbxError."""
         deadline = time.monotonic() + timeout
         while (count := self.channels()) != 0:
@@ -264,8 +265,8 @@ class Asterisk:
         path = self.workdir / "log/full"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def wait_log(self, pattern: str, *, start: int = 0, timeout: float = 10.0) -> re.Match[str]:
-        """The first match of a regular expression in the log from the character `start` on. Raises PbxError."""
+    def wait_log(self, pattern: str, *, start: int = 0, timeout: float = PATIENCE) -> re.Match[str]:
+        """The first match of a regular expression in the log from the character `start` on. Raises Late."""
         deadline = time.monotonic() + timeout
         while True:
             text = self.log_text()[start:]
@@ -273,7 +274,7 @@ class Asterisk:
             if found is not None:
                 return found
             if time.monotonic() > deadline:
-                raise PbxError(f"no {pattern!r} in the log after {timeout:.0f} s; it ends:\n{text[-2000:]}")
+                raise Late(f"no {pattern!r} in the log after {timeout:.0f} s; it ends:\n{text[-2000:]}")
             time.sleep(0.1)
 
     def valgrind_findings(self) -> list[Finding]:

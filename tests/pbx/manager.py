@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from late import PATIENCE, Late
+
 
 class ManagerError(RuntimeError):
     """The manager refused an action, or the connection ended."""
@@ -31,7 +33,7 @@ class Message:
 class Manager:
     """One connection. Events are kept in the order they came, for wait_event."""
 
-    def __init__(self, port: int, user: str, secret: str, *, timeout: float = 10.0) -> None:
+    def __init__(self, port: int, user: str, secret: str, *, timeout: float = PATIENCE) -> None:
         self.timeout = timeout
         self._socket = socket.create_connection(("127.0.0.1", port), timeout)
         self._socket.settimeout(None)
@@ -88,7 +90,7 @@ class Manager:
             self._changed.notify_all()
 
     def action(self, name: str, **headers: str | int | list[str]) -> Message:
-        """Sends an action and returns its response; a list repeats the header. Raises ManagerError when it is refused."""
+        """Sends an action and returns its response; a list repeats the header. Raises ManagerError when it is refused, Late without a response."""
         number = f"sealrtp-{next(self._numbers)}"
         lines = [f"Action: {name}", f"ActionID: {number}"]
         for key, value in headers.items():
@@ -98,7 +100,7 @@ class Manager:
         self._socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         with self._changed:
             if not self._changed.wait_for(lambda: number in self._responses or self._closed, self.timeout):
-                raise ManagerError(f"{name}: no response in {self.timeout:.0f} s")
+                raise Late(f"{name}: no response in {self.timeout:.0f} s")
             response = self._responses.pop(number, None)
         if response is None:
             raise ManagerError(f"{name}: the connection ended")
@@ -110,9 +112,9 @@ class Manager:
         """What a CLI command prints."""
         return "\n".join(self.action("Command", Command=line).all("Output"))
 
-    def wait_event(self, name: str, matches: Callable[[Message], bool] = lambda _: True, *, timeout: float = 10.0,
+    def wait_event(self, name: str, matches: Callable[[Message], bool] = lambda _: True, *, timeout: float = PATIENCE,
                    start: int = 0) -> Message:
-        """The first event of that name for which `matches` holds, from events[start] on. Raises TimeoutError."""
+        """The first event of that name for which `matches` holds, from events[start] on. Raises Late."""
         deadline = time.monotonic() + timeout
         with self._changed:
             while True:
@@ -122,5 +124,5 @@ class Manager:
                 start = len(self.events)
                 left = deadline - time.monotonic()
                 if left <= 0 or self._closed:
-                    raise TimeoutError(f"no event {name} in {timeout:.0f} s")
+                    raise Late(f"no event {name} in {timeout:.0f} s")
                 self._changed.wait(left)

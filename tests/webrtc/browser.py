@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import struct
@@ -15,6 +16,8 @@ import wave
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from late import PATIENCE, Late
 
 from calls.registry import Skipped
 
@@ -84,7 +87,7 @@ class Browser:
         self.console: list[str] = []
         threading.Thread(target=self._read, daemon=True).start()
         try:
-            self.version = str(self.ask("Browser.getVersion", timeout=60)["product"])
+            self.version = str(self.ask("Browser.getVersion", timeout=2 * PATIENCE)["product"])
         except BaseException:
             self.close()
             raise
@@ -109,7 +112,7 @@ class Browser:
             try:
                 self.ask("Browser.close", timeout=5)
                 self.process.wait(5)
-            except (BrowserError, OSError, subprocess.TimeoutExpired):
+            except (BrowserError, Late, OSError, subprocess.TimeoutExpired):
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
         with self._changed:
@@ -138,7 +141,7 @@ class Browser:
                 self.console.append(json.dumps(message["params"]["exceptionDetails"]))
             self._changed.notify_all()
 
-    def ask(self, method: str, session: str | None = None, timeout: float = 30.0, **parameters: object) -> dict[str, Any]:
+    def ask(self, method: str, session: str | None = None, timeout: float = 2 * PATIENCE, **parameters: object) -> dict[str, Any]:
         """One command of the protocol and its result."""
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": parameters} | ({"sessionId": session} if session else {})
@@ -146,7 +149,7 @@ class Browser:
             self._out.write(json.dumps(message).encode() + b"\0")
         with self._changed:
             if not self._changed.wait_for(lambda: number in self._answers or self._closed, timeout):
-                raise BrowserError(f"{method}: no answer in {timeout:g} s")
+                raise Late(f"{method}: no answer in {timeout:g} s")
             answer = self._answers.pop(number, None)
         if answer is None:
             raise BrowserError(f"{method}: the browser is gone; its log is {self.log.name}")
@@ -178,15 +181,17 @@ class Page:
     def __exit__(self, *_: object) -> None:
         self.browser.ask("Target.closeTarget", targetId=self.target)
 
-    def run(self, expression: str, timeout: float = 30.0) -> Any:
-        """The value of a script's expression; a promise is awaited. Raises BrowserError with what it threw."""
+    def run(self, expression: str, timeout: float = 2 * PATIENCE) -> Any:
+        """The value of a script's expression; a promise is awaited. Raises BrowserError with what it threw, Late when it has waited too long."""
         answer = self.browser.ask("Runtime.evaluate", self.session, timeout, expression=expression, awaitPromise=True,
                                   returnByValue=True)
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
-            raise BrowserError(details.get("exception", {}).get("description") or details["text"])
+            said = details.get("exception", {}).get("description") or details["text"]
+            # As the page's own until() puts it.
+            raise (Late if re.search(r": not in \d+ s\b", said) else BrowserError)(said)
         return answer["result"].get("value")
 
-    def phone(self, function: str, *arguments: object, timeout: float = 30.0) -> Any:
+    def phone(self, function: str, *arguments: object, timeout: float = 2 * PATIENCE) -> Any:
         """Calls a function of window.phone."""
         return self.run(f"window.phone.{function}({', '.join(json.dumps(argument) for argument in arguments)})", timeout)

@@ -11,7 +11,7 @@ from pbx.sounds import chirp
 
 from webrtc.browser import TONE_HZ
 from webrtc.documented import DocumentError, blocks, configuration, set_values
-from webrtc.wire import Datagram, clear_media, client_hellos
+from webrtc.wire import Datagram, clear_media, handshakes
 
 PBX, BROWSER = (bytes([127, 0, 0, 1]), 11000), (bytes([127, 0, 0, 1]), 40000)
 
@@ -58,12 +58,14 @@ def test_a_codec_that_is_not_known_is_found_by_its_first_bytes() -> None:
     assert len(after_the_handshake(opus)) == 1
 
 
-def test_a_fragmented_client_hello_counts_once() -> None:
-    def fragment(offset: int) -> Datagram:
-        body = bytes([1]) + (1400).to_bytes(3) + bytes(2) + offset.to_bytes(3) + (700).to_bytes(3) + bytes(700)
+def test_a_client_hello_that_comes_again_is_one_handshake() -> None:
+    def fragment(offset: int, random_byte: int = 7) -> Datagram:
+        content = bytes(2) + bytes([random_byte]) * 32 + bytes(666) if offset == 0 else bytes(700)
+        body = bytes([1]) + (1400).to_bytes(3) + bytes(2) + offset.to_bytes(3) + (700).to_bytes(3) + content
         return Datagram(0.0, BROWSER, PBX, bytes([22, 0xFE, 0xFF]) + bytes(8) + struct.pack("!H", len(body)) + body)
 
-    assert client_hellos([fragment(0), fragment(700), fragment(0)]) == 2
+    assert handshakes([fragment(0), fragment(700), fragment(0)]) == 1
+    assert handshakes([fragment(0), fragment(0, 8), fragment(700)]) == 2
 
 
 def test_the_page_for_administrators_has_the_files_that_are_run() -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from late import PATIENCE, Late
+
 from calls.media import Capture
 from calls.site import Watched
 from pbx.asterisk import Asterisk
@@ -26,10 +28,7 @@ from webrtc.wire import Datagram, clear_media, read
 # The shares of the moments in which the tone must be heard, of the energy that must be the tone's, and the least loudness
 # (full scale is 1; the tone that is sent has 0.24).
 MOMENTS, PURITY, LOUDNESS = 0.8, 0.9, 0.1
-TONE_PATIENCE = 12.0
 DTLS_1_2 = "FEFD"
-# What tcpdump needs for the last packets.
-LAST_PACKETS_SECONDS = 0.2
 
 
 # The RFCs' names of what getStats() calls a profile.
@@ -109,15 +108,16 @@ class Call:
         return sum(moment["share"] > PURITY and moment["rms"] > LOUDNESS for moment in moments) / len(moments)
 
     def require_tone(self, frequency: float = TONE_HZ) -> None:
-        """AssertionError unless the tone is heard for a second on end; a loaded machine may take a while to play it so."""
-        best, deadline = 0.0, time.monotonic() + TONE_PATIENCE
+        """Waits until the tone is heard for a second on end; a loaded machine may take a while to play it so. Raises Late."""
+        best, deadline = 0.0, time.monotonic() + PATIENCE
         while best < MOMENTS and time.monotonic() < deadline:
             best = max(best, self.share_heard(1.0, frequency))
-        assert best >= MOMENTS, f"the tone was heard in {best:.0%} of the moments of a second at best"
+        if best < MOMENTS:
+            raise Late(f"the tone was heard in {best:.0%} of the moments of a second at best")
 
     def require_secured(self) -> Security:
         """AssertionError unless the browser's DTLS came about, in version 1.2 and over one transport."""
-        state = self.page.phone("secured", 10)
+        state = self.page.phone("secured", PATIENCE)
         assert state == "connected", f"the browser's connection is {state}"
         security = self.security()
         assert security.state == "connected", f"its DTLS transport is {security.state}"
@@ -152,7 +152,6 @@ class Call:
 
     def stop(self) -> None:
         """Ends the capture and reads it."""
-        time.sleep(LAST_PACKETS_SECONDS)
         self.capture.stop()
         self.datagrams = read(self.capture.path)
 
@@ -188,12 +187,16 @@ class Web:
         first_event = len(pbx.manager.events)
         with Capture(directory / "media.pcap", f"udp portrange {first}-{last}") as capture, \
                 self.browser.open(self.server.address) as page:
+            call = Call(page, directory, capture, user, pbx, first_event)
             try:
                 page.phone("register", {"user": user, "password": self.site.password, "server": self.site.server, **settings})
-                yield Call(page, directory, capture, user, pbx, first_event)
+                yield call
                 page.phone("hangUp")
-                pbx.wait_idle(10)
-            except BaseException:
+                pbx.wait_idle()
+            except BaseException as error:
                 (directory / "console").write_text("\n".join(self.browser.console))
                 pbx.cli("channel request hangup all")
+                if isinstance(error, Late) and call.port and call.capture.process.returncode is None:
+                    # What came too late must not hide what was clear.
+                    call.require_no_clear_media(0)
                 raise

@@ -88,10 +88,11 @@ def count(datagrams: list[Datagram], kind: str) -> int:
     return sum(datagram.kind == kind for datagram in datagrams)
 
 
-def client_hellos(datagrams: list[Datagram]) -> int:
-    """DTLS ClientHellos in the clear, retransmitted ones and those answered by a cookie included; fragments count once."""
-    return sum(kind == HANDSHAKE and epoch == 0 and len(body) >= 12 and body[0] == CLIENT_HELLO and body[6:9] == bytes(3)
-               for datagram in datagrams if datagram.kind == "DTLS" for kind, epoch, body in datagram.records)
+def handshakes(datagrams: list[Datagram]) -> int:
+    """DTLS handshakes that were begun in the clear, by the random numbers of their ClientHellos: one that comes again, whole or in fragments,
+    or with the server's cookie, has the same."""
+    return len({body[14:46] for datagram in datagrams if datagram.kind == "DTLS" for kind, epoch, body in datagram.records
+                if kind == HANDSHAKE and epoch == 0 and len(body) >= 46 and body[0] == CLIENT_HELLO and body[6:9] == bytes(3)})
 
 
 def of_port(datagrams: list[Datagram], port: int) -> list[Datagram]:

@@ -6,11 +6,12 @@ import math
 import re
 import sqlite3
 import struct
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from late import wait_for
 
 from calls.algorithms import Algorithms
 from calls.sip import Phone as Signalling
@@ -98,7 +99,7 @@ class Handset:
             ended = peer.end()
         before = self.phone.text().count("ended")
         call.bye()
-        self.phone.wait_more("ended", before, 10)
+        self.phone.wait_more("ended", before)
         if not secure:
             assert self.phone.secured_calls < self.calls, "the phone shows a SAS"
             return Talked(ended, None, None, None)
@@ -110,10 +111,8 @@ class Handset:
 
     def logged(self, pattern: re.Pattern[str]) -> tuple[str, ...]:
         """What the phone's log, which lags behind, says of this call's association."""
-        until = time.monotonic() + 10
-        while len(found := pattern.findall(self.phone.log)) < self.secured:
-            assert time.monotonic() < until, f"linphonec's log tells of {len(found)} associations, not of {self.secured}"
-            time.sleep(0.1)
+        found = wait_for(lambda: found if len(found := pattern.findall(self.phone.log)) >= self.secured else None,
+                         f"association {self.secured} in linphonec's log")
         return found[self.secured - 1]
 
 

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import random
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pbx.ports
+from late import PATIENCE, Late, wait_for
+
 HOST = "127.0.0.1"
-# Longer than any call: what hangs ends its test.
-PATIENCE_S = 60.0
-# Below the kernel's ephemeral ports.
-FIRST_PORT, LAST_PORT = 20000, 31000
 
 
 @dataclass(frozen=True)
@@ -47,19 +43,21 @@ def case(name: str) -> Callable[[Callable[[Place], None]], Callable[[Place], Non
 
 
 class Ports:
-    """Blocks of free UDP ports; no block is given twice."""
+    """Small blocks of free UDP ports, out of one that is kept for this process as long as it lives."""
 
     lock = threading.Lock()
-    # Another run on this machine begins elsewhere.
-    next = random.Random(os.getpid()).randrange(FIRST_PORT, LAST_PORT, 20)
+    kept: pbx.ports.Ports | None = None
+    next = 0
 
     @classmethod
     def take(cls, count: int) -> int:
         """The first of so many free ones, even."""
         with cls.lock:
-            for _ in range(1000):
-                base = cls.next
-                cls.next = base + 20 if base + 40 < LAST_PORT else FIRST_PORT
+            cls.kept = cls.kept or pbx.ports.free_ports()
+            first, last = cls.kept.base, cls.kept.base + pbx.ports.BLOCK
+            for _ in range(0, pbx.ports.BLOCK, 20):
+                base = cls.next or first
+                cls.next = base + 20 if base + 40 <= last else first
                 if all(is_free(port) for port in range(base, base + count)):
                     return base
         raise OSError("no block of free UDP ports")
@@ -136,11 +134,11 @@ class Peer:
 
     def sdp(self) -> str:
         """Its description, once it is there."""
-        until = time.monotonic() + 10
-        while not self.ours.exists():
-            assert self.process.poll() is None, f"sealrtp peer ended without a description: {self.said()}"
-            assert time.monotonic() < until, "sealrtp peer gives no description"
-            time.sleep(0.02)
+        def written() -> bool:
+            assert self.ours.exists() or self.process.poll() is None, f"sealrtp peer ended without a description: {self.said()}"
+            return self.ours.exists()
+
+        wait_for(written, "the description of sealrtp peer", every=0.02)
         return self.ours.read_bytes().decode()
 
     def hear(self, sdp: str) -> None:
@@ -153,7 +151,10 @@ class Peer:
         return Path(self.errors.name).read_text()
 
     def end(self) -> Ended:
-        output, _ = self.process.communicate(timeout=PATIENCE_S)
+        try:
+            output, _ = self.process.communicate(timeout=2 * PATIENCE)
+        except subprocess.TimeoutExpired as error:
+            raise Late("sealrtp peer does not end") from error
         lines = output.splitlines()
         assert lines, f"sealrtp peer printed nothing: {self.said()}"
         return Ended(self.process.returncode, json.loads(lines[-1]), self.said())

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 /// Bytes of G.711 in a packet, 20 ms.
 const FRAME: usize = 160;
 const FRAME_TIME: Duration = Duration::from_millis(20);
+/// Of what is later than this nothing is made up for.
+const LONG: Duration = Duration::from_millis(200);
 /// Ports tried for a free pair.
 const PORTS: std::ops::Range<u16> = 33000..49000;
 
@@ -470,6 +472,12 @@ fn receive(socket: &UdpSocket, receiver: &Mutex<Receiver>, inbox: &Mutex<Inbox>,
     }
 }
 
+/// When the packet after one is due that was due at `due` and leaves `now`: who was not let run for long speaks later, not faster, lest
+/// the PBX's buffers overflow.
+fn next_due(due: Instant, now: Instant) -> Instant {
+    (if now.saturating_duration_since(due) < LONG { due } else { now }) + FRAME_TIME
+}
+
 fn send(
     sockets: &Sockets,
     sending: &Mutex<Sending>,
@@ -477,13 +485,13 @@ fn send(
     play: &Play,
     audio: &[u8],
 ) -> Result<(), String> {
-    let started = Instant::now();
     let frames = audio.chunks_exact(FRAME);
     let per_round = frames.len() as u64;
     let mut number = 0u64;
+    let mut due = Instant::now();
     while !stop.load(Ordering::Relaxed) && (play.repeat || number < per_round) {
-        let due = started + FRAME_TIME * u32::try_from(number).map_err(|_| "played for too long")?;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        due = next_due(due, Instant::now());
         let at = (number % per_round) as usize * FRAME;
         one_packet(sockets, &mut lock(sending), play, number, &audio[at..at + FRAME])?;
         number += 1;
@@ -576,5 +584,17 @@ fn deliver(socket: &UdpSocket, packet: &[u8], remote: SocketAddrV4) -> Result<()
         // A closed port is a fact about the peer that the judgement shows anyway.
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
         Err(error) => Err(format!("send to {remote}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_are_made_up_for_after_a_moment_and_not_after_seconds() {
+        let due = Instant::now();
+        assert_eq!(next_due(due, due + Duration::from_millis(150)), due + FRAME_TIME);
+        assert_eq!(next_due(due, due + Duration::from_secs(3)), due + Duration::from_secs(3) + FRAME_TIME);
     }
 }

@@ -10,6 +10,9 @@ let incoming;
 let settings;
 let analyser;
 
+// Seconds that are waited for what should come at once.
+const PATIENCE = 60;
+
 // Resolves as soon as `ready` holds; rejects after `seconds`.
 function until(ready, seconds, what) {
   const deadline = performance.now() + seconds * 1000;
@@ -98,7 +101,7 @@ window.phone = {
       uri,
       authorizationUsername: given.user,
       authorizationPassword: given.password,
-      transportOptions: { server: `wss://${given.server}/ws` },
+      transportOptions: { server: `wss://${given.server}/ws`, connectionTimeout: PATIENCE },
       sessionDescriptionHandlerFactory: descriptions,
       sessionDescriptionHandlerFactoryOptions: { iceGatheringTimeout: 1000, peerConnectionConfiguration: { iceServers: [] } },
       logLevel: "debug",
@@ -108,7 +111,7 @@ window.phone = {
     registerer = new Registerer(agent);
     let refused;
     await registerer.register({ requestDelegate: { onReject: (response) => { refused = response.message.statusCode; } } });
-    await until(() => registerer.state === "Registered" || refused, 10, "register");
+    await until(() => registerer.state === "Registered" || refused, PATIENCE, "register");
     if (refused) throw new Error(`REGISTER was answered with ${refused}`);
   },
 
@@ -122,17 +125,17 @@ window.phone = {
       onAccept: (response) => { status = response.message.statusCode; },
       onReject: (response) => { status = response.message.statusCode; },
     } });
-    await until(() => [SessionState.Established, SessionState.Terminated].includes(session.state), 15, "call");
+    await until(() => [SessionState.Established, SessionState.Terminated].includes(session.state), PATIENCE, "call");
     if (session.state === SessionState.Established) await listen();
     return { state: session.state, status };
   },
 
   // Waits for a call and takes it.
   async answer() {
-    session = await until(() => incoming, 15, "an incoming call");
+    session = await until(() => incoming, PATIENCE, "an incoming call");
     incoming = undefined;
     await session.accept({ sessionDescriptionHandlerOptions: mediaOptions() });
-    await until(() => session.state === SessionState.Established, 15, "answer");
+    await until(() => session.state === SessionState.Established, PATIENCE, "answer");
     await listen();
     return { state: session.state };
   },
@@ -145,7 +148,7 @@ window.phone = {
       onAccept: (response) => { status = response.message.statusCode; },
       onReject: (response) => { status = response.message.statusCode; },
     } });
-    await until(() => status, 10, "re-INVITE");
+    await until(() => status, PATIENCE, "re-INVITE");
     return status;
   },
 
