@@ -282,6 +282,12 @@ def calls() -> Count:
     return pytest(*runs)
 
 
+def programs() -> Count:
+    """What takes part in the calls, built before the first of them: a compiler beside a call makes it late."""
+    return sum((command(["cargo", "build", "--locked", "--release", "-p", package]) for package in ("sealrtp-judge", "sealrtp-cli")), Count()) \
+        + command(["cargo", "build", "--locked", "-p", "sealrtp-cli"])
+
+
 def no_freeswitch() -> str:
     """Why nothing of FreeSWITCH can be built or tested here; "" where it can."""
     from freeswitch.installation import absent
@@ -417,6 +423,7 @@ TEST = [
     Step("packet path without AVX, emulated", without_avx, ["debootstrap"]),
     ROOTS,
     MODULES,
+    Step("programs of the calls", programs),
     Step("C client, derivations, PBXs, calls", calls),
     *FREESWITCH,
     Step("FreeSWITCH: calls", freeswitch_calls),

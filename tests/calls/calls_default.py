@@ -18,9 +18,9 @@ from pbx.endpoints import Endpoint, Media
 from pbx.roots import choose
 
 from calls.audio import SPEECH
-from calls.calls_phones import ENOUGH
+from calls.calls_phones import HEARD
 from calls.media import REPOSITORY, Capture
-from calls.phones import Baresip, Linphone, Program, host_address, share_heard
+from calls.phones import Baresip, Linphone, Program, host_address, require_heard, wait_heard
 from calls.policy_matrix import CLEAR, DTLS, REFUSED, SDES, SECURE, ZRTP
 from calls.registry import Outcome
 from calls.site import KINDS, Site, module_for
@@ -110,12 +110,11 @@ def run(call: Default, site: Site) -> Outcome:
             line = line_of(site, call.name)
             assert line.sas == shown, f"the phone shows {shown}, the PBX {line.sas}"
             sas = (f"phone {shown}", f"PBX {line.sas}")
-        time.sleep(4.5)
+        wait_heard(HEARD, (SPEECH, phone.heard))
         rows = rows_of_user(site.pbx, call.name)
         phone.hang_up()
         time.sleep(0.8)
-    share = share_heard(SPEECH[SECOND // 2:3 * SECOND], phone.heard())
-    assert share >= ENOUGH, f"only {share:.0%} of the sound is in the recording"
+    share = require_heard(SPEECH, phone.heard(), HEARD)
     if call.expected == CLEAR:
         assert all(row["Suite-In"] == "-" for row in rows), f"the call of a phone without security is shown as {rows}"
         return Outcome(detail=f"{share:.0%} of the sound", heard=True)

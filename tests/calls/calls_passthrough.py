@@ -10,14 +10,14 @@ from pbx.sounds import FRAME_BYTES
 
 from calls.audio import OTHER_SPEECH, SPEECH, is_silence
 from calls.calls_media import SECOND
-from calls.calls_phones import ENOUGH
+from calls.calls_phones import HEARD
 from calls.calls_zrtp import PEER, both_sas, zrtp_phone
 from calls.calls_zrtp_legs import same_sas, uri
 from calls.legs import legs
-from calls.phones import share_heard
+from calls.phones import require_heard, wait_heard
 from calls.registry import Outcome, scenario
 from calls.site import Site
-from calls.streams import rows_of_user
+from calls.streams import rows_of_user, wait_more_packets
 from calls.zrtp import ZrtpPhone, event_of, variable
 
 METHOD = "PASSTHROUGH"
@@ -65,9 +65,7 @@ def is_silent(audio: bytes) -> bool:
 
 def heard_both(caller: ZrtpPhone, callee: ZrtpPhone) -> tuple[float, float]:
     """The shares of the sound that reached the callee and the caller. AssertionError unless they are enough."""
-    there, back = share_heard(SPEECH[SECOND:3 * SECOND], callee.heard()), share_heard(OTHER_SPEECH[SECOND:3 * SECOND], caller.heard())
-    assert min(there, back) >= ENOUGH, f"{there:.0%} of the sound reached the called phone, {back:.0%} the calling one"
-    return there, back
+    return require_heard(SPEECH, callee.heard(), HEARD, "the called phone"), require_heard(OTHER_SPEECH, caller.heard(), HEARD, "the calling one")
 
 
 @scenario("passthrough", "linphonec calls linphonec, recorded", PEER, method=METHOD, place="host")
@@ -82,7 +80,7 @@ def end_to_end(site: Site) -> Outcome:
         for line, other in ((near, far), (far, near)):
             told = event_of(site, "SealRTPSecured", line["Channel"], start)
             assert (told["Method"], told["Peer"]) == (METHOD, other["Channel"]), f"the event tells {told.fields}"
-        time.sleep(4)
+        wait_heard(HEARD, (SPEECH, callee.heard), (OTHER_SPEECH, caller.heard))
         near, far = passed_through(site, user), passed_through(site, name)
         caller.hang_up()
         time.sleep(0.7)
@@ -91,7 +89,7 @@ def end_to_end(site: Site) -> Outcome:
                and event["Channel"] in (near["Channel"], far["Channel"])]
     assert not told_of, "the PBX has made keys of its own"
     counted = [int(row[column]) for row in (near, far) for column in ("Packets-In", "Packets-Out")]
-    assert min(counted) >= 150, f"RTP packets in and out of both legs: {counted}"
+    assert min(counted) >= 100, f"RTP packets in and out of both legs: {counted}"
     recorded = recording(site, name)
     assert is_silent(recorded), f"MixMonitor has sound in its {len(recorded)} bytes"
     return Outcome("the phones' own", counted[1], counted[0], True, f"{there:.0%} and {back:.0%} of the sound, {len(recorded)} silent bytes recorded",
@@ -111,11 +109,10 @@ def hold(site: Site) -> Outcome:
         caller.resume()
         time.sleep(0.7)
         before = passed_through(site, user), passed_through(site, name)
-        time.sleep(2)
+        wait_more_packets(lambda: [passed_through(site, user), passed_through(site, name)], list(before))
         after = passed_through(site, user), passed_through(site, name)
         assert one_sas(caller, callee) == sas, "another SAS"
         came = [int(now["Packets-In"]) - int(then["Packets-In"]) for then, now in zip(before, after)]
-        assert min(came) >= 75, f"in two seconds after the resume {came} packets came from the phones"
         caller.hang_up()
     return Outcome("the phones' own", came[0], came[1], True, sas=(f"caller {sas}", f"called phone {sas}"))
 
@@ -148,16 +145,15 @@ def falls_back(site: Site) -> Outcome:
     with legs(site, name) as (callee,), zrtp_phone(site, user, watched=False) as caller:
         caller.start_call(uri(site, f"recorded-{name}"))
         callee.accept()
-        callee.say(OTHER_SPEECH[:6 * SECOND], repeat=True)
+        callee.say(OTHER_SPEECH, repeat=True)
         line = same_sas(site, caller, user)
         failed = event_of(site, "SealRTPFailed", line.channel, start)
         assert (failed["Method"], failed["Reason"]) == (METHOD, "the other phone has sent no ZRTP"), f"the event tells {failed.fields}"
-        time.sleep(4)
+        wait_heard(2, (SPEECH, lambda: callee.report().audio), (OTHER_SPEECH, caller.heard))
         caller.hang_up()
         callee.media.stop()
         time.sleep(0.5)
-        there, back = share_heard(SPEECH[4 * SECOND:6 * SECOND], callee.report().audio), share_heard(OTHER_SPEECH[4 * SECOND:5 * SECOND], caller.heard())
-    assert min(there, back) >= ENOUGH, f"{there:.0%} and {back:.0%} of the sound, to the called phone and from it"
+        there, back = require_heard(SPEECH, callee.report().audio, 2, "the called phone"), require_heard(OTHER_SPEECH, caller.heard(), 2, "the caller")
     assert not is_silent(recording(site, name)), "MixMonitor has nothing: its silence in passthrough tells nothing"
     return Outcome(line.suite, heard=True, detail=f"{failed['Reason']}; {there:.0%} and {back:.0%} of the sound", sas=both_sas(caller.sas(), line))
 
@@ -172,12 +168,10 @@ def alone(site: Site) -> Outcome:
         line = same_sas(site, phone, user)
         failed = event_of(site, "SealRTPFailed", line.channel, start)
         assert (failed["Method"], failed["Reason"]) == (METHOD, "it is not bridged with one other phone"), f"the event tells {failed.fields}"
-        time.sleep(4)
+        wait_heard(HEARD, (SPEECH, phone.heard))
         phone.hang_up()
         time.sleep(0.5)
-        # It is secured after the two seconds that a leg is waited for.
-        share = share_heard(SPEECH[3 * SECOND:5 * SECOND], phone.heard())
-        assert share >= ENOUGH, f"only {share:.0%} of the sound came back"
+        share = require_heard(SPEECH, phone.heard(), HEARD)
     return Outcome(line.suite, heard=True, detail=f"{failed['Reason']}; {share:.0%} of the sound", sas=both_sas(phone.sas(), line))
 
 
@@ -189,7 +183,7 @@ def clear_first(site: Site) -> Outcome:
             zrtp_phone(site, user, watched=False, mandatory=False) as caller:
         caller.call(uri(site, name))
         sas = one_sas(caller, callee)
-        time.sleep(4)
+        wait_heard(HEARD, (SPEECH, callee.heard), (OTHER_SPEECH, caller.heard))
         near = passed_through(site, user)
         caller.hang_up()
         time.sleep(0.7)

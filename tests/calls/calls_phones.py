@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from late import PATIENCE, Late
 from pbx.endpoints import Media
 from pbx.sounds import PLAYBACK
 
 from calls.audio import OTHER_SPEECH, SPEECH
 from calls.calls_media import CM80, GCM, SECOND
 from calls.legs import good_media, legs
-from calls.phones import Baresip, Linphone, Program, share_heard
+from calls.phones import Baresip, Linphone, Program, require_heard, wait_heard
 from calls.registry import Outcome, Scenario, add, scenario
 from calls.site import Site
 from calls.streams import row_of_user, rows_of_user
 
-# Of the 20 ms frames; phones drop or stretch a few at the start.
-ENOUGH = 0.85
+# Seconds of the sound that must be heard.
+HEARD = 2.5
 
 
 def linphone(site: Site, say: bytes, user: str, answer: bool = False, encryption: str = "srtp") -> Linphone:
@@ -37,19 +38,18 @@ def baresip(site: Site, say: bytes, user: str, answer: bool = False, dtls: bool 
 
 def calls_extension(site: Site, phone: Callable[[Site, bytes, str], Program], extension: str, user: str) -> Outcome:
     """A phone calls echo or playback and records what it hears; `user` tells its stream from others'."""
-    # Longer than the call: baresip hangs up when its file ends.
     with phone(site, SPEECH, user) as program:
         program.call(f"sip:{extension}@{site.address}:{site.pbx.sip_port}")
         if extension == "playback":
             row = last_row(site, user)
         else:
-            time.sleep(4.5)
+            wait_heard(HEARD, (SPEECH, program.heard))
             row = {} if site.stock else row_of_user(site.pbx, user)
             program.hang_up()
         # So that the phone has written down what it heard.
         time.sleep(0.8)
-    share = share_heard(PLAYBACK if extension == "playback" else SPEECH[:3 * SECOND], program.heard())
-    assert share >= ENOUGH, f"only {share:.0%} of the sound is in the recording"
+    playback = len(PLAYBACK) / SECOND
+    share = require_heard(*((PLAYBACK, program.heard(), playback) if extension == "playback" else (SPEECH, program.heard(), HEARD)))
     sent, received = packets(row)
     return Outcome(row.get("Suite-In", ""), detail=f"{share:.0%} of the sound recorded").add(sent, received, True)
 
@@ -57,9 +57,10 @@ def calls_extension(site: Site, phone: Callable[[Site, bytes, str], Program], ex
 def last_row(site: Site, user: str) -> dict[str, str]:
     """The user's stream as it was last shown before the PBX ended the call; {} on stock, where the end is waited for too."""
     row: dict[str, str] = {}
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE
     while site.pbx.channels_of(user):
-        assert time.monotonic() < until, f"the PBX does not end the call of {user}"
+        if time.monotonic() > until:
+            raise Late(f"the PBX does not end the call of {user}")
         if not site.stock:
             row = next(iter(rows_of_user(site.pbx, user)), row)
         time.sleep(0.1)
@@ -87,17 +88,16 @@ def called(site: Site, phone: Callable[..., Program], suite: str | None) -> Outc
     """A clear caller calls the phone through the PBX, which offers the phone all its suites; both hear one another."""
     with site.callee(Media.SDES) as name, phone(site, OTHER_SPEECH, name, True) as program, legs(site, "plain") as (caller,):
         assert caller.invite(name).status == 200
-        caller.say(SPEECH[:4 * SECOND])
-        caller.media.drain()
+        caller.say(SPEECH, repeat=True)
+        wait_heard(HEARD, (SPEECH, program.heard), (OTHER_SPEECH, lambda: caller.report().audio))
+        caller.media.stop()
         row = {} if site.stock else row_of_user(site.pbx, name)
         assert caller.call is not None
         caller.call.bye()
         time.sleep(0.5)
         report = caller.report()
     good_media(report, secured=False)
-    share, back = share_heard(SPEECH[SECOND // 2:3 * SECOND], program.heard()), share_heard(OTHER_SPEECH[SECOND:3 * SECOND], report.audio)
-    assert share >= ENOUGH, f"only {share:.0%} of the caller's sound is in the phone's recording"
-    assert back >= ENOUGH, f"only {back:.0%} of the phone's sound came to the caller"
+    share, back = require_heard(SPEECH, program.heard(), HEARD, "the phone"), require_heard(OTHER_SPEECH, report.audio, HEARD, "the caller")
     if row and suite:
         assert suite in (row["Suite-In"], row["Suite-Out"]), f"{suite} was expected: {row}"
     sent, received = packets(row)

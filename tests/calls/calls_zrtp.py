@@ -12,10 +12,9 @@ from pbx.manager import Message
 
 from calls.algorithms import SETS, Algorithms
 from calls.audio import OTHER_SPEECH, SPEECH
-from calls.calls_media import SECOND
-from calls.calls_phones import ENOUGH, packets
+from calls.calls_phones import HEARD, packets
 from calls.legs import good_media, legs
-from calls.phones import share_heard
+from calls.phones import require_heard, wait_heard
 from calls.registry import Outcome, Scenario, add, scenario
 from calls.site import Site
 from calls.zrtp import Line, ZrtpPhone, event_of, is_yes, line_of, spoil_cache
@@ -88,14 +87,13 @@ def calls(site: Site, label: str) -> Outcome:
     user = f"zrtp-{label}"
     with zrtp_phone(site, user, algorithms=SETS[label]) as phone:
         line, _ = dial(site, phone, user)
-        time.sleep(3.5)
+        wait_heard(HEARD, (SPEECH, phone.heard))
         line = line_of(site, user)
         tells_algorithms(site, line, SETS[label])
         phone.hang_up()
         time.sleep(0.5)
     require_agreed(phone, SETS[label])
-    share = share_heard(SPEECH[SECOND // 2:3 * SECOND], phone.heard())
-    assert share >= ENOUGH, f"only {share:.0%} of the sound is in the recording"
+    share = require_heard(SPEECH, phone.heard(), HEARD)
     return outcome(phone, line, share, str(SETS[label]))
 
 
@@ -107,8 +105,9 @@ def called(site: Site, label: str) -> Outcome:
         status = caller.invite(user).status
         assert status == 200, f"the answer is {status}"
         sas = phone.sas()
-        caller.say(SPEECH[:3 * SECOND])
-        caller.media.drain()
+        caller.say(SPEECH, repeat=True)
+        wait_heard(HEARD, (SPEECH, phone.heard), (OTHER_SPEECH, lambda: caller.report().audio))
+        caller.media.stop()
         line = line_of(site, user)
         assert line.sas == sas, f"the phone shows {sas}, the PBX {line.sas}"
         event_of(site, "SealRTPSecured", line.channel, start)
@@ -119,8 +118,7 @@ def called(site: Site, label: str) -> Outcome:
         report = caller.report()
     require_agreed(phone, SETS[label])
     good_media(report, secured=False)
-    share, back = share_heard(SPEECH[SECOND // 2:2 * SECOND], phone.heard()), share_heard(OTHER_SPEECH[SECOND:2 * SECOND], report.audio)
-    assert min(share, back) >= ENOUGH, f"{share:.0%} of the sound reached the phone, {back:.0%} the caller"
+    share, back = require_heard(SPEECH, phone.heard(), HEARD, "the phone"), require_heard(OTHER_SPEECH, report.audio, HEARD, "the caller")
     return outcome(phone, line, min(share, back), str(SETS[label]))
 
 

@@ -7,6 +7,7 @@ import random
 import socket
 import time
 
+from late import Late, wait_for
 from pbx.endpoints import Media
 from pbx.sounds import FRAME_BYTES
 
@@ -28,8 +29,8 @@ SCRIPTED = "libsrtp"
 SUITE = Algorithms().suite
 # Longer than a stream's channel is looked for in haste, in seconds.
 RINGS_FOR = 3.0
-# How long ZRTP is kept back in a call that starts clear, in seconds.
-CLEAR_FOR = 2.0
+# So many packets pass before ZRTP does in a call that starts clear; its Hellos last longer.
+CLEAR_FOR = 80
 
 
 @scenario("zrtp-required-without", "echo, required, peer has no ZRTP", SCRIPTED, method="ZRTP", sends_clear=True)
@@ -94,16 +95,18 @@ def yes_without(site: Site) -> Outcome:
 
 @scenario("zrtp-in-mid-call", "clear, then secured", PEER, suite=SUITE, method="ZRTP", place="host")
 def in_mid_call(site: Site) -> Outcome:
-    """A call that is clear for two seconds and then secured: no packet is missing around the change, and no frame of the sound."""
+    """A call that is clear for a while and then secured: no packet is missing around the change, and no frame of the sound."""
     user = "zrtp-perhaps"
     ports = site.peer_ports(4)
-    with Relay(site.address, site.pbx.sip_port, (ports[0], ports[0] + 2), keep_back=CLEAR_FOR) as relay, \
+    with Relay(site.address, site.pbx.sip_port, (ports[0], ports[0] + 2)) as relay, \
             zrtp_phone(site, user, watched=False, mandatory=False) as phone:
         phone.call(f"sip:echo@{site.address}:{relay.port}")
-        time.sleep(CLEAR_FOR / 2)
+        wait_for(lambda: min(relay.passed(True), relay.passed(False)) >= CLEAR_FOR, "clear packets")
         assert phone.secured_calls == 0, "it is secured though no ZRTP has passed"
+        relay.lets_pass = True
         line = same_sas(site, phone, user)
-        time.sleep(3)
+        secured_at = relay.passed(True), relay.passed(False)
+        wait_for(lambda: relay.passed(True) >= secured_at[0] + 120 and relay.passed(False) >= secured_at[1] + 120, "secured packets")
         line = same_sas(site, phone, user)
         phone.hang_up()
         time.sleep(0.5)
@@ -119,9 +122,10 @@ def in_mid_call(site: Site) -> Outcome:
         steps = [(b.sequence - a.sequence) % 65536 for a, b in zip(around, around[1:])]
         assert steps == [1] * 79, f"packets are missing around the change: {steps}"
         told.append(f"{first_secured} clear and {len(packets) - first_secured} secured {'to' if to_phone else 'from'} the phone")
-    frames, slipped = heard_of(SPEECH, phone.heard(), CLEAR_FOR - 1, CLEAR_FOR + 2)
-    # A loaded phone itself cuts or stretches a frame now and then; on the wire nothing is missing.
-    assert frames >= 145 and abs(slipped) <= 1, f"{frames} of 150 frames were heard around the change, {slipped} too late or too early"
+    frames, slipped = heard_of(SPEECH, phone.heard(), 1.0, 4.0)
+    # A loaded phone itself cuts or stretches a frame now and then, and more when it is not let run; on the wire nothing is missing.
+    if frames < 145 or abs(slipped) > 1:
+        raise Late(f"{frames} of 150 frames were heard around the change, {slipped} too late or too early")
     return Outcome(line.suite, len(seen), len(seen), True, ", ".join(told) + f", {frames} of 150 frames around the change heard",
                    sas=both_sas(phone.sas(), line))
 

@@ -10,7 +10,7 @@ import struct
 import subprocess
 import time
 import wave
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,6 +20,10 @@ from pbx.sounds import FRAME_BYTES, encode_ulaw
 from calls.audio import decode
 from calls.registry import Skipped
 
+# Of the 20 ms frames; phones drop or stretch a few at the start.
+ENOUGH = 0.85
+# How often a phone says what it has to say: longer than any call, since baresip hangs up when its file ends.
+TIMES = 4
 # Where Debian puts baresip's modules.
 BARESIP_MODULES = (Path("/usr/lib/baresip/modules"), *Path("/usr/lib").glob("*/baresip/modules"))
 
@@ -40,10 +44,34 @@ def read_wav(path: Path) -> bytes:
     return bytes(encode_ulaw(sample) for (sample,) in struct.iter_unpack("<h", data[:len(data) // 2 * 2]))
 
 
+def frames_heard(sent: bytes, recording: bytes) -> int:
+    """How many of the 20 ms frames of `sent` a recording holds, at whatever place: phones cut and stretch."""
+    return sum(sent[at:at + FRAME_BYTES] in recording for at in range(0, len(sent), FRAME_BYTES))
+
+
 def share_heard(sent: bytes, recording: bytes) -> float:
-    """The share (0 to 1) of the 20 ms frames of `sent` that a recording holds, at whatever place: phones cut and stretch."""
-    frames = [sent[at:at + FRAME_BYTES] for at in range(0, len(sent), FRAME_BYTES)]
-    return sum(frame in recording for frame in frames) / len(frames)
+    """The share (0 to 1) of them."""
+    return frames_heard(sent, recording) / (len(sent) // FRAME_BYTES)
+
+
+def is_heard(sent: bytes, recording: bytes, seconds: float) -> bool:
+    """Whether a recording has enough of `sent` for so many seconds, whichever they are."""
+    return frames_heard(sent, recording) >= 50 * seconds * ENOUGH
+
+
+def wait_heard(seconds: float, *lines: tuple[bytes, Callable[[], bytes]]) -> None:
+    """Waits until so many seconds of each sound are in what is heard at the other end; at most PATIENCE seconds, since require_heard() tells."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and not all(is_heard(sent, heard(), seconds) for sent, heard in lines):
+        time.sleep(0.5)
+
+
+def require_heard(sent: bytes, recording: bytes, seconds: float, who: str = "it") -> float:
+    """How much of so many seconds of the sound is in a recording. Raises Late when it is not enough."""
+    share = min(1.0, frames_heard(sent, recording) / (50 * seconds))
+    if share < ENOUGH:
+        raise Late(f"of {seconds:g} s of the sound {who} heard {share:.0%}")
+    return share
 
 
 def host_address() -> str:
@@ -71,7 +99,7 @@ class Program:
         self.home = home
         # linphonec looks for its files there, and complains without it.
         (home / ".local/share/linphone").mkdir(parents=True, exist_ok=True)
-        write_wav(home / "say.wav", say)
+        write_wav(home / "say.wav", say * TIMES)
         self.process: subprocess.Popen[str] | None = None
 
     def run(self, argv: list[str]) -> None:
@@ -228,7 +256,8 @@ class Linphone(Program):
         self.command("quit")
 
     def heard(self) -> bytes:
-        return read_wav(self.home / "heard.wav")
+        path = self.home / "heard.wav"
+        return read_wav(path) if path.exists() else b""
 
 
 # snd_path is its own directory, where it runs: longer paths are cut off.

@@ -1,4 +1,4 @@
-"""A relay between one phone and the PBX, for SIP and for RTP, that keeps ZRTP back for a while: the call starts clear."""
+"""A relay between one phone and the PBX, for SIP and for RTP, that keeps ZRTP back until it is told: the call starts clear."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 import select
 import socket
 import threading
-import time
 from dataclasses import dataclass
 
 
@@ -14,7 +13,6 @@ from dataclasses import dataclass
 class Seen:
     """A datagram of media on its way to the phone or from it."""
 
-    time: float
     to_phone: bool
     data: bytes
 
@@ -38,10 +36,10 @@ class Seen:
 class Relay:
     """The phone calls `address`:`port` instead of the PBX. RTCP is told to go nowhere."""
 
-    def __init__(self, address: str, pbx_port: int, media_ports: tuple[int, int], *, keep_back: float) -> None:
-        """`keep_back`: seconds from the first packet of media for which ZRTP does not pass."""
+    def __init__(self, address: str, pbx_port: int, media_ports: tuple[int, int]) -> None:
         self.address, self.pbx = address, (address, pbx_port)
-        self.keep_back = keep_back
+        # Whether ZRTP passes.
+        self.lets_pass = False
         self.to_phone_sip, self.to_pbx_sip = bound(address, 0), bound(address, 0)
         # Toward the phone and toward the PBX.
         self.near, self.far = bound(address, media_ports[0]), bound(address, media_ports[1])
@@ -50,7 +48,6 @@ class Relay:
         self.phone_media: tuple[str, int] | None = None
         self.pbx_media: tuple[str, int] | None = None
         self.seen: list[Seen] = []
-        self.first = 0.0
         self.closing = False
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -81,6 +78,10 @@ class Relay:
                 else:
                     self.media(ready, data)
 
+    def passed(self, to_phone: bool) -> int:
+        """RTP packets that have passed in this direction."""
+        return sum(packet.is_rtp and packet.to_phone is to_phone for packet in list(self.seen))
+
     def rewrite(self, message: bytes, media: socket.socket, owner: str) -> bytes:
         """Puts a socket of ours in the place of the media address in a description, which is kept as `owner`."""
         head, _, body = message.decode().partition("\r\n\r\n")
@@ -97,10 +98,8 @@ class Relay:
 
     def media(self, came_to: socket.socket, data: bytes) -> None:
         to_phone = came_to is self.far
-        now = time.monotonic()
-        self.first = self.first or now
-        seen = Seen(now, to_phone, data)
-        if seen.is_zrtp and now - self.first < self.keep_back:
+        seen = Seen(to_phone, data)
+        if seen.is_zrtp and not self.lets_pass:
             return
         self.seen.append(seen)
         target = self.phone_media if to_phone else self.pbx_media

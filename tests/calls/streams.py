@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 
-from late import PATIENCE
+from late import PATIENCE, wait_for
 from pbx.asterisk import Asterisk
 
 
@@ -53,6 +53,17 @@ def wait_row(pbx: Asterisk, port: int, right: Callable[[dict[str, str]], bool], 
         assert time.monotonic() < until, f"{what}: {row}"
         time.sleep(0.2)
     return row
+
+
+def wait_more_packets(rows_now: Callable[[], list[dict[str, str]]], before: list[dict[str, str]], packets: int = 75) -> list[dict[str, str]]:
+    """The streams once each has had so many more packets in both directions. Raises Late."""
+    def more() -> list[dict[str, str]] | None:
+        now = rows_now()
+        went_on = all(int(after[column]) - int(then[column]) >= packets for after, then in zip(now, before, strict=True)
+                      for column in ("Packets-In", "Packets-Out"))
+        return now if went_on else None
+
+    return wait_for(more, f"{packets} packets more in both directions", every=0.2)
 
 
 def rows_of_user(pbx: Asterisk, user: str) -> list[dict[str, str]]:
