@@ -84,7 +84,7 @@ def told(site: Site) -> Outcome:
         clear_call(leg)
         event = downgrade_of(site, user, start)
         assert (event["Method"], event["Consequence"]) == ("SDES", "Continue"), f"the event tells {event.fields}"
-        time.sleep(1)
+        leg.media.wait_more(50, leg.report().packets)
         assert leg.call is not None and not leg.call.ended, "the call was ended"
         log = site.pbx.log_text()
         assert f"{event['Channel']}: the call is clear" in log and f"sealrtp forget endpoint {event['Endpoint']}" in log, "the log does not tell"

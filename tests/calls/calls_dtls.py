@@ -228,14 +228,16 @@ def hold(site: Site) -> Outcome:
         # A start just below the wrap: an index that was lost on hold would be wrong by a whole cycle afterwards.
         caller.say(SPEECH, sequence=65500, repeat=True)
         callee.say(OTHER_SPEECH, repeat=True)
-        time.sleep(1.5)
+        for leg in (caller, callee):
+            leg.media.wait_more(60)
         for direction in ("sendonly", "sendrecv"):
             final = caller.call.reinvite(caller.describe("actpass", direction=direction))
             assert final.status == 200, final.start
             caller.take(final.body, shake=False)
             assert caller.their_fingerprint == ours, "the PBX gives another fingerprint though ours is the same"
             resumed_at = callee.report().clear
-            time.sleep(1.5)
+            callee.media.wait_more(75, resumed_at)
+        caller.media.wait_more(75, caller.report().packets)
         caller.media.stop()
         callee.media.stop()
         caller.settle()

@@ -368,7 +368,8 @@ def clear_into_bridge(site: Site) -> Outcome:
         heard = compare(SPEECH, report.audio)
         assert heard.matched == heard.frames and 60 <= heard.frames <= 70, f"70 packets were secured, and {heard}"
         if not site.stock:
-            row = wait_row(site.pbx, pbx_port(caller), lambda row: int(row["Refused"]) + int(row["AuthFail"]) >= EARLY + 30, "clear packets were sent")
+            row = wait_row(site.pbx, pbx_port(caller), lambda row: int(row["Refused"]) + int(row["AuthFail"]) >= EARLY + 30,
+                           f"{EARLY + 30} clear packets were sent")
             assert int(row["Refused"]) + int(row["AuthFail"]) == EARLY + 30, f"{EARLY + 30} clear packets were sent: {row}"
         outcome = Outcome(f"{CM80} to RTP", detail=f"{EARLY + 30} clear packets refused", fingerprints=caller.both_fingerprints)
         return outcome.add(caller.report().sent, report.packets, True)

@@ -177,11 +177,13 @@ def hold(site: Site, new_key: bool) -> Outcome:
         # A start just below the wrap: an index that was lost on hold would be wrong by a whole cycle afterwards.
         caller.say(SPEECH, sequence=65500, repeat=True)
         callee.say(OTHER_SPEECH, repeat=True)
-        time.sleep(1.5)
+        for leg in (caller, callee):
+            leg.media.wait_more(60)
         before = caller.report()
         good_media(before)
         assert caller.call.reinvite(caller.body([caller.ours], direction="sendonly")).status == 200
-        time.sleep(1.0)
+        # Music on hold.
+        callee.media.wait_more(50, callee.report().packets)
         if new_key:
             caller.offered = [Crypto.fresh(1, CM80)]
             # A fresh key starts with rollover counter 0: keep clear of the wrap.
@@ -192,7 +194,8 @@ def hold(site: Site, new_key: bool) -> Outcome:
         resumed_at = callee.report().clear
         if new_key:
             caller.say(SPEECH, sequence=2000, repeat=True)
-        time.sleep(2.0)
+        callee.media.wait_more(100, resumed_at)
+        caller.media.wait_more(110, caller.report().packets)
         caller.media.stop()
         callee.media.stop()
         caller.settle()

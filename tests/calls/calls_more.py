@@ -146,7 +146,8 @@ def callee_re_keys(site: Site) -> Outcome:
         assert callee.call is not None
         caller.say(SPEECH, repeat=True)
         callee.say(OTHER_SPEECH, repeat=True, sequence=100)
-        time.sleep(1)
+        for leg in (caller, callee):
+            leg.media.wait_more(40)
         callee.media.stop()
         callee.offered = [Crypto.fresh(1, CM80)]
         for _ in range(2):
@@ -154,7 +155,8 @@ def callee_re_keys(site: Site) -> Outcome:
             assert final.status == 200, final.start
             callee.take_answer(final.body)
             callee.say(OTHER_SPEECH, repeat=True)
-            time.sleep(1)
+            for leg in (caller, callee):
+                leg.media.wait_more(60, leg.report().packets)
         callee.media.stop()
         caller.media.stop()
         caller.settle()

@@ -153,7 +153,8 @@ def falls_back(site: Site) -> Outcome:
         caller.hang_up()
         callee.media.stop()
         time.sleep(0.5)
-        there, back = require_heard(SPEECH, callee.report().audio, 2, "the called phone"), require_heard(OTHER_SPEECH, caller.heard(), 2, "the caller")
+        there = require_heard(SPEECH, callee.report().audio, 2, "the called phone")
+        back = require_heard(OTHER_SPEECH, caller.heard(), 2, "the caller")
     assert not is_silent(recording(site, name)), "MixMonitor has nothing: its silence in passthrough tells nothing"
     return Outcome(line.suite, heard=True, detail=f"{failed['Reason']}; {there:.0%} and {back:.0%} of the sound", sas=both_sas(caller.sas(), line))
 

@@ -19,9 +19,6 @@ from calls.recorders import Speaker, ZrtpSpeaker, require_silence, require_speec
 from calls.registry import Outcome, Scenario, add, scenario
 from calls.site import RECORDED, Site
 
-# Seconds that each recorder is given.
-WHILE = 1.5
-
 
 def inside(site: Site, path: Path) -> str:
     """A file of the run's directory as Asterisk knows it."""
@@ -44,7 +41,7 @@ def mixmonitor(site: Site, who: Speaker) -> list[Path]:
     both, *each = [recording(site, f"{who.user}-mixmonitor{part}") for part in ("", "-in", "-out")]
     site.pbx.manager.action("MixMonitor", Channel=who.channel, File=inside(site, both),
                             Options=f"r({inside(site, each[0])})t({inside(site, each[1])})")
-    time.sleep(WHILE)
+    who.goes_on()
     site.pbx.manager.action("StopMixMonitor", Channel=who.channel)
     return each
 
@@ -53,7 +50,7 @@ def chanspy(site: Site, who: Speaker) -> list[Path]:
     path = recording(site, f"{who.user}-chanspy")
     site.pbx.manager.action("Originate", Channel=f"Local/spy-{who.channel.split('/')[1]}@test/n", Application="Record",
                             Data=f"{inside(site, path)},0,0,kq", Async="true")
-    time.sleep(WHILE + 1)
+    who.goes_on(150)
     return [path]
 
 
@@ -78,11 +75,11 @@ def ari(site: Site, who: Speaker) -> list[Path]:
             # A snoop that is refused ends before it can be recorded.
             if RECORDED[who.user][0] != "refuse":
                 raise
-        time.sleep(WHILE)
+        who.goes_on()
         who.go("application")
         rest.wait_channel(channel)
         rest.ask("POST", f"channels/{channel}/record", name=names[1], format="ulaw")
-        time.sleep(WHILE)
+        who.goes_on()
         try:
             rest.ask("POST", f"recordings/live/{names[1]}/stop")
         except RuntimeError:
@@ -91,7 +88,7 @@ def ari(site: Site, who: Speaker) -> list[Path]:
         bridge = rest.ask("POST", "bridges", type="mixing").id
         rest.ask("POST", f"bridges/{bridge}/addChannel", channel=channel)
         rest.ask("POST", f"bridges/{bridge}/record", name=names[2], format="ulaw")
-        time.sleep(WHILE)
+        who.goes_on()
         rest.ask("DELETE", f"bridges/{bridge}")
         # By ARI: a redirect while Stasis() gives up the channel can end the call.
         rest.ask("POST", f"channels/{channel}/continue", context="test", extension="echo", priority="1")
@@ -100,14 +97,14 @@ def ari(site: Site, who: Speaker) -> list[Path]:
 
 def confbridge(site: Site, who: Speaker) -> list[Path]:
     who.go("conference")
-    time.sleep(WHILE + 0.5)
+    who.goes_on(100)
     who.go("echo")
     return [recording(site, f"{who.user}-conference")]
 
 
 def record(site: Site, who: Speaker) -> list[Path]:
     who.go("record")
-    time.sleep(WHILE)
+    who.goes_on()
     who.go("echo")
     return [recording(site, who.user)]
 
@@ -127,16 +124,22 @@ def refusals(site: Site, start: int, channel: str) -> list[str]:
             if event["Event"] == "SealRTPRecordingRefused" and event["RefusedBy"].startswith(channel)]
 
 
+def wait_refusals(site: Site, start: int, channel: str, count: int) -> list[str]:
+    """The same, once so many have been told of."""
+    wait_for(lambda: len(refusals(site, start, channel)) >= count, f"{count} refused recorders of {channel}")
+    return refusals(site, start, channel)
+
+
 def cells(site: Site, user: str) -> Outcome:
     """One call that each recorder records in turn."""
     rule, media = RECORDED[user]
     start = len(site.pbx.manager.events)
     with speaker(site, user, media) as who:
         who.call("echo")
-        time.sleep(1.5)
+        who.goes_on()
         made = {name: run(site, who) for name, run in RECORDERS.items()}
         said = who.variable("SEALRTP(recording)")
-        time.sleep(1)
+        who.goes_on(50)
         assert who.channels(), "the call did not live on"
         who.hears_itself(1.5)
         who.hang_up()
@@ -144,8 +147,8 @@ def cells(site: Site, user: str) -> Outcome:
     for name, files in made.items():
         for path in files:
             (require_silence if rule == "refuse" else require_speech)(path, f"{name}, recording = {rule}")
-    told = refusals(site, start, who.channel)
     expected = ["ARI", "ARI", "ChanSpy", "ConfBridge", "MixMonitor", "Record", "Snoop"] if rule == "refuse" else []
+    told = wait_refusals(site, start, who.channel, len(expected))
     assert sorted(told) == expected, f"the manager was told that {told} were refused"
     if rule == "refuse":
         assert said.startswith("refused "), f"SEALRTP(recording) says {said!r}"
@@ -170,7 +173,7 @@ def early(site: Site, user: str, extension: str = "recorded-echo") -> Speaker:
     """A recorder that is there before the call is answered."""
     with speaker(site, user, RECORDED[user][1]) as who:
         who.call(extension)
-        time.sleep(1.5)
+        who.goes_on()
         who.hears_itself(1)
         who.hang_up()
     time.sleep(0.5)
@@ -183,7 +186,8 @@ def early_refused(site: Site, user: str) -> Outcome:
     who = early(site, user)
     for part in ("before", "before-mixed"):
         require_silence(recording(site, f"{user}-{part}"), "a MixMonitor from before the keys")
-    assert refusals(site, start, who.channel) == ["MixMonitor"], f"refused: {refusals(site, start, who.channel)}"
+    told = wait_refusals(site, start, who.channel, 1)
+    assert told == ["MixMonitor"], f"refused: {told}"
     return Outcome(heard=True, detail="MixMonitor before Answer(): silence")
 
 
@@ -237,14 +241,14 @@ def other_leg(site: Site, user: str, extension: str, name: str, begin: Callable[
         time.sleep(0.5)
         shown = site.pbx.cli("core show channels concise")
         begin(re.search(rf"^(\w+/{user}-[0-9a-f]+)!", shown, re.M)[1])  # type: ignore[index]
-        time.sleep(WHILE)
+        caller.media.wait_more(75)
         at_caller = caller.report()
         caller.call.bye()
     time.sleep(0.5)
     require_silence(path, "the other leg's recorder")
     heard = sum(at_caller.audio[at:at + 160] in SPEECH for at in range(0, len(at_caller.audio), 160))
     assert heard >= 60, f"the caller heard only {heard} frames of the callee"
-    told = refusals(site, start, f"{TECHNOLOGY[site.kind.chan]}/{name}-")
+    told = wait_refusals(site, start, f"{TECHNOLOGY[site.kind.chan]}/{name}-", 1)
     assert told == ["MixMonitor"], f"refused: {told}"
     return Outcome(CM80, heard=True, detail=f"the caller heard {heard} frames, its recorder none")
 
@@ -276,5 +280,6 @@ def monitor(site: Site) -> Outcome:
     time.sleep(0.5)
     for path in (base.with_name(base.name + "-in.ulaw"), base.with_name(base.name + "-out.ulaw"), *mixed):
         require_silence(path, "Monitor")
-    assert sorted(refusals(site, start, who.channel)) == ["MixMonitor", "Monitor"], f"refused: {refusals(site, start, who.channel)}"
+    told = wait_refusals(site, start, who.channel, 2)
+    assert sorted(told) == ["MixMonitor", "Monitor"], f"refused: {told}"
     return Outcome(CM80, heard=True, detail="Monitor and MixMonitor: silence")

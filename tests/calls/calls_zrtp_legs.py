@@ -32,7 +32,8 @@ def same_sas(site: Site, phone: ZrtpPhone, user: str, call: int = 1) -> Line:
 
 
 def associations(site: Site, line: Line) -> int:
-    """How often the PBX has told that this line was secured."""
+    """How often the PBX has told that this line was secured, at least once."""
+    site.pbx.manager.wait_event("SealRTPSecured", lambda event: event["Channel"] == line.channel)
     return sum(event["Event"] == "SealRTPSecured" and event["Channel"] == line.channel for event in site.pbx.manager.events)
 
 

@@ -16,6 +16,7 @@ from calls.zrtp import Line, ZrtpPhone, line_of
 
 def remembered(site: Site, user: str, start: int) -> str:
     """What the PBX's cache had to say of the one call of this user that was secured since."""
+    site.pbx.manager.wait_event("SealRTPSecured", lambda event: f"/{user}-" in event["Channel"], start=start)
     events = site.pbx.manager.events[start:]
     assert not [event for event in events if event["Event"] == "SealRTPCacheMismatch" and f"/{user}-" in event["Channel"]], "a false alarm"
     secured = [event for event in events if event["Event"] == "SealRTPSecured" and f"/{user}-" in event["Channel"]]

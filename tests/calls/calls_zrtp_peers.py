@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 
+from late import wait_for
 from pbx.endpoints import Media
 
 from calls.audio import OTHER_SPEECH
@@ -40,6 +41,7 @@ def hundred_calls(site: Site) -> Outcome:
         reports = [peer.report() for peer in peers]
         shown = site.pbx.cli("sealrtp show streams")
         assert shown.count(" ZRTP ") >= AT_ONCE and shown.count(" SECURE ") >= AT_ONCE, f"not {AT_ONCE} streams are secured by ZRTP:\n{shown}"
+    wait_for(lambda: len(secured_since(site, start, user)) >= AT_ONCE, f"{AT_ONCE} events")
     told = secured_since(site, start, user)
     assert len(told) == AT_ONCE, f"{len(told)} lines were secured"
     assert sorted(told.values()) == sorted(report.zrtp.sas for report in reports), "the lines' SAS are not those of the peers"

@@ -20,7 +20,7 @@ REPOSITORY = TESTS.parent
 if str(TESTS) not in sys.path:
     sys.path.insert(0, str(TESTS))
 
-from late import PATIENCE, Late
+from late import PATIENCE, Late, wait_for
 
 from calls.registry import Skipped
 from calls.sdp import Crypto
@@ -147,6 +147,10 @@ class EndPoint:
 
     def stop(self) -> None:
         self.ask(do="stop")
+
+    def wait_more(self, packets: int, than: int = 0) -> None:
+        """Waits until so many packets more than before have come. Raises Late."""
+        wait_for(lambda: self.report().packets >= than + packets, f"{packets} packets at {self.name}", every=0.1)
 
     def settle(self, at_least: int = 0) -> None:
         """Waits until so many packets have come, however late, and then none for a while; at most PATIENCE seconds."""

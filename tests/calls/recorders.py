@@ -20,6 +20,7 @@ from calls.legs import Leg, good_media, legs
 from calls.sdp import Crypto
 from calls.sealrtp import SealrtpPeer
 from calls.site import Site
+from calls.streams import rows_of_user
 
 # Of the frames that a recorder gets at least this share is what was said, and no more than that in one that is refused.
 MOST = 0.5
@@ -49,6 +50,14 @@ class Speaker:
     def wait_secure(self) -> None:
         self.channel = wait_for(lambda: [name for name in self.channels() if name not in self.others] or None, f"a channel of {self.user}")[0]
         wait_for(lambda: self.variable("SEALRTP(state)") == "SECURE", f"keys of {self.user}")
+
+    def goes_on(self, packets: int = 75) -> None:
+        """Waits until so many more packets of it have come to the PBX. Raises Late."""
+        def came() -> int:
+            return sum(int(row["Packets-In"]) for row in rows_of_user(self.site.pbx, self.user) if row["Channel"] == self.channel)
+
+        before = came()
+        wait_for(lambda: came() >= before + packets, f"{packets} packets of {self.user}", every=0.1)
 
     def go(self, extension: str) -> None:
         """To another extension; it goes on speaking."""
@@ -83,13 +92,15 @@ class LegSpeaker(Speaker):
         self.leg.say(SPEECH, repeat=True)
 
     def hears_itself(self, seconds: float) -> None:
-        """AssertionError unless the echo of so many seconds is whole."""
+        """AssertionError unless the echo is good; waits for so many seconds of it."""
+        def known() -> int:
+            audio = self.leg.report().audio
+            return sum(audio[at:at + FRAME_BYTES] in SPEECH for at in range(0, len(audio), FRAME_BYTES))
+
+        wait_for(lambda: known() >= 50 * seconds * 0.7, f"{seconds} s of the caller's echo", every=0.2)
         report = self.leg.report()
         # While an application says nothing, the PBX's sequence numbers go on.
         good_media(report, may_lose=report.packets)
-        frames = [report.audio[at:at + FRAME_BYTES] for at in range(0, len(report.audio), FRAME_BYTES)]
-        known = sum(frame in SPEECH for frame in frames)
-        assert known >= 50 * seconds * 0.7, f"the caller hears only {known} frames of its echo"
 
     def hang_up(self) -> None:
         assert self.leg.call is not None
@@ -173,7 +184,10 @@ def read(path: Path) -> bytes:
 
 
 def require_speech(path: Path, what: str) -> None:
-    """AssertionError unless the recording holds at least half a second of speech, and little else."""
+    """AssertionError unless the recording holds at least half a second of speech, and little else. The recorder may be late with its file."""
+    until = time.monotonic() + PATIENCE
+    while sum(not is_silence(frame) for frame in frames_of(read(path))) < 25 and time.monotonic() < until:
+        time.sleep(0.2)
     recording = read(path)
     sounding = sum(not is_silence(frame) for frame in frames_of(recording))
     share = share_of_speech(recording)

@@ -90,7 +90,8 @@ class Sipp:
         self.output.close()
 
     def wait(self, timeout: float = 150.0) -> None:
-        """Waits for SIPp's end, which has a time limit of its own. Its exit code is no verdict on media, but signalling that failed is worth telling."""
+        """Waits for SIPp's end, which has a time limit of its own. Its exit code is no verdict on media, but signalling that failed is
+        worth telling."""
         code = self.process.wait(timeout)
         # 253: SIPp's own opinion of RTP, which is not asked.
         if code not in (0, 253):
