@@ -168,6 +168,12 @@ class EndPoint:
         return SimpleNamespace(**answer, audio=out.read_bytes())
 
 
+def dropped_by_kernel() -> int:
+    """UDP datagrams for which the buffers of those who should have read them were full, on this machine since it runs."""
+    names, values = (line.split() for line in Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Udp:"))
+    return int(values[names.index("RcvbufErrors")])
+
+
 class Capture:
     """tcpdump on loopback, for the flows that no end point of ours sees."""
 
