@@ -23,7 +23,7 @@ from zrtp_peer.place import HOST, Ended, Place, Ports
 # What each side plays; the other side measures it.
 PHONE_HZ, PEER_HZ = 600, 1000
 SAY = chirp(20.0, PHONE_HZ, PHONE_HZ)
-MEDIA_S = 1.6
+MEDIA_S = 3.0
 # How long a peer waits whose Hello will not be answered.
 UNANSWERED_S = 6
 PHONE_CALLS, PEER_CALLS = "phone calls", "peer calls"

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import re
 
+from late import Late
+
 from calls.algorithms import SETS, Algorithms
 
-from zrtp_peer.phone import DIRECTIONS, MEDIA_S, PEER_HZ, handset, heard_ms, options_for
+from zrtp_peer.phone import DIRECTIONS, PEER_HZ, handset, heard_ms, options_for
 from zrtp_peer.place import Place, case
 
-# A phone's recording misses some of the beginning.
-ENOUGH_MS = int(1000 * MEDIA_S * 0.6)
+# A phone's recording misses some of the beginning, and more where it is not let run.
+ENOUGH_MS = 960
 HASH = re.compile(r"a=zrtp-hash:1\.10 ([0-9a-f]{64})\r\n")
 
 
@@ -36,7 +38,8 @@ def agrees(place: Place, algorithms: Algorithms, direction: str) -> None:
     assert tuple(zrtp[key] for key in ("key_agreement", "hash", "cipher", "auth_tag", "sas_type")) == algorithms.names, zrtp
     assert talked.peer.report["suite"] == algorithms.suite
     assert (zrtp["cache"], zrtp["verified"], zrtp["alerts"]) == ("unused", False, []) and zrtp["peer_client"].startswith("BZRTPv1.1"), zrtp
-    assert heard >= ENOUGH_MS, f"the phone heard {heard} ms of our tone"
+    if heard < ENOUGH_MS:
+        raise Late(f"the phone heard {heard} ms of our tone")
 
 
 def by_hash(place: Place, direction: str, said: str) -> None:
@@ -62,15 +65,17 @@ def of_the_phone(place: Place, direction: str, wrong: bool) -> None:
 def upgrades(place: Place, direction: str, after: float) -> None:
     """A call that begins clear is secured when our Hello comes, and no packet is lost over it."""
     with handset(place, mandatory=False) as set_:
-        talked = set_.call(direction, "--zrtp", "allow", "--zrtp-after", str(after), seconds=after + 2.5)
+        talked = set_.call(direction, "--zrtp", "allow", "--zrtp-after", str(after), seconds=after + 4.0)
         heard = heard_ms(set_.phone.home / "heard.wav", PEER_HZ)
     report = talked.peer.ok().report
     assert talked.sas == talked.peer.zrtp["sas"] and report["secured"], report
     assert report["packets_lost"] == 0, report
     for clear, all_ in (("clear_sent", "packets_sent"), ("clear_received", "packets_received")):
         before, secured = report[clear], report[all_] - report[clear]
-        assert before >= 40 * after and secured >= 60, f"{before} clear packets and {secured} secured ones: {report}"
-    assert heard >= 1000 * (after + 1.5), f"the phone heard {heard} ms of our tone"
+        if before < 40 * after or secured < 60:
+            raise Late(f"{before} clear packets and {secured} secured ones: {report}")
+    if heard < 1000 * (after + 1.5):
+        raise Late(f"the phone heard {heard} ms of our tone")
 
 
 for _direction in DIRECTIONS:
