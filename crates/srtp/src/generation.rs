@@ -168,7 +168,11 @@ impl Generation {
 
     /// What SRTP packets go through.
     pub(crate) fn path(&self) -> Path {
-        if self.first.keys.is_accelerated() { Path::chosen() } else { Path::Portable }
+        match self.first.keys.is_accelerated() {
+            true if self.suite().is_aead() => Path::chosen(),
+            true => Path::chosen_for_cm(),
+            false => Path::Portable,
+        }
     }
 
     /// Whether packets have nothing to look up and a tag is `AES_CM`'s, made by a kernel that takes several at a time, and whether

@@ -31,7 +31,7 @@ impl Kernel {
         let (path, key) = (Path::chosen(), &derived.session.key[..suite.key_len()]);
         let accelerated = match suite.cipher() {
             CipherKind::AesCm if encrypted && authenticated => {
-                CmHmacSha1::new(path, key, &derived.auth).map(Self::Cm)
+                CmHmacSha1::new(Path::chosen_for_cm(), key, &derived.auth).map(Self::Cm)
             }
             CipherKind::AesGcm => Gcm::new(path, key).map(Self::Gcm),
             CipherKind::AesCm | CipherKind::AesF8 | CipherKind::Null => None,
